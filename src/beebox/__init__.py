@@ -1,0 +1,1 @@
+"""eBPF as one Python package."""

@@ -1,0 +1,1 @@
+"""Applications written against the Backend protocol."""

@@ -1,0 +1,1 @@
+"""BTF: the type graph, its wire format, values decoded by it."""

@@ -1,0 +1,1 @@
+"""Rejections explained further: counterexamples, fixes, kernel logs."""

@@ -1,0 +1,201 @@
+"""Every exception beebox raises on purpose, in one tree.
+
+Three questions decide the class: is the *input* wrong, is the *program unsafe*, or did the
+*environment* refuse? Anything else is our bug. Messages read ``where: what (evidence); hint`` and
+are built here, from typed fields, so that callers and the command line share them.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+
+class BeeboxError(Exception):
+    """Base of every exception this package raises on purpose."""
+
+    def fields(self) -> dict[str, Any]:
+        """The typed fields as plain data, for ``-j``: ``kind`` and ``message`` are always there."""
+        shown = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        return {"kind": type(self).__name__, "message": str(self), **shown}
+
+
+class InputError(BeeboxError):
+    """The bytes, text, source or argument given to us is malformed."""
+
+
+class DecodeError(InputError):
+    """An instruction stream cannot be decoded."""
+
+    def __init__(self, problem: str, *, pc: int, data: bytes = b"") -> None:
+        evidence = f" (bytes {data[:16].hex(' ')})" if data else ""
+        super().__init__(f"insn {pc}: {problem}{evidence}")
+        self.pc = pc
+        self.data = data.hex()
+
+
+class AssemblyError(InputError):
+    """An assembly source cannot be read. ``line`` and ``column`` count from 1."""
+
+    def __init__(
+        self, problem: str, *, file: str, line: int, column: int, hint: str | None = None
+    ) -> None:
+        super().__init__(f"{file}:{line}:{column}: {problem}" + (f"; {hint}" if hint else ""))
+        self.file = file
+        self.line = line
+        self.column = column
+        self.hint = hint
+
+
+class ObjectError(InputError):
+    """An ELF object is malformed: which file, section and byte offset, as far as known."""
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        file: str | None = None,
+        section: str | None = None,
+        offset: int | None = None,
+    ) -> None:
+        places = [file, f"section {section}" if section else None]
+        places += [f"offset {offset:#x}" if offset is not None else None]
+        where = ": ".join(place for place in places if place)
+        super().__init__(f"{where}: {problem}" if where else problem)
+        self.file = file
+        self.section = section
+        self.offset = offset
+
+
+class BtfError(InputError):
+    """BTF or BTF.ext is malformed; ``type_id`` names the type at fault, where there is one."""
+
+    def __init__(self, problem: str, *, type_id: int | None = None) -> None:
+        where = f"type {type_id}: " if type_id is not None else ""
+        super().__init__(f"BTF: {where}{problem}")
+        self.type_id = type_id
+
+
+class CompileError(InputError):
+    """A source is outside the language. ``line`` and ``column`` count from 1.
+
+    ``str()`` is the whole report: place, problem, the source line, a caret and what to write.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        file: str,
+        line: int,
+        column: int,
+        source_line: str = "",
+        width: int = 1,
+        hint: str | None = None,
+    ) -> None:
+        parts = [f"{file}:{line}:{column}: {problem}"]
+        if source_line.strip():
+            gutter = f"{line:>5} | "
+            lead = "".join("\t" if char == "\t" else " " for char in source_line[: column - 1])
+            parts += [f"{gutter}{source_line.rstrip()}"]
+            parts += [" " * (len(gutter) - 2) + "| " + lead + "^" * max(1, width)]
+        if hint:
+            parts.append(f"  help: {hint}")
+        super().__init__("\n".join(parts))
+        self.problem = problem
+        self.file = file
+        self.line = line
+        self.column = column
+        self.hint = hint
+
+
+class CaptureError(InputError):
+    """A packet capture is malformed: which file, at which byte, in which record."""
+
+    def __init__(
+        self, problem: str, *, file: str, offset: int | None = None, packet: int | None = None
+    ) -> None:
+        places = [file, f"packet {packet}" if packet is not None else None]
+        places += [f"offset {offset:#x}" if offset is not None else None]
+        super().__init__(": ".join(place for place in places if place) + f": {problem}")
+        self.file = file
+        self.offset = offset
+        self.packet = packet
+
+
+class RejectedError(BeeboxError):
+    """The program is unsafe: the findings as plain data, the report as text."""
+
+    def __init__(self, program: str, findings: tuple[dict[str, Any], ...], report: str) -> None:
+        super().__init__(f"{program}: rejected by the verifier\n{report}")
+        self.program = program
+        self.findings = findings
+
+
+class ExecutionError(BeeboxError):
+    """A fault while a program ran: at which pc, on which access."""
+
+    def __init__(self, problem: str, *, pc: int | None = None, access: str | None = None) -> None:
+        where = f"insn {pc}: " if pc is not None else ""
+        super().__init__(f"{where}{problem}" + (f" ({access})" if access else ""))
+        self.pc = pc
+        self.access = access
+
+
+class NotSupportedError(BeeboxError):
+    """The environment lacks a feature; nothing is wrong with the request."""
+
+    def __init__(self, feature: str, *, since: str | None = None, hint: str | None = None) -> None:
+        wants = f" (needs Linux {since} or newer)" if since else ""
+        super().__init__(f"{feature} is not supported{wants}" + (f"; {hint}" if hint else ""))
+        self.feature = feature
+        self.since = since
+        self.hint = hint
+
+
+class SyscallError(BeeboxError, OSError):
+    """A system call failed: its name, errno and, for a program load, the kernel's log."""
+
+    def __init__(self, call: str, errno: int, *, log: str = "") -> None:
+        useful = [line for line in log.splitlines() if line and not line.startswith("processed ")]
+        tail = f"; {useful[-1]}" if useful else ""
+        OSError.__init__(self, errno, f"{call}: {os.strerror(errno)}{tail}")
+        self.call = call
+        self.log = log
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+    def fields(self) -> dict[str, Any]:
+        """As everywhere, with ``errno`` (which OSError keeps outside ``vars``)."""
+        return {**super().fields(), "errno": self.errno}
+
+
+class MapError(BeeboxError):
+    """A map operation was refused."""
+
+    def __init__(self, problem: str, *, map_name: str, errno: int = 0) -> None:
+        super().__init__(f"map {map_name}: {problem}")
+        self.map_name = map_name
+        self.errno = errno
+
+
+class KeyNotFound(MapError, KeyError):  # noqa: N818 -- cilium/ebpf's ErrKeyNotExist, as a KeyError
+    """The key has no element (ENOENT)."""
+
+    __str__ = Exception.__str__
+
+
+class KeyExists(MapError):  # noqa: N818 -- the counterpart of KeyNotFound
+    """BPF_NOEXIST was asked for and the key is there (EEXIST)."""
+
+
+class MapFull(MapError):  # noqa: N818 -- the counterpart of KeyNotFound
+    """The map has ``max_entries`` elements already (E2BIG)."""
+
+
+class InternalError(BeeboxError):
+    """An invariant of ours is broken. Please report it."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"internal error: {problem}; please report this as a bug of beebox")

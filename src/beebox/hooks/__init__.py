@@ -1,0 +1,1 @@
+"""Hook points described: contexts, verdicts, event sources."""

@@ -1,0 +1,1 @@
+"""Instructions: their shapes, bytes, text and meaning."""

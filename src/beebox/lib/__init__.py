@@ -1,0 +1,1 @@
+"""The language's standard library: header types and functions for BPF programs."""

@@ -1,0 +1,1 @@
+"""The one door to llvmlite: worker, cache, linking, native calls."""

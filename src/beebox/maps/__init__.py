@@ -1,0 +1,1 @@
+"""Map families: layout, operations in the dialect, Python views."""

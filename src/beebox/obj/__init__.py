@@ -1,0 +1,1 @@
+"""Objects: ELF and assembly text to specs, specs to ELF, linking."""

@@ -1,0 +1,1 @@
+"""What eBPF is, as rows: no behaviour, no I/O."""

@@ -1,0 +1,120 @@
+"""What verification gives: a report for people and programs, and facts for code generation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any
+
+from beebox.errors import RejectedError
+from beebox.obj.model import ProgramSpec
+
+
+class RegKind(Enum):
+    """What a live register holds at a pc, joined over all explored states.
+
+    MIXED joins a pointer with a number or with another kind of pointer (only its bits can be used
+    there). A pointer joined with the constant 0 keeps its kind, with ``nullable``.
+    """
+
+    SCALAR = auto()
+    CTX = auto()
+    PACKET = auto()
+    PACKET_META = auto()
+    PACKET_END = auto()
+    MAP = auto()  # a map's handle; ``map`` names it
+    MAP_VALUE = auto()  # ``map`` names it; ``nullable`` before the check
+    STACK = auto()
+    MIXED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class RegFact:
+    """A joined fact. ``map`` is None when states disagree on the map.
+
+    For STACK: ``frames_up`` 0 is the current function's frame, 1 its caller's, ...; ``offset`` is
+    the constant distance from that frame's R10, None when it varies.
+    """
+
+    kind: RegKind
+    map: str | None = None
+    nullable: bool = False
+    frames_up: int = 0
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubprogramFact:
+    """A function of the linked program: slots ``[start, end)``, its own frame's stack bytes."""
+
+    start: int
+    end: int
+    name: str
+    stack_bytes: int
+
+
+@dataclass(frozen=True)
+class VerifiedProgram:
+    """An accepted program and what holds of it. Only the verifier makes one.
+
+    ``regs[pc]`` is None where no state ever arrived, else 11 facts (None: dead or unset there).
+    ``edges[pc]``, for conditional jumps only: bit 0 the fall-through was explored, bit 1 the jump.
+    Value ranges are deliberately not here: recorded bounds are not invariants.
+    """
+
+    spec: ProgramSpec
+    digest: str
+    profile: str
+    regs: tuple[tuple[RegFact | None, ...] | None, ...]
+    edges: Mapping[int, int]
+    subprograms: tuple[SubprogramFact, ...]
+    helpers: frozenset[int]
+    maps: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why a program is refused. ``code`` is a row of ``tables.findings``.
+
+    ``message`` is the one-sentence cause with its numbers; ``path`` the steps that led to it,
+    oldest first, as (pc, text); ``kernel_message`` the line Linux would log.
+    """
+
+    code: str
+    pc: int
+    message: str
+    hint: str = ""
+    kernel_message: str = ""
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    path: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdict on one program. ``verified`` is set exactly when there are no findings."""
+
+    spec: ProgramSpec
+    findings: tuple[Finding, ...]
+    insns_processed: int
+    states: int
+    peak_states: int
+    time_ns: int
+    profile: str = "kernel"
+    verified: VerifiedProgram | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the program is safe."""
+        return self.verified is not None
+
+    def require_accepted(self) -> VerifiedProgram:
+        """The verified program. Raises :exc:`RejectedError` with the findings and their text."""
+        if self.verified is None:
+            from beebox.verifier.report import findings_data, render  # noqa: PLC0415 -- text is for rejections only
+
+            raise RejectedError(self.spec.name, findings_data(self), render(self))
+        return self.verified

@@ -1,0 +1,1 @@
+"""Run verified programs: memory, interpreter, native code."""
