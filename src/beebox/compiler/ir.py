@@ -193,7 +193,11 @@ class NoneConst:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The value of a place; the host's byte order."""
+    """The value of a place; the host's byte order.
+
+    A struct or array only where it is copied whole: the value of Assign, MapUpdate, a map
+    key, or a field of a StructValue.
+    """
 
     place: Place
     type: Type
@@ -210,6 +214,14 @@ class ReadContext:
 
 
 @dataclass(frozen=True, slots=True)
+class PacketLength:
+    """``ctx.length``: data_end - data, in bytes; a u32."""
+
+    type: Type
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class RefTo:
     """A reference to a place: structs and arrays are passed so."""
 
@@ -219,7 +231,10 @@ class RefTo:
 
 
 class BinaryOp(Enum):
-    """Both operands and the result have one integer type; shifts mask their count."""
+    """Both operands and the result have one integer type; shifts mask their count.
+
+    As in BPF, x // 0 is 0 and x % 0 is x (LLVM leaves both undefined: a lowering selects).
+    """
 
     ADD = auto()
     SUB = auto()
@@ -406,7 +421,7 @@ class Bytes:
 
 @dataclass(frozen=True, slots=True)
 class Intrinsic:
-    """A native-only operation by name: see ``compiler.native``'s table for arguments."""
+    """A native-only operation by name: its row is in ``compiler.intrinsics``."""
 
     name: str
     args: tuple[Expr, ...]
@@ -419,6 +434,7 @@ Expr: TypeAlias = (
     | NoneConst
     | Read
     | ReadContext
+    | PacketLength
     | RefTo
     | Binary
     | Unary
@@ -550,7 +566,10 @@ Stmt: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A local variable; every name of a function has one type. ``span`` is its first assignment."""
+    """A local variable; every name of a function has one type. ``span`` is its first assignment.
+
+    A name that starts with "." is the front end's own: no debug information.
+    """
 
     name: str
     type: Type
