@@ -92,11 +92,15 @@ class Typedef:
 
 @dataclass(frozen=True, slots=True)
 class Modifier:
-    """``kind`` is "volatile", "const", "restrict" or "type_tag" (which alone has a ``name``)."""
+    """``kind`` is "volatile", "const", "restrict" or "type_tag" (which alone has a ``name``).
+
+    ``attribute``: a type tag that stands for a C attribute rather than a BTF tag (kind_flag).
+    """
 
     kind: str
     type: int
     name: str = ""
+    attribute: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,7 @@ class DeclTag:
     name: str
     type: int
     component: int = -1
+    attribute: bool = False
 
 
 Type: TypeAlias = (
