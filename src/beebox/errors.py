@@ -199,3 +199,11 @@ class InternalError(BeeboxError):
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"internal error: {problem}; please report this as a bug of beebox")
+
+
+class CodegenError(InternalError):
+    """LLVM refused our IR, died of it or took too long: ``diagnostic`` is what it said."""
+
+    def __init__(self, diagnostic: str) -> None:
+        super().__init__(f"code generation failed: {diagnostic}")
+        self.diagnostic = diagnostic
