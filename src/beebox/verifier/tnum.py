@@ -1,6 +1,6 @@
 """Tristate numbers: each bit is 0, 1 or unknown.
 
-A tnum is a pair ``(value, mask)`` of unsigned integers with ``value & mask == 0``; a set mask bit is
+A tnum is a pair ``(value, mask)`` of unsigned integers, ``value & mask == 0``; a set mask bit is
 unknown. Functions take a width as ``full`` (all ones of that width). Source: the kernel's
 Documentation/bpf/verifier.rst, and Vishwanathan et al., "Sound, Precise, and Fast Abstract
 Interpretation with Tristate Numbers" (CGO 2022).

@@ -1,0 +1,179 @@
+"""What the verifier knows at one point of one path: registers, stack, frames.
+
+A :class:`Reg` is immutable and shared between states; copying a register shares the object, so a
+later refinement finds every copy by identity. ``p1``, ``p2`` and ``pc`` make the registers a value
+graph: from which values, at which instruction, a value was computed. Precision marking and
+explanations walk it. The invariant that both rest on: a value's ``serial`` is greater than those of
+the values it was computed from.
+"""
+
+from __future__ import annotations
+
+from beebox.verifier.result import RegKind
+from beebox.verifier.scalar import Scalar
+
+UNWRITTEN = "-"
+MISC = "m"
+ZERO = "0"
+SPILLED = "mmmmmmmm"
+"""Kinds of stack bytes: never written, some number, the number 0."""
+
+
+class Reg:
+    """An abstract value.
+
+    For pointers ``scalar`` is the variable part of the offset and ``off`` the constant part;
+    ``range`` counts the packet bytes proven behind the variable part, for packet pointers of one
+    ``id``.
+    """
+
+    __slots__ = (
+        "frame",
+        "id",
+        "kind",
+        "map",
+        "nullable",
+        "off",
+        "p1",
+        "p2",
+        "pc",
+        "range",
+        "scalar",
+        "serial",
+    )
+
+    def __init__(
+        self,
+        kind: RegKind,
+        scalar: Scalar,
+        serial: int,
+        pc: int,
+        *,
+        off: int = 0,
+        range_: int = 0,
+        id_: int = 0,
+        map_: str = "",
+        frame: int = 0,
+        nullable: bool = False,
+        p1: Reg | None = None,
+        p2: Reg | None = None,
+    ) -> None:
+        self.kind = kind
+        self.scalar = scalar
+        self.serial = serial
+        self.pc = pc
+        self.off = off
+        self.range = range_
+        self.id = id_
+        self.map = map_
+        self.frame = frame
+        self.nullable = nullable
+        self.p1 = p1
+        self.p2 = p2
+
+    def __repr__(self) -> str:
+        if self.kind is RegKind.SCALAR:
+            return repr(self.scalar)
+        variable = "" if self.scalar.is_const else f" + ({self.scalar})"
+        return f"{self.kind.name.lower()}{self.off:+d}{variable}"
+
+
+class Slot:
+    """8 bytes of stack. ``reg`` is set after a whole spill, or a 4-byte one of a number."""
+
+    __slots__ = ("kinds", "reg")
+
+    def __init__(self, reg: Reg | None, kinds: str) -> None:
+        self.reg = reg
+        self.kinds = kinds
+
+
+class Frame:
+    """One call frame. ``stack[i]`` covers bytes ``[-8*(i+1), -8*i)`` below R10."""
+
+    __slots__ = ("function", "regs", "return_pc", "stack")
+
+    def __init__(
+        self, regs: list[Reg | None], stack: list[Slot | None], return_pc: int, function: int
+    ) -> None:
+        self.regs = regs
+        self.stack = stack
+        self.return_pc = return_pc
+        self.function = function
+
+    def copy(self) -> Frame:
+        """A frame that can change without this one changing."""
+        return Frame(self.regs[:], self.stack[:], self.return_pc, self.function)
+
+
+class State:
+    """A path under exploration: its frames, outermost first, and the checkpoint it came from."""
+
+    __slots__ = ("frames", "parent", "pc")
+
+    def __init__(self, frames: list[Frame], parent: Checkpoint | None, pc: int) -> None:
+        self.frames = frames
+        self.parent = parent
+        self.pc = pc
+
+    def copy(self, pc: int) -> State:
+        """The same knowledge, to go on at ``pc``."""
+        return State([frame.copy() for frame in self.frames], self.parent, pc)
+
+    def replace(self, old: Reg, new: Reg) -> None:
+        """Put ``new`` for every copy of ``old``, in registers and spills of all frames."""
+        for frame in self.frames:
+            regs, stack = frame.regs, frame.stack
+            for index in range(10):
+                if regs[index] is old:
+                    regs[index] = new
+            for index, slot in enumerate(stack):
+                if slot is not None and slot.reg is old:
+                    stack[index] = Slot(new, slot.kinds)
+
+
+class Checkpoint:
+    """A state remembered at a prune point.
+
+    ``branches`` counts unfinished paths from here: only at 0 does the checkpoint prove anything.
+    ``precise`` holds those of its values whose ranges later decisions relied on; values older than
+    the checkpoint have a ``serial`` not above its own.
+    """
+
+    __slots__ = ("branches", "frames", "hits", "misses", "parent", "pc", "precise", "serial")
+
+    def __init__(
+        self, frames: list[Frame], parent: Checkpoint | None, pc: int, serial: int
+    ) -> None:
+        self.frames = frames
+        self.parent = parent
+        self.pc = pc
+        self.serial = serial
+        self.branches = 1
+        self.precise: set[Reg] = set()
+        self.hits = 0
+        self.misses = 0
+
+
+def mark_precise(value: Reg, checkpoint: Checkpoint | None) -> None:
+    """Record, in every checkpoint of the path, the values that ``value`` was computed from.
+
+    Terminates: serials fall along the graph; a checkpoint that learns nothing new ends the walk.
+    """
+    needed = [value]
+    while checkpoint is not None:
+        older: list[Reg] = []
+        seen: set[Reg] = set()
+        while needed:
+            reg = needed.pop()
+            if reg.serial > checkpoint.serial:
+                if reg not in seen:
+                    seen.add(reg)
+                    needed.extend(parent for parent in (reg.p1, reg.p2) if parent is not None)
+            elif reg not in checkpoint.precise:
+                checkpoint.precise.add(reg)
+                older.append(reg)
+        if not older:
+            return
+        needed = older
+        checkpoint = checkpoint.parent
