@@ -9,7 +9,7 @@ from typing import Final
 @dataclass(frozen=True, slots=True)
 class FindingRow:
     code: str  # stable, kebab-case: what tests and users match on
-    category: str  # memory, types, control-flow, resources, environment
+    category: str  # memory, types, control-flow, calls, resources, environment
     title: str
     hint: str = ""
 
@@ -18,8 +18,131 @@ _ROWS: Final = (
     FindingRow(
         "packet-bounds",
         "memory",
-        "reading or writing packet bytes that were never checked",
+        "access to packet bytes that were never checked",
         "compare the end of the access with data_end first",
+    ),
+    FindingRow(
+        "map-value-bounds",
+        "memory",
+        "access outside a map value",
+        "check the index against the value's size first",
+    ),
+    FindingRow(
+        "null-pointer",
+        "types",
+        "use of a pointer that may be NULL",
+        "test the pointer before using it",
+    ),
+    FindingRow(
+        "stack-bounds",
+        "memory",
+        "access outside the 512 bytes of stack",
+        "keep large data in a map",
+    ),
+    FindingRow(
+        "stack-uninitialised",
+        "memory",
+        "a helper reads stack bytes that were never written",
+        "write every byte, padding too, before the call",
+    ),
+    FindingRow(
+        "stack-pointer-corrupt",
+        "memory",
+        "part of a pointer on the stack is overwritten or read",
+        "store and load pointers whole: 8 bytes, aligned",
+    ),
+    FindingRow(
+        "context-access",
+        "memory",
+        "access to the context that its type does not allow",
+        "read a field at its own offset and size",
+    ),
+    FindingRow("read-only", "memory", "write to memory that is read-only", ""),
+    FindingRow(
+        "uninitialised-register",
+        "types",
+        "read of a register that was never written",
+        "set the register on every path",
+    ),
+    FindingRow(
+        "not-a-pointer", "types", "memory access through something that is not a usable pointer", ""
+    ),
+    FindingRow(
+        "pointer-arithmetic",
+        "types",
+        "arithmetic that a pointer does not allow",
+        "keep the offset in its own variable and bound it first",
+    ),
+    FindingRow("pointer-comparison", "types", "comparison of a pointer with a number", ""),
+    FindingRow("pointer-leak", "types", "a pointer's bits would leave the program", ""),
+    FindingRow(
+        "unbounded-offset",
+        "types",
+        "a pointer offset without a bound",
+        "compare the offset with its largest legal value first",
+    ),
+    FindingRow("frame-pointer-write", "types", "write to the frame pointer R10", ""),
+    FindingRow("argument-type", "calls", "a helper got an argument of the wrong kind", ""),
+    FindingRow(
+        "argument-size",
+        "calls",
+        "a size argument without usable bounds",
+        "bound the size: at least 1, at most the memory's length",
+    ),
+    FindingRow("helper-not-allowed", "calls", "a helper that this program type may not call", ""),
+    FindingRow(
+        "helper-gpl",
+        "calls",
+        "a helper for GPL-compatible programs only",
+        "declare a GPL-compatible license",
+    ),
+    FindingRow(
+        "call-depth", "calls", "too many nested calls or too much stack over a call chain", ""
+    ),
+    FindingRow(
+        "return-value",
+        "calls",
+        "the program's result is missing or is a pointer",
+        "return a number on every path",
+    ),
+    FindingRow(
+        "jump-range",
+        "control-flow",
+        "a jump that leaves its function or lands inside an instruction",
+        "",
+    ),
+    FindingRow("unreachable", "control-flow", "instructions that nothing reaches", "remove them"),
+    FindingRow(
+        "fall-through",
+        "control-flow",
+        "the program can run past its end",
+        "end with exit or a jump",
+    ),
+    FindingRow(
+        "infinite-loop",
+        "control-flow",
+        "a loop that makes no progress",
+        "change a variable of the loop condition in every round",
+    ),
+    FindingRow(
+        "too-complex",
+        "resources",
+        "more paths than the verifier explores",
+        "simplify branches or bound loops more tightly",
+    ),
+    FindingRow("program-size", "resources", "an empty or oversized program", ""),
+    FindingRow(
+        "atomic",
+        "memory",
+        "an atomic operation where none is possible",
+        "use aligned 4- or 8-byte memory of a map value or the stack",
+    ),
+    FindingRow("not-supported", "environment", "something that beebox does not verify yet", ""),
+    FindingRow(
+        "internal",
+        "environment",
+        "the verifier itself failed, so the program is refused",
+        "please report this as a bug of beebox",
     ),
 )
 

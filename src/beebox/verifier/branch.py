@@ -57,7 +57,7 @@ def branch(op: JmpOp, x: Scalar, y: Scalar, *, wide: bool) -> Outcome:
 
 
 def _branch(op: JmpOp, x: Scalar, y: Scalar, *, wide: bool) -> Outcome:
-    taken = _decide(op, _View(x, wide=wide), _View(y, wide=wide), wide=wide)
+    taken = _decide(op, _View(x, wide=wide), _View(y, wide=wide))
     if taken is not None:
         return Outcome(taken, x, y, x, y)
     x_jump, y_jump = _assume(op, x, y, wide=wide)
@@ -113,7 +113,7 @@ class _View:
         return make(value, mask, x.umin, x.umax, x.smin, x.smax, *mine[2:])
 
 
-def _decide(op: JmpOp, a: _View, b: _View, *, wide: bool) -> bool | None:
+def _decide(op: JmpOp, a: _View, b: _View) -> bool | None:
     match op:
         case JmpOp.EQ | JmpOp.NE:
             if a.mask == 0 and b.mask == 0:

@@ -138,7 +138,7 @@ def _alu(op: AluOp, x: Scalar, y: Scalar, *, wide: bool) -> Scalar:
                 value, mask = 0, full & ~((1 << b.umin) - 1)
             if a.umax <= full >> b.umax:
                 umin, umax = a.umin << b.umin, a.umax << b.umax
-            if wide and b.mask == 0 and b.value == 32:  # noqa: PLR2004 -- half of the width
+            if wide and b.mask == 0 and b.value == 32:
                 # `<<= 32; s>>= 32` sign-extends: keep the low half's signed range
                 smin, smax = x.s32_min << 32, x.s32_max << 32
         case AluOp.RSH if b.umax < bits:

@@ -1,0 +1,221 @@
+"""The program's shape, before any value is known: functions, jumps, reachability, liveness.
+
+Refuses what Linux's ``check_subprogs``/``check_cfg`` refuse. What follows may then rely on every
+jump staying inside its function and landing on an instruction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from beebox.isa.instruction import (
+    AddrSpaceCast,
+    Alu,
+    Atomic,
+    Call,
+    CallKind,
+    Exit,
+    Instruction,
+    Jump,
+    JumpIf,
+    Load,
+    LoadImm64,
+    LoadPacket,
+    MayGoto,
+    Reg,
+    Store,
+    Swap,
+)
+from beebox.obj.model import ProgramSpec
+from beebox.tables.limits import MAX_INSNS, MAX_SUBPROGRAMS
+from beebox.tables.opcodes import AluOp, AtomicOp
+from beebox.verifier.findings import Refusal
+
+_CALLER_SAVED = 0b111111  # R0-R5
+_ARGUMENTS = 0b111110  # R1-R5
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """``starts``: first pc of each function. ``prune``: pcs where states are compared.
+
+    ``live[pc]`` is the bit set of registers whose value may still be read.
+    """
+
+    starts: tuple[int, ...]
+    live: tuple[int, ...]
+    prune: frozenset[int]
+
+    def function_of(self, pc: int) -> int:
+        """The index in ``starts`` of the function that ``pc`` belongs to."""
+        low, high = 0, len(self.starts)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.starts[middle] <= pc else (low, middle)
+        return low
+
+
+def shape(spec: ProgramSpec) -> Shape:
+    """Check and measure the program's control flow. Raises :exc:`Refusal`."""
+    slots = spec.slots
+    if not 0 < len(slots) <= MAX_INSNS:
+        raise Refusal("program-size", 0, f"{len(slots)} instructions; 1 to {MAX_INSNS} are allowed")
+    starts = _function_starts(slots)
+    ends = (*starts[1:], len(slots))
+    for start, end in zip(starts, ends, strict=True):
+        _check_jumps(slots, start, end)
+    _check_reachable(slots, starts)
+    return Shape(starts, _liveness(slots), _prune_points(slots))
+
+
+def successors(slots: tuple[Instruction | None, ...], pc: int) -> tuple[int, ...]:
+    """Where control may go inside the function; the fall-through comes first."""
+    insn = slots[pc]
+    match insn:
+        case Jump(offset):
+            return (pc + 1 + offset,)
+        case JumpIf(_, _, _, offset) | MayGoto(offset):
+            return (pc + 1, pc + 1 + offset)
+        case Exit():
+            return ()
+        case LoadImm64():
+            return (pc + 2,)
+        case _:
+            return (pc + 1,)
+
+
+def _function_starts(slots: tuple[Instruction | None, ...]) -> tuple[int, ...]:
+    starts = {0}
+    for pc, insn in enumerate(slots):
+        if isinstance(insn, Call) and insn.kind is CallKind.SUBPROG:
+            if not isinstance(insn.target, int):
+                raise Refusal("not-supported", pc, f"call of {insn.target!r} is not linked")
+            target = pc + 1 + insn.target
+            if not 0 <= target < len(slots) or slots[target] is None:
+                raise Refusal(
+                    "jump-range", pc, f"call to insn {target}, which does not exist",
+                    kernel=f"call to invalid destination {target}",
+                )  # fmt: skip
+            starts.add(target)
+    if len(starts) > MAX_SUBPROGRAMS:
+        raise Refusal(
+            "program-size", 0, f"{len(starts)} functions; at most {MAX_SUBPROGRAMS} are allowed",
+            kernel="too many subprograms",
+        )  # fmt: skip
+    return tuple(sorted(starts))
+
+
+def _check_jumps(slots: tuple[Instruction | None, ...], start: int, end: int) -> None:
+    for pc in range(start, end):
+        insn = slots[pc]
+        if not isinstance(insn, Jump | JumpIf | MayGoto):
+            continue
+        target = pc + 1 + insn.offset
+        if not start <= target < end:
+            raise Refusal(
+                "jump-range", pc, f"the jump leaves its function (insns {start} to {end - 1})",
+                kernel=f"jump out of range from insn {pc} to {target}",
+            )  # fmt: skip
+        if slots[target] is None:
+            raise Refusal(
+                "jump-range", pc, "the jump lands in the middle of a 16-byte instruction",
+                kernel="jump into the middle of ldimm64 insn",
+            )  # fmt: skip
+    last = end - 1 if slots[end - 1] is not None else end - 2
+    if not isinstance(slots[last], Exit | Jump):
+        raise Refusal(
+            "fall-through", last, "the function's last instruction is neither exit nor a jump",
+            kernel="last insn is not an exit or jmp",
+        )  # fmt: skip
+
+
+def _check_reachable(slots: tuple[Instruction | None, ...], starts: tuple[int, ...]) -> None:
+    seen: set[int] = set()
+    work = list(starts)
+    while work:
+        pc = work.pop()
+        if pc not in seen:
+            seen.add(pc)
+            work.extend(successors(slots, pc))
+    for pc, insn in enumerate(slots):
+        if insn is not None and pc not in seen:
+            raise Refusal(
+                "unreachable", pc, "no path leads to this instruction",
+                kernel=f"unreachable insn {pc}",
+            )  # fmt: skip
+
+
+def registers(insn: Instruction) -> tuple[int, int]:
+    """Bit sets of the registers that ``insn`` reads and writes."""
+    match insn:
+        case Alu(op, dst, src):
+            reads = 1 << src if isinstance(src, Reg) else 0
+            keeps = op in (AluOp.MOV, AluOp.MOVSX8, AluOp.MOVSX16, AluOp.MOVSX32)
+            return reads | (0 if keeps else 1 << dst), 1 << dst
+        case Swap(_, _, dst):
+            return 1 << dst, 1 << dst
+        case AddrSpaceCast(dst, src):
+            return 1 << src, 1 << dst
+        case LoadImm64(dst):
+            return 0, 1 << dst
+        case Load(dst, src):
+            return 1 << src, 1 << dst
+        case LoadPacket(_, _, src):
+            return 1 << src | 1 << 6, _CALLER_SAVED
+        case Store(dst, _, src):
+            return 1 << dst | (1 << src if isinstance(src, Reg) else 0), 0
+        case Atomic(op, dst, _, src):
+            if op is AtomicOp.CMPXCHG:
+                return 1 << dst | 1 << src | 1, 1
+            if op.name == "LOAD_ACQUIRE":
+                return 1 << src, 1 << dst
+            return 1 << dst | 1 << src, 1 << src if op.value.fetch else 0
+        case JumpIf(_, dst, src):
+            return 1 << dst | (1 << src if isinstance(src, Reg) else 0), 0
+        case Call():
+            return _ARGUMENTS, _CALLER_SAVED
+        case Exit():
+            return 1, 0
+        case Jump() | MayGoto():
+            return 0, 0
+
+
+def _liveness(slots: tuple[Instruction | None, ...]) -> tuple[int, ...]:
+    live = [0] * len(slots)
+    effects = [registers(insn) if insn is not None else (0, 0) for insn in slots]
+    changed = True
+    while changed:  # each round only adds bits: at most 11 per instruction
+        changed = False
+        for pc in range(len(slots) - 1, -1, -1):
+            if slots[pc] is None:
+                continue
+            after = 0
+            for target in successors(slots, pc):
+                after |= live[target]
+            reads, writes = effects[pc]
+            before = reads | (after & ~writes)
+            if before != live[pc]:
+                live[pc] = before
+                changed = True
+    return tuple(bits | 1 << 10 for bits in live)
+
+
+def _prune_points(slots: tuple[Instruction | None, ...]) -> frozenset[int]:
+    points: set[int] = set()
+    for pc, insn in enumerate(slots):
+        match insn:
+            case JumpIf(_, _, _, offset):
+                points |= {pc, pc + 1 + offset}
+            case Jump(offset):
+                points.add(pc + 1 + offset)
+            case Call(CallKind.SUBPROG, int(target)):
+                points |= {pc + 1, pc + 1 + target}
+            case _:
+                pass
+    return frozenset(points)
+
+
+def function_ranges(shape_: Shape, length: int) -> tuple[tuple[int, int], ...]:
+    """``(start, end)`` of every function."""
+    return tuple(pairwise((*shape_.starts, length)))

@@ -1,0 +1,32 @@
+"""Refusals while verifying: where the exploration stops, and with which finding."""
+
+from __future__ import annotations
+
+from beebox.verifier.state import Reg
+
+
+class Refusal(Exception):  # noqa: N818 -- a verdict that unwinds the exploration, not an error
+    """The program is refused at ``pc``. ``code`` is a row of ``tables.findings``.
+
+    ``values`` are the abstract values at fault, whose history explains the finding.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        pc: int,
+        message: str,
+        *,
+        kernel: str = "",
+        values: tuple[Reg | None, ...] = (),
+        reg: int | None = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.pc = pc
+        self.message = message
+        self.kernel = kernel
+        self.values = tuple(value for value in values if value is not None)
+        self.reg = reg
+        self.hint = hint
