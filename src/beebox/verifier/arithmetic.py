@@ -1,0 +1,128 @@
+"""ALU instructions: numbers go to ``transfer``, pointers move inside what they point to."""
+
+from __future__ import annotations
+
+from beebox.isa.instruction import Alu, Swap
+from beebox.tables.limits import MAX_VAR_OFFSET
+from beebox.tables.opcodes import AluOp
+from beebox.verifier import transfer
+from beebox.verifier.findings import Refusal
+from beebox.verifier.path import Path
+from beebox.verifier.result import RegKind
+from beebox.verifier.scalar import ANY, S64_MIN, Scalar, of_size
+from beebox.verifier.state import Reg
+
+_SIGN_EXTENDING = (AluOp.MOVSX8, AluOp.MOVSX16, AluOp.MOVSX32)
+
+
+def execute(path: Path, insn: Alu) -> None:
+    """``dst = dst op src``."""
+    op, dst = insn.op, insn.dst
+    right = path.operand(insn.src)
+    if op is AluOp.MOV or op in _SIGN_EXTENDING:
+        path.write(dst, _move(path, insn, right))
+        return
+    left = path.read(dst)
+    if left.kind is RegKind.SCALAR and right.kind is RegKind.SCALAR:
+        result = transfer.alu(op, left.scalar, right.scalar, wide=insn.wide)
+        path.write(dst, path.number(result, left, right if right.serial else None))
+    elif op is AluOp.NEG:
+        path.write(dst, path.number(ANY if insn.wide else of_size(4)))
+    else:
+        path.write(dst, _pointer_arithmetic(path, insn, left, right))
+
+
+def swap(path: Path, insn: Swap) -> None:
+    """A byte swap: Linux keeps nothing of the value."""
+    old = path.read(insn.dst)
+    path.write(insn.dst, path.number(ANY if insn.bits == 64 else of_size(insn.bits // 8), old))
+
+
+def _move(path: Path, insn: Alu, value: Reg) -> Reg:
+    if insn.op is AluOp.MOV and insn.wide:
+        return value  # a copy is the same object: what is learned of one holds for both
+    if value.kind is not RegKind.SCALAR:
+        return path.number(ANY if insn.wide else of_size(4))
+    result = transfer.alu(insn.op, value.scalar, value.scalar, wide=insn.wide)
+    return value if result is value.scalar else path.number(result, value)
+
+
+def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:
+    op, pc = insn.op, path.pc
+    both = left.kind is not RegKind.SCALAR and right.kind is not RegKind.SCALAR
+    if op is AluOp.SUB and (both or not insn.wide):
+        return path.number(ANY if insn.wide else of_size(4))  # a distance: an unknown number
+    if both or op not in (AluOp.ADD, AluOp.SUB) or not insn.wide:
+        what = "two pointers" if both else "a pointer"
+        how = "32-bit arithmetic" if not insn.wide else f"{op.value.symbol!r}"
+        kernel = f"R{insn.dst} pointer arithmetic with {op.value.symbol} operator prohibited"
+        if both:
+            kernel = f"R{insn.dst} pointer {op.value.symbol} pointer prohibited"
+        elif not insn.wide:
+            kernel = f"R{insn.dst} 32-bit pointer arithmetic prohibited"
+        elif op in (AluOp.AND, AluOp.OR, AluOp.XOR):
+            name = op.value.symbol
+            kernel = f"R{insn.dst} bitwise operator {name} on pointer prohibited"
+        raise _refused(pc, f"{how} on {what} has no meaning", kernel, left, right, insn.dst)
+    pointer, number = (left, right) if right.kind is RegKind.SCALAR else (right, left)
+    if op is AluOp.SUB and pointer is right:
+        kernel = f"R{insn.dst} tried to subtract pointer from scalar"
+        raise _refused(pc, "a pointer cannot be subtracted", kernel, left, right, insn.dst)
+    path.precise(number)
+    _check_offset(path, number.scalar, pointer, number, insn.dst)
+    zero = number.scalar.is_const and number.scalar.value == 0
+    if pointer.nullable:
+        raise Refusal(
+            "null-pointer", pc,
+            "arithmetic on a pointer that may be NULL",
+            kernel=f"R{insn.dst} pointer arithmetic on map_value_or_null prohibited, "
+            "null-check it first", values=(pointer,), reg=insn.dst,
+        )  # fmt: skip
+    if pointer.kind is RegKind.PACKET_END or (pointer.kind is RegKind.MAP and not zero):
+        name = "pkt_end" if pointer.kind is RegKind.PACKET_END else "map_ptr"
+        kernel = f"R{insn.dst} pointer arithmetic on {name} prohibited"
+        raise _refused(pc, f"a {name} cannot be moved", kernel, left, right, insn.dst)
+    moved = _move_pointer(path, op, pointer, number)
+    _check_offset(path, moved.scalar, pointer, number, insn.dst)
+    if abs(moved.off) >= MAX_VAR_OFFSET:
+        kernel = f"value {moved.off} makes pointer be out of bounds"
+        raise _refused(pc, f"offset {moved.off} is out of bounds", kernel, left, right, insn.dst)
+    return moved
+
+
+def _move_pointer(path: Path, op: AluOp, pointer: Reg, number: Reg) -> Reg:
+    amount = number.scalar
+    if amount.is_const:
+        delta = amount.smin if op is AluOp.ADD else -amount.smin
+        return path.moved(pointer, off=pointer.off + delta, p2=number if number.serial else None)
+    scalar = transfer.alu(op, pointer.scalar, amount, wide=True)
+    packet = pointer.kind in (RegKind.PACKET, RegKind.PACKET_META)
+    return path.moved(
+        pointer,
+        scalar=scalar,
+        id_=path.new_id() if packet else pointer.id,
+        range_=0 if packet else pointer.range,
+        p2=number,
+    )
+
+
+def _check_offset(path: Path, amount: Scalar, pointer: Reg, number: Reg, dst: int) -> None:
+    """Linux's ``check_reg_sane_offset``: no offset may come near wrapping an address."""
+    if amount.is_const and abs(amount.smin) >= MAX_VAR_OFFSET:
+        text = f"an offset of {amount.smin} is out of bounds"
+        kernel = f"math between pointer and {amount.smin} is not allowed"
+    elif amount.smin == S64_MIN:
+        text = "the offset has no lower bound"
+        kernel = "math between pointer and register with unbounded min value is not allowed"
+    elif amount.smin <= -MAX_VAR_OFFSET or amount.smin >= MAX_VAR_OFFSET:
+        text = f"an offset of {amount.smin} or more is out of bounds"
+        kernel = f"value {amount.smin} makes pointer be out of bounds"
+    else:
+        return
+    raise Refusal(
+        "unbounded-offset", path.pc, text, kernel=kernel, values=(number, pointer), reg=dst
+    )
+
+
+def _refused(pc: int, text: str, kernel: str, left: Reg, right: Reg, dst: int) -> Refusal:
+    return Refusal("pointer-arithmetic", pc, text, kernel=kernel, values=(left, right), reg=dst)

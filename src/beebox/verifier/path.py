@@ -1,0 +1,158 @@
+"""The explored path: its state, how values are made on it, and how decisions mark precision.
+
+One :class:`Path` serves the whole verification; ``state`` is the path being followed now. The other
+modules of this room are functions on it, one per kind of instruction.
+"""
+
+from __future__ import annotations
+
+from beebox.isa.instruction import Operand
+from beebox.isa.instruction import Reg as RegNumber
+from beebox.obj.model import MapSpec, ProgramSpec
+from beebox.verifier.findings import Refusal
+from beebox.verifier.result import RegKind
+from beebox.verifier.scalar import ANY, Scalar, const
+from beebox.verifier.state import Checkpoint, Frame, Reg, State, mark_precise
+
+_NO_OFFSET = const(0)
+
+
+class Path:
+    """``regs`` are always those of the innermost frame of ``state``."""
+
+    __slots__ = ("_ids", "_immediates", "_serial", "pc", "regs", "spec", "state")
+
+    def __init__(self, spec: ProgramSpec) -> None:
+        self.spec = spec
+        self._serial = 0
+        self._ids = 0
+        self._immediates: dict[int, Reg] = {}
+        self.pc = 0
+        regs: list[Reg | None] = [None] * 11
+        regs[1] = self.pointer(RegKind.CTX)
+        regs[10] = self.pointer(RegKind.STACK)
+        self.regs = regs
+        self.state = State([Frame(regs, [], -1, 0)], None, 0)
+
+    @property
+    def serial(self) -> int:
+        """The newest value's serial."""
+        return self._serial
+
+    def enter(self, state: State) -> None:
+        """Go on with another state."""
+        self.state = state
+        self.pc = state.pc
+        self.regs = state.frames[-1].regs
+
+    def new_id(self) -> int:
+        """An identity that no earlier pointer has."""
+        self._ids += 1
+        return self._ids
+
+    def number(self, scalar: Scalar, p1: Reg | None = None, p2: Reg | None = None) -> Reg:
+        """A new number, computed from ``p1`` and ``p2``."""
+        self._serial += 1
+        return Reg(RegKind.SCALAR, scalar, self._serial, self.pc, p1=p1, p2=p2)
+
+    def unknown(self) -> Reg:
+        """A number of which nothing is known."""
+        return self.number(ANY)
+
+    def pointer(
+        self,
+        kind: RegKind,
+        *,
+        scalar: Scalar = _NO_OFFSET,
+        off: int = 0,
+        range_: int = 0,
+        id_: int = 0,
+        map_: str = "",
+        frame: int = 0,
+        nullable: bool = False,
+        p1: Reg | None = None,
+        p2: Reg | None = None,
+    ) -> Reg:
+        """A new pointer."""
+        self._serial += 1
+        return Reg(
+            kind,
+            scalar,
+            self._serial,
+            self.pc if self._serial > 2 else -1,
+            off=off,
+            range_=range_,
+            id_=id_,
+            map_=map_,
+            frame=frame,
+            nullable=nullable,
+            p1=p1,
+            p2=p2,
+        )
+
+    def moved(self, old: Reg, **changes: object) -> Reg:
+        """A pointer like ``old`` with other fields, descending from it."""
+        fields: dict[str, object] = {
+            "scalar": old.scalar,
+            "off": old.off,
+            "range_": old.range,
+            "id_": old.id,
+            "map_": old.map,
+            "frame": old.frame,
+            "nullable": old.nullable,
+            "p1": old,
+        }
+        return self.pointer(old.kind, **{**fields, **changes})  # type: ignore[arg-type]  # the fields above, by name
+
+    def immediate(self, number: int) -> Reg:
+        """The constant operand ``number``: one shared value, older than every checkpoint."""
+        found = self._immediates.get(number)
+        if found is None:
+            found = self._immediates[number] = Reg(RegKind.SCALAR, const(number), 0, -1)
+        return found
+
+    def read(self, number: int) -> Reg:
+        """The value of a register. Refuses one that was never written."""
+        reg = self.regs[number]
+        if reg is None:
+            raise Refusal(
+                "uninitialised-register",
+                self.pc,
+                f"R{number} is read, but holds no value on this path",
+                kernel=f"R{number} !read_ok",
+                reg=number,
+            )
+        return reg
+
+    def operand(self, src: Operand) -> Reg:
+        """The value of a register or immediate operand."""
+        return self.read(src) if isinstance(src, RegNumber) else self.immediate(src)
+
+    def write(self, number: int, value: Reg | None) -> None:
+        """Set a register. R10 cannot be set."""
+        if number == 10:
+            raise Refusal(
+                "frame-pointer-write",
+                self.pc,
+                "R10 always points to the frame and cannot be changed",
+                kernel="frame pointer is read only",
+                reg=10,
+            )
+        self.regs[number] = value
+
+    def precise(self, value: Reg) -> None:
+        """A decision relied on the range of ``value``: earlier states must have it as tight."""
+        if value.serial:
+            mark_precise(value, self.state.parent)
+
+    def map_spec(self, name: str) -> MapSpec:
+        """The map called ``name``. Refuses names that the program does not declare."""
+        spec = self.spec.maps.get(name)
+        if spec is None:
+            raise Refusal("not-supported", self.pc, f"the program names no map {name!r}")
+        return spec
+
+    @property
+    def parent(self) -> Checkpoint | None:
+        """The newest checkpoint of the path."""
+        return self.state.parent
