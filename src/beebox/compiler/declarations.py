@@ -1,0 +1,223 @@
+"""Module-level declarations: structs, enums, maps and globals, from their syntax to their symbols."""
+
+from __future__ import annotations
+
+import ast
+from typing import Final
+
+from beebox.compiler.annotations import annotation
+from beebox.compiler.constants import integer, number_bytes
+from beebox.compiler.diagnostics import words
+from beebox.compiler.ir import (
+    ArrayType,
+    BoolType,
+    GlobalDecl,
+    IntType,
+    MapDecl,
+    StructType,
+    Type,
+)
+from beebox.compiler.symbols import (
+    EnumName,
+    GlobalName,
+    Keyword,
+    MapName,
+    Number,
+    Scope,
+    StructName,
+    Symbol,
+    TypeName,
+)
+from beebox.compiler.types import BIG_ENDIAN, BOOL, U32, fits, layout, name_of, size_of
+from beebox.tables.limits import MAX_KEY_AND_VALUE_BYTES
+from beebox.tables.map_types import MapType
+
+MAPS: Final = {
+    "Hash": MapType.HASH,
+    "Array": MapType.ARRAY,
+    "PerCpuHash": MapType.PERCPU_HASH,
+    "PerCpuArray": MapType.PERCPU_ARRAY,
+}
+MAX_KEY_BYTES: Final = 512
+MAX_FIELDS: Final = 1024
+
+
+def keyword_of(node: ast.expr, scope: Scope) -> str | None:
+    """The language word that a name stands for, if it is one."""
+    symbol = scope.names.get(node.id) if isinstance(node, ast.Name) else None
+    return symbol.name if isinstance(symbol, Keyword) else None
+
+
+def declare_class(node: ast.ClassDef, scope: Scope) -> Symbol:
+    """A ``@struct`` class or an IntEnum."""
+    decorators = [keyword_of(item, scope) for item in node.decorator_list]
+    bases = [keyword_of(item, scope) for item in node.bases]
+    if bases == ["IntEnum"] and not decorators:
+        return _enum(node, scope)
+    if decorators == ["struct"] and not bases and not node.keywords:
+        return _struct(node, scope)
+    raise scope.source.error(
+        node,
+        f"class {node.name} is neither a struct nor an enum",
+        "write @struct above it, or derive from IntEnum",
+    )
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _struct(node: ast.ClassDef, scope: Scope) -> StructName:
+    source = scope.source
+    fields: list[tuple[str, Type, bool]] = []
+    defaults: dict[str, Number] = {}
+    for item in node.body:
+        if _is_docstring(item) or isinstance(item, ast.Pass):
+            continue
+        if not (isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)):
+            raise source.error(
+                item, "a struct holds only fields", "write `name: u32`; functions stand outside"
+            )
+        name = item.target.id
+        type_ = annotation(item.annotation, scope)
+        if any(name == field for field, _, _ in fields):
+            raise source.error(item, f"the field '{name}' is there twice")
+        if type_ in BIG_ENDIAN.values() and isinstance(type_, StructType):
+            fields.append((name, type_.fields[0].type, True))
+        elif isinstance(type_, IntType | BoolType | ArrayType | StructType):
+            fields.append((name, type_, False))
+        else:
+            raise source.error(item.annotation, f"a field cannot be {name_of(type_)}")
+        stored = fields[-1][1]
+        if item.value is not None:
+            number = integer(item.value, scope)
+            if not (isinstance(stored, IntType) and fits(number.value, stored)):
+                raise source.error(item.value, f"this default does not fit {name_of(stored)}")
+            defaults[name] = number
+    if not fields:
+        raise source.error(node, f"struct {node.name} has no fields")
+    if len(fields) > MAX_FIELDS:
+        raise source.error(node, f"struct {node.name} has more than {MAX_FIELDS} fields")
+    return StructName(layout(node.name, fields), defaults)
+
+
+def _enum(node: ast.ClassDef, scope: Scope) -> EnumName:
+    members: dict[str, int] = {}
+    for item in node.body:
+        match item:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                if isinstance(value, ast.Call) and keyword_of(value.func, scope) == "auto":
+                    members[name] = max(members.values(), default=0) + 1
+                else:
+                    members[name] = integer(value, scope).value
+                if not fits(members[name], U32):
+                    raise scope.source.error(value, "an enum's member is a u32")
+            case _ if not _is_docstring(item) and not isinstance(item, ast.Pass):
+                raise scope.source.error(item, "an enum holds only `NAME = number`")
+    return EnumName(node.name, members)
+
+
+def declare_value(name: str, node: ast.expr, scope: Scope) -> Symbol | None:
+    """A map, a global or a constant knob; None where the value is something else."""
+    if not isinstance(node, ast.Call):
+        return None
+    if isinstance(node.func, ast.Subscript):
+        word = keyword_of(node.func.value, scope)
+        if word in MAPS:
+            return _map(name, MAPS[word], node, node.func.slice, scope)
+    word = keyword_of(node.func, scope)
+    if word in MAPS:
+        wanted = "V" if word.endswith("Array") else "K, V"
+        raise scope.source.error(
+            node, f"{word} needs its types", f"{name} = {word}[{wanted}](max_entries=...)"
+        )
+    if word in {"Global", "Constant"}:
+        return _global(name, node, word == "Constant", scope)
+    return None
+
+
+def _map(name: str, map_type: MapType, node: ast.Call, types: ast.expr, scope: Scope) -> MapName:
+    source = scope.source
+    listed = types.elts if isinstance(types, ast.Tuple) else [types]
+    keyed = map_type.value.key_size is None
+    if len(listed) != (2 if keyed else 1):
+        wanted = "a key and a value type" if keyed else "one type, its value's (the key is a u32)"
+        raise source.error(types, f"this map takes {wanted}")
+    key = _storable(listed[0], scope) if keyed else U32
+    value = _storable(listed[-1], scope)
+    if size_of(key) > MAX_KEY_BYTES:
+        raise source.error(listed[0], f"a key has at most {MAX_KEY_BYTES} bytes")
+    entries = None
+    for argument in node.keywords:
+        if argument.arg != "max_entries":
+            raise source.error(argument.value, f"a map has no argument '{argument.arg}'")
+        entries = integer(argument.value, scope).value
+        if not 0 < entries <= 0xFFFFFFFF:
+            raise source.error(argument.value, "max_entries is 1 to 2**32 - 1")
+        if entries * (size_of(key) + size_of(value)) > MAX_KEY_AND_VALUE_BYTES:
+            raise source.error(argument.value, "this map would take more than 1 GiB")
+    if node.args or entries is None:
+        raise source.error(node, "a map needs max_entries", f"{name} = ...(max_entries=1024)")
+    return MapName(MapDecl(name, map_type, key, value, entries, source.span(node)))
+
+
+def _storable(node: ast.expr, scope: Scope) -> Type:
+    type_ = annotation(node, scope)
+    if type_ in BIG_ENDIAN.values():
+        hint = f"use u{name_of(type_)[2:]}: fields convert themselves; or put it in a struct"
+        raise scope.source.error(node, "maps hold integers in the host's order", hint)
+    if isinstance(type_, IntType | StructType | ArrayType):
+        return type_
+    raise scope.source.error(node, f"a map cannot hold {name_of(type_)}")
+
+
+def _global(name: str, node: ast.Call, constant: bool, scope: Scope) -> GlobalName:
+    source = scope.source
+    if len(node.args) != 1 or node.keywords:
+        raise source.error(node, "a global needs its first value", f"{name} = Global(u64(0))")
+    type_, initial = _initial(node.args[0], scope)
+    return GlobalName(GlobalDecl(name, type_, initial, constant, source.span(node)))
+
+
+def _initial(node: ast.expr, scope: Scope) -> tuple[Type, bytes]:
+    """A global's type and first bytes: a typed integer, a bool, a struct or a zeroed array."""
+    match node:
+        case ast.Constant(value=bool() as flag):
+            return BOOL, bytes([flag])
+        case ast.Call(func=ast.Subscript() as array, args=[], keywords=[]):
+            type_ = annotation(array, scope)
+            return type_, bytes(size_of(type_))
+        case ast.Call(func=ast.Name(id=called)):
+            symbol = scope.names.get(called)
+            if isinstance(symbol, StructName):
+                return symbol.type, _struct_bytes(node, symbol, scope)
+            if isinstance(symbol, TypeName) and not isinstance(symbol.type, IntType):
+                raise scope.source.error(node, f"a global cannot be {name_of(symbol.type)}")
+    number = integer(node, scope)
+    type_ = number.type or number.default
+    if type_ is None:
+        raise scope.source.error(node, "this integer has no width", f"write u64({words(node)})")
+    return type_, number_bytes(node, number, type_, scope.source)
+
+
+def _struct_bytes(node: ast.Call, symbol: StructName, scope: Scope) -> bytes:
+    given: dict[str, tuple[ast.expr, Number]] = {
+        name: (node, number) for name, number in symbol.defaults.items()
+    }
+    fields = {field.name: field for field in symbol.type.fields}
+    if node.args:
+        raise scope.source.error(node, f"{symbol.type.name}(...) names its fields")
+    for argument in node.keywords:
+        if argument.arg not in fields:
+            problem = f"struct {symbol.type.name} has no field '{argument.arg}'"
+            raise scope.source.error(argument.value, problem, f"it has: {', '.join(fields)}")
+        given[argument.arg] = (argument.value, integer(argument.value, scope))
+    data = bytearray(symbol.type.size)
+    for name, (place, number) in given.items():
+        field = fields[name]
+        if not isinstance(field.type, IntType):
+            raise scope.source.error(place, f"the field '{name}' starts as zeros")
+        stored = number_bytes(place, number, field.type, scope.source)
+        end = field.offset + len(stored)
+        data[field.offset : end] = stored[::-1] if field.big_endian else stored
+    return bytes(data)

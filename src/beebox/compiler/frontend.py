@@ -1,0 +1,114 @@
+"""The front end: a source text to a typed module. Any text gives a Module or a CompileError."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeGuard
+
+from beebox.compiler.diagnostics import Source
+from beebox.compiler.functions import Functions
+from beebox.compiler.ir import Function, GlobalDecl, MapDecl, Module, Span, StructType
+from beebox.compiler.resolver import Resolver
+from beebox.compiler.symbols import (
+    FunctionName,
+    GlobalName,
+    MapName,
+    Scope,
+    StructName,
+    Symbol,
+    Text,
+)
+from beebox.errors import CompileError
+
+
+def analyze(text: str, *, file: str) -> Module:
+    """A program's source, ready for ``compiler.bpf``; raises CompileError."""
+    return _analyze(Source(file, text), native=False, constants={})
+
+
+def analyze_native(path: str | Path, *, constants: Mapping[str, int]) -> Module:
+    """A native source (``compiler.dialect``) with its named constants; raises CompileError."""
+    source = Source(str(path), Path(path).read_text(encoding="utf-8"))
+    return _analyze(source, native=True, constants=constants)
+
+
+def _analyze(source: Source, *, native: bool, constants: Mapping[str, int]) -> Module:
+    try:
+        resolver = Resolver(native=native, constants=constants)
+        scope = resolver.read(source)
+        return _module(scope, resolver.sources)
+    except RecursionError:
+        span = Span(source.file, 1, 1, 2)
+        raise source.error(span, "this source is nested too deeply") from None
+
+
+def _module(scope: Scope, sources: dict[str, str]) -> Module:
+    functions = Functions()
+    own = [symbol for symbol in scope.names.values() if _is_own_function(symbol, scope)]
+    programs = [symbol for symbol in own if symbol.node.decorator_list or scope.native]
+    for symbol in programs:
+        functions.resolve(symbol.node, scope.source, symbol, ())
+    emitted = tuple(signature.function for signature in functions.done.values())
+    for symbol in own:  # what no program calls is checked, and left out
+        if symbol.node.name not in functions.done:
+            functions.resolve(symbol.node, scope.source, symbol, ())
+    if not any(function.section for function in emitted) and not scope.native:
+        raise scope.source.error(
+            Span(scope.source.file, 1, 1, 2),
+            "this source has no program",
+            "decorate a function: @xdp",
+        )
+    maps: dict[str, MapDecl] = {}
+    variables: dict[str, GlobalDecl] = {}
+    structs: dict[str, StructType] = {}
+    license_ = "GPL"
+    named: list[Symbol] = [*scope.names.values()]
+    named += [*functions.used.maps.values(), *functions.used.globals.values()]
+    for symbol in named:
+        match symbol:
+            case MapName(decl=declared):
+                maps.setdefault(declared.name, declared)
+            case GlobalName(decl=variable):
+                variables.setdefault(variable.name, variable)
+            case StructName(type=struct):
+                structs.setdefault(struct.name, struct)
+            case _:
+                pass
+    given = scope.names.get("LICENSE")
+    if isinstance(given, Text) and isinstance(given.value, str):
+        license_ = given.value
+    _check_names(scope.source, emitted, maps, variables)
+    return Module(
+        scope.source.file,
+        emitted,
+        tuple(maps.values()),
+        tuple(variables.values()),
+        tuple(structs.values()),
+        license_,
+        sources,
+    )
+
+
+def _is_own_function(symbol: Symbol, scope: Scope) -> TypeGuard[FunctionName]:
+    return isinstance(symbol, FunctionName) and symbol.scope is scope
+
+
+def _check_names(
+    source: Source,
+    functions: tuple[Function, ...],
+    maps: Mapping[str, MapDecl],
+    variables: Mapping[str, GlobalDecl],
+) -> None:
+    """One symbol table holds functions, maps and globals of every file."""
+    taken: dict[str, Span] = {}
+    for item in (*functions, *maps.values(), *variables.values()):
+        if item.name in taken:
+            raise CompileError(
+                f"'{item.name}' names two things",
+                file=source.file,
+                line=item.span.line,
+                column=item.span.column,
+                hint="rename one",
+            )
+        taken[item.name] = item.span

@@ -1,0 +1,259 @@
+"""Functions: signatures, the call graph, and the analysis of each body."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+from typing import Final
+
+from beebox.compiler.annotations import annotation
+from beebox.compiler.calls import MAX_ARGUMENTS
+from beebox.compiler.constants import evaluate
+from beebox.compiler.context import FunctionContext, Signature, Used
+from beebox.compiler.declarations import keyword_of
+from beebox.compiler.diagnostics import Located, Source
+from beebox.compiler.expressions import operand
+from beebox.compiler.flow import Fact
+from beebox.compiler.ir import (
+    ArrayType,
+    BoolType,
+    ContextType,
+    Function,
+    IntType,
+    OptionalType,
+    Param,
+    PointerType,
+    RefType,
+    Space,
+    StructType,
+    Type,
+    VoidType,
+)
+from beebox.compiler.statements import block
+from beebox.compiler.symbols import FunctionName, Scope, Text
+from beebox.compiler.types import BIG_ENDIAN, U32, name_of, size_of
+from beebox.tables.limits import MAX_CALL_FRAMES, MAX_STACK_BYTES
+from beebox.tables.sections import section_row
+
+MAX_FUNCTIONS: Final = 256
+
+
+class Functions:
+    """Analyses functions on their first call, callees before callers; finds recursion."""
+
+    def __init__(self) -> None:
+        self.used = Used()
+        self.done: dict[str, Signature] = {}
+        self._names: dict[str, FunctionName] = {}
+        self._active: list[str] = []
+
+    def resolve(
+        self, node: Located, source: Source, symbol: FunctionName, types: tuple[Type | None, ...]
+    ) -> Signature:
+        """The signature for a call with arguments of these types (None: literals)."""
+        name = symbol.node.name
+        if self._names.setdefault(name, symbol).node is not symbol.node:
+            raise source.error(node, f"two functions are called '{name}'", "rename one")
+        if name in self._active:
+            chain = " -> ".join([*self._active[self._active.index(name) :], name])
+            raise source.error(node, f"functions cannot recurse: {chain}", "write a loop")
+        if name in self.done:
+            signature = self.done[name]
+            self._check_spaces(node, source, signature, types)
+            return signature
+        if _program_section(symbol.node, symbol.scope) is not None and types:
+            raise source.error(node, f"'{name}' is a program", "call a plain function")
+        if len(self._active) >= MAX_CALL_FRAMES and not symbol.scope.native:
+            raise source.error(node, f"calls go at most {MAX_CALL_FRAMES} deep")
+        self._active.append(name)
+        signature = self._analyze(symbol, types)
+        self._active.pop()
+        self.done[name] = signature
+        return signature
+
+    def _check_spaces(
+        self, node: Located, source: Source, signature: Signature, types: tuple[Type | None, ...]
+    ) -> None:
+        for param, type_ in zip(signature.function.params, types, strict=False):
+            if isinstance(param.type, RefType) and isinstance(type_, RefType):
+                if param.type.target == type_.target and param.type.space is not type_.space:
+                    raise source.error(
+                        node,
+                        f"'{param.name}' points to {_where(param.type.space)} in another call, "
+                        f"and to {_where(type_.space)} in this one",
+                        "write a second function, or copy the fields that it needs",
+                    )
+
+    def _analyze(self, symbol: FunctionName, types: tuple[Type | None, ...]) -> Signature:
+        node, scope = symbol.node, symbol.scope
+        params = _parameters(node, scope, types)
+        result = _result(node, scope)
+        section = _program_section(node, scope)
+        if section is not None:
+            _check_program(node, scope, params, result)
+        names = {param.name for param in params} | {
+            part.id
+            for part in ast.walk(node)
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+        }
+        f = FunctionContext(
+            scope=scope,
+            node=node,
+            params=params,
+            result=result,
+            used=self.used,
+            resolve=self.resolve,
+            evaluate=operand,
+            assigned_names=frozenset(names),
+            state={param.name: Fact() for param in params},
+        )
+        body = block(f, node.body)
+        if f.state is not None and not isinstance(result, VoidType):
+            raise scope.source.error(
+                node.body[-1],
+                f"{node.name}() can end here without returning {name_of(result)}",
+                "return a value on every path",
+            )
+        if not scope.native:
+            _check_stack(f, symbol)
+        row = section_row(section) if section is not None else None
+        function = Function(
+            node.name,
+            params,
+            result,
+            tuple(f.locals.values()),
+            body,
+            scope.source.span(node),
+            section=row,
+            section_name=section or "",
+        )
+        return Signature(_marked(function, node, scope), f.changes_packet)
+
+
+def _where(space: Space) -> str:
+    return {
+        Space.CONTEXT: "the context",
+        Space.PACKET: "the packet",
+        Space.MAP_VALUE: "a map's value",
+        Space.LOCAL: "the stack",
+        Space.GLOBAL: "a global",
+    }[space]
+
+
+def _program_section(node: ast.FunctionDef, scope: Scope) -> str | None:
+    """The SEC() name that a function's decorator gives it; None for a plain function."""
+    if scope.native:
+        return None
+    section = None
+    for decorator in node.decorator_list:
+        if section is not None:
+            raise scope.source.error(decorator, "a program has one section")
+        if keyword_of(decorator, scope) == "xdp":
+            section = "xdp"
+            continue
+        match decorator:
+            case ast.Call(func=func, args=[argument], keywords=[]):
+                if keyword_of(func, scope) == "section":
+                    text = evaluate(argument, scope)
+                    if isinstance(text, Text) and isinstance(text.value, str):
+                        section = text.value
+            case _:
+                pass
+        if section is None:
+            raise scope.source.error(
+                decorator, "this decorator has no meaning in BPF", 'write @xdp or @section("...")'
+            )
+        if section_row(section) is None:
+            raise scope.source.error(
+                decorator, f"no program type claims the section '{section[:64]}'", 'use "xdp"'
+            )
+    return section
+
+
+def _marked(function: Function, node: ast.FunctionDef, scope: Scope) -> Function:
+    """The native dialect's decorators."""
+    if not scope.native:
+        return function
+    for decorator in node.decorator_list:
+        match keyword_of(decorator, scope):
+            case "export":
+                function = replace(function, exported=True)
+            case "inline":
+                function = replace(function, inline=True)
+            case "cold":
+                function = replace(function, inline=False)
+            case _:
+                raise scope.source.error(decorator, "write @export, @inline or @cold")
+    return function
+
+
+def _parameters(
+    node: ast.FunctionDef, scope: Scope, types: tuple[Type | None, ...]
+) -> tuple[Param, ...]:
+    source, args = scope.source, node.args
+    if args.vararg or args.kwarg or args.kwonlyargs or args.posonlyargs or args.defaults:
+        raise source.error(node, f"{node.name}() takes plain positional parameters only")
+    if len(args.args) > MAX_ARGUMENTS and not scope.native:
+        problem = f"{node.name}() has more than {MAX_ARGUMENTS} parameters"
+        raise source.error(args.args[MAX_ARGUMENTS], problem, "pass a struct")
+    params = []
+    for index, arg in enumerate(args.args):
+        if arg.annotation is None:
+            raise source.error(arg, f"'{arg.arg}' needs a type", f"write {arg.arg}: u32")
+        type_ = annotation(arg.annotation, scope)
+        given = types[index] if index < len(types) else None
+        if isinstance(type_, StructType | ArrayType) and type_ not in BIG_ENDIAN.values():
+            space = given.space if isinstance(given, RefType) else Space.LOCAL
+            type_ = RefType(type_, space)
+        elif isinstance(type_, OptionalType):
+            raise source.error(
+                arg, "a parameter cannot be None", "test it before the call, and pass the struct"
+            )
+        elif not isinstance(type_, IntType | BoolType | ContextType | PointerType):
+            raise source.error(arg, f"a parameter cannot be {name_of(type_)}")
+        params.append(Param(arg.arg, type_, source.span(arg)))
+    return tuple(params)
+
+
+def _result(node: ast.FunctionDef, scope: Scope) -> Type:
+    if node.returns is None:
+        raise scope.source.error(
+            node, f"{node.name}() needs a result type", "write -> u32, -> bool or -> None"
+        )
+    type_ = annotation(node.returns, scope)
+    if isinstance(type_, IntType | BoolType | VoidType | PointerType):
+        return type_
+    raise scope.source.error(
+        node.returns, f"a function cannot return {name_of(type_)}", "return an integer or a bool"
+    )
+
+
+def _check_program(
+    node: ast.FunctionDef, scope: Scope, params: tuple[Param, ...], result: Type
+) -> None:
+    if len(params) != 1 or not isinstance(params[0].type, ContextType):
+        raise scope.source.error(
+            node, "an XDP program takes its context", f"def {node.name}(ctx: XdpContext)"
+        )
+    if result != U32:
+        raise scope.source.error(
+            node.returns or node, "an XDP program returns its verdict", "write -> XdpAction"
+        )
+
+
+def _check_stack(f: FunctionContext, symbol: FunctionName) -> None:
+    """Refuse what cannot fit: LLVM ends its process over a frame of more than 512 bytes.
+
+    Counts structs and arrays, and the largest key and value that this function hands to a map.
+    """
+    stored = [
+        local for local in f.locals.values() if isinstance(local.type, StructType | ArrayType)
+    ]
+    total = sum(-(-size_of(local.type) // 8) * 8 for local in stored)
+    if total > MAX_STACK_BYTES:
+        biggest = max(stored, key=lambda local: size_of(local.type))
+        raise symbol.scope.source.error(
+            biggest.span,
+            f"{symbol.node.name}() needs {total} bytes of stack, and BPF has {MAX_STACK_BYTES}",
+            "keep large data in a PerCpuArray with one element",
+        )

@@ -1,0 +1,266 @@
+"""The language as its users import it, and as CPython runs it for reference.
+
+The compiler reads sources as text and never executes them. These classes exist so that mypy can
+check a source, and so that the same functions run in CPython on one thread: a struct is a view of
+bytes in C layout, a map is a dict, a packet is a bytearray. mypy sees the integer types as ``int``;
+width and sign are the compiler's to check.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast, dataclass_transform
+
+from beebox.compiler.views import ArrayView, coerce, lay_out, size_in_memory, view
+from beebox.tables.program_types import XdpAction
+
+if TYPE_CHECKING:
+    u8: TypeAlias = int
+    u16: TypeAlias = int
+    u32: TypeAlias = int
+    u64: TypeAlias = int
+    i8: TypeAlias = int
+    i16: TypeAlias = int
+    i32: TypeAlias = int
+    i64: TypeAlias = int
+    be16: TypeAlias = int
+    be32: TypeAlias = int
+    be64: TypeAlias = int
+else:
+    from beebox.compiler.integers import (
+        be16,
+        be32,
+        be64,
+        i8,
+        i16,
+        i32,
+        i64,
+        u8,
+        u16,
+        u32,
+        u64,
+    )
+
+__all__ = [
+    "Array",
+    "Constant",
+    "Global",
+    "Hash",
+    "PerCpuArray",
+    "PerCpuHash",
+    "XdpAction",
+    "XdpContext",
+    "array",
+    "atomic",
+    "be16",
+    "be32",
+    "be64",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "ipv4",
+    "section",
+    "sizeof",
+    "struct",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+    "xdp",
+]
+
+T = TypeVar("T")
+N = TypeVar("N")
+K = TypeVar("K")
+V = TypeVar("V")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def xdp(function: F) -> F:
+    """Mark an XDP program: ``SEC("xdp")``."""
+    return function
+
+
+def section(name: str) -> Callable[[F], F]:
+    """Mark a program by its section, spelled as libbpf's SEC(): ``"xdp.frags"``."""
+    assert name
+    return lambda function: function
+
+
+@dataclass_transform(kw_only_default=True)
+def struct(cls: type[T]) -> type[T]:
+    """A class of annotated fields as a C struct; fields not named in a call are zero.
+
+    ``be16``, ``be32`` and ``be64`` fields hold network byte order and read as plain integers.
+    """
+    return cast("type[T]", lay_out(cls))
+
+
+def sizeof(type_: type) -> int:
+    """Bytes of a type."""
+    return size_in_memory(type_)
+
+
+def ipv4(address: str) -> u32:
+    """An address as a big-endian field reads it: ``ipv4("10.0.0.1")`` is 0x0A000001."""
+    return u32(int(ipaddress.IPv4Address(address)))
+
+
+if TYPE_CHECKING:
+
+    class array(Generic[T, N]):
+        """A fixed-length array: ``array[u8, Literal[6]]``."""
+
+        def __getitem__(self, index: int) -> T: ...
+        def __setitem__(self, index: int, value: T) -> None: ...
+        def __len__(self) -> int: ...
+else:
+    array = ArrayView
+
+
+class Global(Generic[T]):
+    """A global variable; programs read and write ``value``, user space through the object."""
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+
+
+class Constant(Generic[T]):
+    """A knob: set by user space before the program is loaded, fixed afterwards (``.rodata``)."""
+
+    def __init__(self, value: T) -> None:
+        self._value = value
+
+    @property
+    def value(self) -> T:
+        """What user space has set, or the first value."""
+        return self._value
+
+
+class _Elements(Generic[K, V]):
+    """What the maps share: dict syntax with None for missing elements, values kept by copy."""
+
+    _has_every_key = False
+    __orig_class__: Any
+
+    def __init__(self, *, max_entries: int) -> None:
+        self.max_entries = max_entries
+        self._held: dict[Any, Any] = {}
+
+    def _types(self) -> tuple[Any, Any]:
+        types = self.__orig_class__.__args__
+        return (types[0] if len(types) == 2 else u32), types[-1]
+
+    def __getitem__(self, key: K) -> V | None:
+        key_type, value_type = self._types()
+        kept = coerce(key_type, key)
+        if self._has_every_key and kept not in self._held:
+            if not 0 <= kept < self.max_entries:
+                return None
+            self._held[kept] = coerce(value_type, None)
+        return cast("V | None", self._held.get(kept))
+
+    def __setitem__(self, key: K, value: V) -> None:
+        key_type, value_type = self._types()
+        kept = coerce(key_type, key)
+        if self._has_every_key:
+            if not 0 <= kept < self.max_entries:
+                return
+        elif kept not in self._held and len(self._held) >= self.max_entries:
+            return  # as in BPF: the update fails, and the program goes on
+        self._held[kept] = coerce(value_type, value)
+
+    def __delitem__(self, key: K) -> None:
+        self._held.pop(coerce(self._types()[0], key), None)
+
+    def __contains__(self, key: K) -> bool:
+        return self[key] is not None
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(list(self._held))
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+
+class Hash(_Elements[K, V]):
+    """BPF_MAP_TYPE_HASH: ``Hash[u32, u64](max_entries=1024)``."""
+
+
+class PerCpuHash(_Elements[K, V]):
+    """BPF_MAP_TYPE_PERCPU_HASH: each CPU has its own values."""
+
+
+class Array(_Elements[u32, V]):
+    """BPF_MAP_TYPE_ARRAY: ``Array[u64](max_entries=8)``; keys are u32, elements start as zero."""
+
+    _has_every_key = True
+
+
+class PerCpuArray(_Elements[u32, V]):
+    """BPF_MAP_TYPE_PERCPU_ARRAY: each CPU has its own elements."""
+
+    _has_every_key = True
+
+
+if TYPE_CHECKING:
+
+    def atomic(target: T) -> Present[T]:
+        """What ``+=`` and ``-=`` update atomically: see the other branch."""
+
+    class Present(Generic[T]):
+        """``atomic(x)``: any field or element of ``x`` counts."""
+
+        def __getattr__(self, name: str) -> int: ...
+        def __setattr__(self, name: str, value: int) -> None: ...
+        def __getitem__(self, key: object) -> Any: ...
+        def __setitem__(self, key: object, value: Any) -> None: ...
+else:
+
+    class _Counted:
+        """Elements of a map under ``+=``: what is missing stays missing."""
+
+        def __init__(self, elements: _Elements[Any, Any]) -> None:
+            self._elements = elements
+
+        def __getitem__(self, key: Any) -> Any:
+            found = self._elements[key]
+            return 0 if found is None else found
+
+        def __setitem__(self, key: Any, value: Any) -> None:
+            if key in self._elements:
+                self._elements[key] = value
+
+    def atomic(target: Any) -> Any:
+        """``atomic(x).field += n``, ``atomic(m)[key] += n``: one indivisible addition.
+
+        On a map it adds to the element if there is one, and does nothing otherwise.
+        """
+        return _Counted(target) if isinstance(target, _Elements) else target
+
+
+class XdpContext:
+    """What an XDP program is called with. In CPython: ``XdpContext(packet_bytes)``."""
+
+    def __init__(
+        self, data: bytes, *, ingress_ifindex: int = 1, rx_queue_index: int = 0
+    ) -> None:
+        self.data = bytearray(data)
+        self.ingress_ifindex = u32(ingress_ifindex)
+        self.rx_queue_index = u32(rx_queue_index)
+        self.egress_ifindex = u32(0)
+
+    @property
+    def length(self) -> u32:
+        """Bytes from the packet's first to its last."""
+        return u32(len(self.data))
+
+    def packet(self, type_: type[T], offset: int = 0) -> T | None:
+        """The packet's bytes at ``offset`` as a T, or None where the packet ends before."""
+        if offset + size_in_memory(type_) > len(self.data):
+            return None
+        return cast("T", view(type_, self.data, offset))
+
+

@@ -1,0 +1,463 @@
+"""Statements: assignments, branches and loops, with the flow facts that they leave behind."""
+
+from __future__ import annotations
+
+import ast
+
+from beebox.compiler.annotations import annotation
+from beebox.compiler.calls import returns_nothing
+from beebox.compiler.context import FunctionContext, Literal, Loop, Nothing, Operand
+from beebox.compiler.diagnostics import words
+from beebox.compiler.expressions import condition, lookup, map_key, repeatable
+from beebox.compiler.flow import Fact, Null, State, assigned, join
+from beebox.compiler.ir import (
+    Assign,
+    AtomicAdd,
+    Break,
+    Cast,
+    Const,
+    ContextArg,
+    Continue,
+    DerefPlace,
+    Evaluate,
+    Expr,
+    FieldPlace,
+    ForRange,
+    If,
+    IntType,
+    IsNone,
+    Local,
+    LocalPlace,
+    MapDelete,
+    MapUpdate,
+    OptionalType,
+    Place,
+    PointerType,
+    Read,
+    RefType,
+    Return,
+    Space,
+    Stmt,
+    Type,
+    Unary,
+    UnaryOp,
+    VoidType,
+    While,
+)
+from beebox.compiler.operators import binary, convert, number
+from beebox.compiler.places import converting, place, raw_name, read, space_of
+from beebox.compiler.refusals import refusal
+from beebox.compiler.symbols import GlobalName
+from beebox.compiler.types import BOOL, U32, U64, fits, name_of, wider
+from beebox.tables.map_types import MapOp
+
+
+def block(f: FunctionContext, body: list[ast.stmt]) -> tuple[Stmt, ...]:
+    """The statements of a body, until control cannot reach the next."""
+    outer, f.out = f.out, []
+    for node in body:
+        if f.state is None:
+            break
+        statement(f, node)
+    made, f.out = f.out, outer
+    return tuple(made)
+
+
+def statement(f: FunctionContext, node: ast.stmt) -> None:
+    """One statement: appends to ``f.out`` and moves ``f.state``."""
+    f.step(node)
+    match node:
+        case ast.Pass() | ast.Expr(value=ast.Constant(value=str())):
+            pass
+        case ast.Expr(value=value):
+            _expression(f, node, value)
+        case ast.Assign(targets=[target], value=value):
+            _assign(f, node, target, value)
+        case ast.Assign():
+            raise f.error(node, "one assignment, one name", "assign each name on its own line")
+        case ast.AnnAssign():
+            _annotated(f, node)
+        case ast.AugAssign():
+            _augmented(f, node)
+        case ast.Delete(targets=targets):
+            for target in targets:
+                _delete(f, target)
+        case ast.If():
+            _if(f, node)
+        case ast.While():
+            _while(f, node)
+        case ast.For():
+            _for(f, node)
+        case ast.Break() | ast.Continue():
+            _jump(f, node)
+        case ast.Return():
+            _return(f, node)
+        case _:
+            raise refusal(f.scope.source, node)
+
+
+def _expression(f: FunctionContext, node: ast.Expr, value: ast.expr) -> None:
+    if not isinstance(value, ast.Call):
+        if isinstance(value, ast.Compare | ast.BinOp | ast.Name | ast.Attribute | ast.Subscript):
+            raise f.error(node, "this statement has no effect", "did you mean an assignment?")
+        f.operand(value)
+        raise f.error(node, "this statement has no effect")
+    result = f.operand(value)
+    if not isinstance(result, Literal | Nothing):
+        f.out.append(Evaluate(result, f.span(node)))
+
+
+def _assign(f: FunctionContext, node: ast.stmt, target: ast.expr, value: ast.expr) -> None:
+    match target:
+        case ast.Name():
+            _bind(f, node, target, f.operand(value), value)
+        case ast.Subscript() if f.map_of(target.value) is not None:
+            declared = f.map_of(target.value)
+            assert declared is not None
+            key = map_key(f, target.slice, declared)
+            stored = convert(f, f.operand(value), declared.value, "this value")
+            f.out.append(MapUpdate(declared.name, key, stored, 0, f.span(node)))
+        case ast.Attribute() | ast.Subscript():
+            if _is_context(f, target):
+                raise f.error(target, "the context is read-only")
+            where = converting(_writable(f, target))
+            stored = convert(f, f.operand(value), where.type, words(target))
+            f.out.append(Assign(where, stored, f.span(node)))
+        case ast.Tuple() | ast.List():
+            raise f.error(target, "there are no tuples in BPF", "assign one name per line")
+        case _:
+            raise f.error(target, "this cannot be assigned to")
+
+
+def _is_context(f: FunctionContext, target: ast.expr) -> bool:
+    owner = target.value if isinstance(target, ast.Attribute) else None
+    return (
+        isinstance(owner, ast.Name)
+        and (f.type_of(owner.id) is None) is False
+        and name_of(f.type_of(owner.id) or BOOL) == "XdpContext"
+    )
+
+
+def _writable(f: FunctionContext, target: ast.expr) -> Place:
+    """The place of an assignment; knobs are read-only."""
+    match target:
+        case ast.Attribute(value=ast.Name(id=owner), attr="value"):
+            symbol = f.symbol(owner)
+            if isinstance(symbol, GlobalName) and symbol.decl.constant:
+                raise f.error(
+                    target,
+                    f"'{owner}' is a Constant",
+                    f"write `{owner} = Global(...)` to change it",
+                )
+    return place(f, target)
+
+
+def _bind(
+    f: FunctionContext, node: ast.stmt, target: ast.Name, value: Operand, source: ast.expr
+) -> None:
+    """``name = value``: the first assignment gives a name its type."""
+    if returns_nothing(value):
+        raise f.error(source, f"{words(source)} returns nothing")
+    if isinstance(value, ContextArg):
+        raise f.error(source, "the context has one name")
+    type_ = f.type_of(target.id)
+    if type_ is None:
+        type_ = _first_type(f, target, value, source)
+        f.locals[target.id] = Local(target.id, type_, f.span(target))
+    if isinstance(type_, RefType) and isinstance(value, Literal):
+        raise f.error(
+            node, f"'{target.id}' refers to storage", "assign to the element or field instead"
+        )
+    value = _reference(f, value, source, type_)
+    made = convert(f, value, type_, f"'{target.id}'")
+    if isinstance(made.type, RefType) and made.type.space is Space.LOCAL:
+        raise f.error(source, "a struct variable has one name", "build another: Struct(field=...)")
+    null = Null.NEVER
+    if isinstance(type_, OptionalType):
+        null = Null.NEVER if isinstance(made, Cast) else Null.MAYBE
+        null = Null.ALWAYS if isinstance(value, Nothing) else null
+        if isinstance(source, ast.Name) and f.state and source.id in f.state:
+            null = f.state[source.id].null
+    f.out.append(Assign(LocalPlace(target.id, type_, f.span(target)), made, f.span(node)))
+    f.state = assigned(f.state, target.id, Fact(null))
+
+
+def _reference(f: FunctionContext, value: Operand, source: ast.expr, type_: Type) -> Operand:
+    """``a = b`` between names of references copies the reference, not a scalar behind it."""
+    if isinstance(source, ast.Name) and isinstance(type_, RefType | OptionalType):
+        raw = raw_name(f, source) if source.id in f.assigned_names else value
+        if not isinstance(raw, Literal | Nothing) and raw.type == type_:
+            return raw
+    return value
+
+
+def _first_type(f: FunctionContext, target: ast.Name, value: Operand, source: ast.expr) -> Type:
+    match value:
+        case Literal(default=None):
+            raise f.error(
+                source,
+                f"'{target.id}' needs a width",
+                f"write {target.id} = u32({words(source)})",
+            )
+        case Literal(default=IntType() as default):
+            return default
+        case Nothing():
+            raise f.error(source, f"None alone gives '{target.id}' no type", "assign it first")
+        case Literal():
+            raise AssertionError
+        case _:
+            return value.type
+
+
+def _annotated(f: FunctionContext, node: ast.AnnAssign) -> None:
+    target = node.target
+    if not isinstance(target, ast.Name):
+        raise f.error(target, "only a name takes an annotation")
+    if node.value is None:
+        raise f.error(node, f"'{target.id}' has no value yet", "assign it where it gets one")
+    wanted = annotation(node.annotation, f.scope)
+    value = f.operand(node.value)
+    if isinstance(wanted, IntType | PointerType) or wanted == BOOL:
+        value = convert(f, value, wanted, f"'{target.id}'")
+    elif isinstance(value, Nothing):
+        raise f.error(node.value, f"None alone gives '{target.id}' no storage")
+    elif isinstance(value, Literal) or name_of(value.type) not in {
+        name_of(wanted),
+        name_of(wanted).removesuffix(" | None"),
+    }:
+        have = "an integer" if isinstance(value, Literal) else name_of(value.type)
+        raise f.error(node.value, f"'{target.id}' is {name_of(wanted)}, and the value {have}")
+    known = f.type_of(target.id)
+    if known is not None and isinstance(wanted, IntType) and known != wanted:
+        raise f.error(node.annotation, f"'{target.id}' is {name_of(known)} already")
+    _bind(f, node, target, value, node.value)
+
+
+def _augmented(f: FunctionContext, node: ast.AugAssign) -> None:
+    inner = _atomic_target(f, node.target)
+    if inner is not None:
+        _atomic(f, node, inner)
+        return
+    target = node.target
+    if isinstance(target, ast.Subscript) and f.map_of(target.value) is not None:
+        name = words(target.value)
+        raise f.error(
+            node,
+            f"{words(target)} may be None here",
+            f"write atomic({name})[...] += ..., or look it up and test it",
+        )
+    if not repeatable(f, target):
+        raise f.error(target, "this place is computed twice", "give its index a name first")
+    where = converting(_writable(f, target))
+    if isinstance(target, ast.Name) and isinstance(where, DerefPlace | FieldPlace):
+        raise f.error(
+            target,
+            f"'{target.id}' would be bound anew in Python, and the element not changed",
+            "store it: m[key] = value + ..., or use atomic(m)[key] += ...",
+        )
+    operation = ast.copy_location(ast.BinOp(node.target, node.op, node.value), node)
+    result = binary(f, operation, read(where), f.operand(node.value))
+    stored = convert(f, result, where.type, words(target))
+    f.out.append(Assign(where, stored, f.span(node)))
+
+
+def _atomic_target(f: FunctionContext, target: ast.expr) -> ast.expr | None:
+    """The target without its ``atomic(...)``; None when there is none."""
+    if isinstance(target, ast.Call):
+        if f.keyword(target.func) == "atomic" and len(target.args) == 1 and not target.keywords:
+            return target.args[0]
+        return None
+    if isinstance(target, ast.Attribute | ast.Subscript):
+        inner = _atomic_target(f, target.value)
+        if inner is None:
+            return None
+        if isinstance(target, ast.Attribute):
+            stripped: ast.expr = ast.Attribute(inner, target.attr, target.ctx)
+        else:
+            stripped = ast.Subscript(inner, target.slice, target.ctx)
+        return ast.copy_location(stripped, target)
+    return None
+
+
+def _atomic(f: FunctionContext, node: ast.AugAssign, target: ast.expr) -> None:
+    """``atomic(x).field += n``, and ``atomic(m)[key] += n`` where the key has an element."""
+    if not isinstance(node.op, ast.Add | ast.Sub):
+        raise f.error(node, "only += and -= are atomic")
+    declared = f.map_of(target.value) if isinstance(target, ast.Subscript) else None
+    if declared is None or not isinstance(target, ast.Subscript):
+        where = _writable(f, target)
+        f.out.append(_atomic_add(f, node, where))
+        return
+    found = lookup(f, target, declared)
+    assert isinstance(found.type, OptionalType)
+    held = f.temporary(found.type, f.span(target))
+    element = Read(held, held.type, held.span)
+    f.out.append(Assign(held, found, f.span(node)))
+    there = Cast(element, found.type.ref, held.span)
+    add = _atomic_add(f, node, DerefPlace(there, declared.value, held.span))
+    f.out.append(If(IsNone(element, True, BOOL, held.span), (add,), (), f.span(node)))
+
+
+def _atomic_add(f: FunctionContext, node: ast.AugAssign, where: Place) -> AtomicAdd:
+    type_ = where.type
+    if not isinstance(type_, IntType) or type_.bits < 32:
+        raise f.error(node.target, f"{name_of(type_)} has no atomic add", "use a u32 or a u64")
+    if isinstance(where, FieldPlace) and where.field.big_endian:
+        raise f.error(node.target, "an atomic add works on the host's byte order")
+    if space_of(where) not in {Space.MAP_VALUE, Space.GLOBAL}:
+        raise f.error(node.target, "only map values and globals are shared", "write +=")
+    value = convert(f, number(f, f.operand(node.value)), type_, "the value")
+    if isinstance(node.op, ast.Sub):
+        value = Unary(UnaryOp.NEG, value, type_, value.span)
+    return AtomicAdd(where, value, f.span(node))
+
+
+def _delete(f: FunctionContext, target: ast.expr) -> None:
+    declared = f.map_of(target.value) if isinstance(target, ast.Subscript) else None
+    if declared is None or not isinstance(target, ast.Subscript):
+        raise f.error(target, "only a map's element can be deleted", "del m[key]")
+    if not declared.map_type.value.ops & MapOp.DELETE:
+        raise f.error(target, "an array's elements cannot be deleted", "store a zero")
+    key = map_key(f, target.slice, declared)
+    f.out.append(MapDelete(declared.name, key, f.span(target)))
+
+
+def _if(f: FunctionContext, node: ast.If) -> None:
+    test, when_true, when_false = condition(f, node.test)
+    if isinstance(test, Const):
+        f.state = when_true if test.value else when_false
+        f.out.extend(block(f, node.body if test.value else node.orelse))
+        return
+    f.state = when_true
+    body = block(f, node.body)
+    after_body = f.state
+    f.state = when_false
+    orelse = block(f, node.orelse)
+    f.state = join(after_body, f.state)
+    f.out.append(If(test, body, orelse, f.span(node.test)))
+
+
+def _while(f: FunctionContext, node: ast.While) -> None:
+    if node.orelse:
+        raise f.error(node.orelse[0], "a loop has no else", "use a bool variable")
+    entry = head = f.state
+    while True:
+        f.state = head
+        test, when_true, when_false = condition(f, node.test)
+        if isinstance(test, Const) and not test.value:
+            f.state = when_false
+            return
+        f.state = when_true
+        body, loop = _loop_body(f, node.body)
+        again = join(entry, _all(f.state, loop.continues))
+        if again == head:
+            break
+        head = again
+    f.state = _all(when_false, loop.breaks)
+    f.out.append(While(test, body, f.span(node.test)))
+
+
+def _all(first: State, others: list[State]) -> State:
+    for other in others:
+        first = join(first, other)
+    return first
+
+
+def _loop_body(f: FunctionContext, body: list[ast.stmt]) -> tuple[tuple[Stmt, ...], Loop]:
+    loop = Loop()
+    f.loops.append(loop)
+    made = block(f, body)
+    f.loops.pop()
+    return made, loop
+
+
+def _for(f: FunctionContext, node: ast.For) -> None:
+    """``for i in range(...)``: bounds are evaluated once; ``i`` is at least a u32."""
+    target, span = node.target, f.span(node)
+    if node.orelse:
+        raise f.error(node.orelse[0], "a loop has no else", "use a bool variable")
+    if not isinstance(target, ast.Name):
+        raise f.error(target, "a loop counts in one name", "for i in range(n): ...")
+    counted = node.iter
+    if not (isinstance(counted, ast.Call) and f.keyword(counted.func) == "range"):
+        raise f.error(counted, "a for loop counts with range()", "for i in range(n): ...")
+    start, stop, step, type_ = _range(f, counted)
+    known = f.type_of(target.id)
+    if known is None:
+        f.locals[target.id] = Local(target.id, type_, f.span(target))
+    elif known != type_:
+        problem = f"'{target.id}' is {name_of(known)}, and this loop counts in {name_of(type_)}"
+        raise f.error(target, problem, "count in another name")
+    entry = head = f.state
+    while True:
+        f.state = assigned(head, target.id, Fact())
+        body, loop = _loop_body(f, node.body)
+        again = join(entry, _all(f.state, loop.continues))
+        if again == head:
+            break
+        head = again
+    f.state = _all(head, loop.breaks)
+    f.out.append(ForRange(target.id, type_, start, stop, step, body, span))
+
+
+def _range(f: FunctionContext, node: ast.Call) -> tuple[Expr, Expr, int, IntType]:
+    if node.keywords or not 1 <= len(node.args) <= 3:
+        raise f.error(node, "range() takes a start, a stop and a step")
+    step = 1
+    if len(node.args) == 3:
+        given = f.operand(node.args[2])
+        if not isinstance(given, Literal) or given.value == 0 or not fits(given.value, _I32):
+            raise f.error(node.args[2], "a step is a constant, and not 0")
+        step = given.value
+    bounds = [number(f, f.operand(bound)) for bound in node.args[:2]]
+    if len(bounds) == 1:
+        bounds = [Literal(0, f.span(node)), bounds[0]]
+    typed = [bound.type for bound in bounds if not isinstance(bound, Literal)]
+    type_ = U64 if f.native else U32
+    for bound_type in typed:
+        assert isinstance(bound_type, IntType)
+        smallest = IntType(32, bound_type.signed)
+        type_ = (
+            wider(bound_type, smallest)
+            if type_.signed != bound_type.signed
+            else wider(bound_type, type_)
+        )
+    if all(isinstance(bound, Literal) for bound in bounds) and any(
+        isinstance(bound, Literal) and bound.value < 0 for bound in bounds
+    ):
+        raise f.error(node, "an unsigned count stops at 0", "count up, and index n - 1 - i")
+    start, stop = (convert(f, bound, type_, "this bound") for bound in bounds)
+    return start, stop, step, type_
+
+
+_I32 = IntType(32, signed=True)
+
+
+def _jump(f: FunctionContext, node: ast.Break | ast.Continue) -> None:
+    if not f.loops:
+        raise f.error(node, "this stands outside of a loop")
+    if isinstance(node, ast.Break):
+        f.loops[-1].breaks.append(f.state)
+        f.out.append(Break(f.span(node)))
+    else:
+        f.loops[-1].continues.append(f.state)
+        f.out.append(Continue(f.span(node)))
+    f.state = None
+
+
+def _return(f: FunctionContext, node: ast.Return) -> None:
+    span = f.span(node)
+    if isinstance(f.result, VoidType):
+        if node.value is not None and not _is_none(node.value):
+            raise f.error(node.value, f"{f.node.name}() returns nothing", "name a result: -> u32")
+        f.out.append(Return(None, span))
+    elif node.value is None:
+        raise f.error(node, f"{f.node.name}() returns {name_of(f.result)}", "return a value")
+    else:
+        value = convert(f, f.operand(node.value), f.result, "the result")
+        f.out.append(Return(value, span))
+    f.state = None
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
