@@ -9,13 +9,18 @@ from beebox.errors import BtfError
 
 
 class Strings:
-    """A string section as read: text by offset. Raises :exc:`BtfError` for offsets outside."""
+    """A string section as read: text by offset. Raises :exc:`BtfError` for offsets outside.
+
+    It hands out 16 times its own size at most: offsets into one long string would otherwise cost
+    quadratic time and memory.
+    """
 
     def __init__(self, data: bytes) -> None:
         if data and (data[0] or data[-1]):
             raise BtfError("the string section does not begin and end with NUL")
         self.data = data
         self._names: dict[int, str] = {0: ""}
+        self._left = 16 * len(data) + 65_536
 
     def name(self, offset: int) -> str:
         """The string at ``offset``, which must be UTF-8: names are identities, never repaired."""
@@ -38,7 +43,11 @@ class Strings:
             return b""
         if not 0 <= offset < len(self.data):
             raise BtfError(f"string offset {offset:#x} is outside the string section")
-        return self.data[offset : self.data.index(0, offset)]
+        end = self.data.index(0, offset)
+        self._left -= end - offset
+        if self._left < 0:
+            raise BtfError("too many overlapping strings")
+        return self.data[offset:end]
 
 
 class StringTable:

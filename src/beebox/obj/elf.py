@@ -1,0 +1,356 @@
+"""ELF64 relocatable objects for BPF, little-endian: sections, symbols, relocations, both ways.
+
+Reading is total: any bytes give an :class:`Elf` or :exc:`ObjectError`, in time and memory linear
+in the file, because sections may not overlap and a name has a bounded length. It knows nothing of
+what sections mean; ``obj.reader`` does. Source: System V ABI, chapter 4.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import cached_property
+from typing import Final
+
+from beebox.errors import ObjectError
+
+_HEADER: Final = struct.Struct("<16sHHIQQQIHHHHHH")
+_SECTION: Final = struct.Struct("<IIQQQQIIQQ")
+_SYMBOL: Final = struct.Struct("<IBBHQQ")
+_REL: Final = struct.Struct("<QQ")
+_IDENT: Final = b"\x7fELF\x02\x01\x01"
+ET_REL: Final = 1
+EM_BPF: Final = 247
+
+MAX_NAME_BYTES: Final = 4096
+MAX_ZERO_BYTES: Final = 1 << 26
+"""All NOBITS sections together: the only memory that the file's size does not bound."""
+
+
+class SectionType(IntEnum):
+    """``SHT_*``: the types that we give a meaning."""
+
+    NULL = 0
+    PROGBITS = 1
+    SYMTAB = 2
+    STRTAB = 3
+    RELA = 4
+    NOBITS = 8
+    REL = 9
+
+
+class SectionFlag(IntEnum):
+    """``SHF_*``."""
+
+    WRITE = 1
+    ALLOC = 2
+    EXECINSTR = 4
+    INFO_LINK = 0x40
+
+
+class SymbolType(IntEnum):
+    """``STT_*``."""
+
+    NOTYPE = 0
+    OBJECT = 1
+    FUNC = 2
+    SECTION = 3
+    FILE = 4
+
+
+class SymbolBind(IntEnum):
+    """``STB_*``."""
+
+    LOCAL = 0
+    GLOBAL = 1
+    WEAK = 2
+
+
+class RelocationType(IntEnum):
+    """``R_BPF_*`` (LLVM's llvm/BinaryFormat/ELFRelocs/BPF.def)."""
+
+    NONE = 0
+    LDIMM64 = 1  # R_BPF_64_64
+    ABS64 = 2
+    ABS32 = 3
+    NODYLD32 = 4
+    CALL32 = 10  # R_BPF_64_32
+
+
+SHN_UNDEF: Final = 0
+SHN_LORESERVE: Final = 0xFF00
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One section; ``data`` is empty for NOBITS, whose ``size`` alone counts."""
+
+    name: str
+    type: int
+    flags: int = 0
+    data: bytes | memoryview = field(default=b"", repr=False)
+    size: int = 0
+    link: int = 0
+    info: int = 0
+    align: int = 1
+    entry_size: int = 0
+
+    @property
+    def contents(self) -> bytes:
+        """The bytes, zeros for NOBITS."""
+        return bytes(self.size) if self.type == SectionType.NOBITS else bytes(self.data)
+
+    @property
+    def is_code(self) -> bool:
+        """Whether the section holds instructions."""
+        return self.type == SectionType.PROGBITS and bool(self.flags & SectionFlag.EXECINSTR)
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """One symbol; ``section`` is an index, 0 for an undefined symbol, 0xFF00 and up reserved."""
+
+    name: str
+    type: int
+    bind: int
+    section: int
+    value: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Relocation:
+    """At byte ``offset`` of its section: patch in the symbol with index ``symbol``."""
+
+    offset: int
+    type: int
+    symbol: int
+
+
+@dataclass(frozen=True)
+class Elf:
+    """An object: section 0 and symbol 0 are the null entries, so that indices agree with it."""
+
+    sections: tuple[Section, ...]
+    symbols: tuple[Symbol, ...]
+    relocations: Mapping[int, tuple[Relocation, ...]]
+
+    def find(self, name: str) -> int | None:
+        """The index of the only section called ``name``; :exc:`ObjectError` when there are two."""
+        if name in self._ambiguous:
+            raise ObjectError("there are two sections of this name", section=name)
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, int]:
+        return {section.name: index for index, section in enumerate(self.sections)}
+
+    @cached_property
+    def _ambiguous(self) -> set[str]:
+        counts = Counter(section.name for section in self.sections)
+        return {name for name, count in counts.items() if count > 1}
+
+
+def read(data: bytes, *, file: str = "<object>") -> Elf:
+    """The sections, symbols and relocations of an object. Raises :exc:`ObjectError`."""
+    if len(data) < _HEADER.size or data[:4] != _IDENT[:4]:
+        raise ObjectError("not an ELF file", file=file)
+    ident, kind, machine, version, *rest = _HEADER.unpack_from(data)
+    if ident[: len(_IDENT)] != _IDENT:
+        raise ObjectError("not a 64-bit little-endian ELF file", file=file)
+    if kind != ET_REL or machine != EM_BPF or version != 1:
+        raise ObjectError(
+            f"not a BPF object (type {kind}, machine {machine}, version {version})", file=file
+        )
+    _entry, _phoff, shoff, _flags, _ehsize, _phentsize, _phnum, shentsize, shnum, shstrndx = rest
+    if shentsize != _SECTION.size or shoff + shnum * shentsize > len(data) or shstrndx >= shnum:
+        raise ObjectError("the section headers lie outside the file", file=file, offset=shoff)
+    heads = [_SECTION.unpack_from(data, shoff + index * shentsize) for index in range(shnum)]
+    sections = _sections(data, heads, shstrndx, file)
+    symbols = _symbols(sections, file)
+    return Elf(sections, symbols, _relocations(sections, len(symbols), file))
+
+
+def _sections(
+    data: bytes, heads: Sequence[tuple[int, ...]], names_at: int, file: str
+) -> tuple[Section, ...]:
+    in_file = zeros = 0
+    view = memoryview(data)
+    bodies: list[memoryview] = []
+    for index, (_, kind, _, _, offset, size, *_) in enumerate(heads):
+        if kind in {SectionType.NULL, SectionType.NOBITS}:
+            zeros += size if kind == SectionType.NOBITS else 0
+            bodies.append(view[:0])
+            continue
+        if offset + size > len(data):
+            raise ObjectError(f"section {index} lies outside the file", file=file, offset=offset)
+        in_file += size
+        bodies.append(view[offset : offset + size])
+    if in_file > len(data) or zeros > MAX_ZERO_BYTES:
+        raise ObjectError("sections overlap or are too large", file=file)
+    names = bytes(bodies[names_at])
+    return tuple(
+        Section(_string(names, name, file), kind, flags, body, size, link, info, align, entry)
+        for (name, kind, flags, _, _, size, link, info, align, entry), body in zip(
+            heads, bodies, strict=True
+        )
+    )
+
+
+def _symbols(sections: tuple[Section, ...], file: str) -> tuple[Symbol, ...]:
+    tables = [section for section in sections if section.type == SectionType.SYMTAB]
+    if not tables:
+        return ()
+    (table, *more) = tables
+    if more:
+        raise ObjectError("two symbol tables", file=file)
+    if table.size % _SYMBOL.size or not table.link < len(sections):
+        raise ObjectError("malformed symbol table", file=file, section=table.name)
+    names = bytes(sections[table.link].data)
+    symbols: list[Symbol] = []
+    for name, info, _other, section, value, size in _SYMBOL.iter_unpack(table.data):
+        if len(sections) <= section < SHN_LORESERVE:
+            raise ObjectError(f"symbol {len(symbols)} has no section {section}", file=file)
+        text = _string(names, name, file)
+        if info & 15 == SymbolType.SECTION and section < len(sections) and not text:
+            text = sections[section].name
+        symbols.append(Symbol(text, info & 15, info >> 4, section, value, size))
+    return tuple(symbols)
+
+
+def _relocations(
+    sections: tuple[Section, ...], symbols: int, file: str
+) -> dict[int, tuple[Relocation, ...]]:
+    found: dict[int, tuple[Relocation, ...]] = {}
+    for section in sections:
+        if section.type == SectionType.RELA:
+            raise ObjectError(
+                "relocations with addends are not BPF's", file=file, section=section.name
+            )
+        if section.type != SectionType.REL:
+            continue
+        if section.size % _REL.size or section.info >= len(sections) or section.info in found:
+            raise ObjectError("malformed relocations", file=file, section=section.name)
+        rows = [
+            Relocation(at, info & 0xFFFFFFFF, info >> 32)
+            for at, info in _REL.iter_unpack(section.data)
+        ]
+        if any(row.symbol >= symbols for row in rows):
+            raise ObjectError("a relocation without its symbol", file=file, section=section.name)
+        found[section.info] = tuple(rows)
+    return found
+
+
+def _string(table: bytes, offset: int, file: str) -> str:
+    end = table.find(0, offset, offset + MAX_NAME_BYTES)
+    if end < 0:
+        if offset == 0 and not table:
+            return ""
+        raise ObjectError(f"string {offset:#x} has no end", file=file)
+    try:
+        return table[offset:end].decode()
+    except UnicodeDecodeError:
+        raise ObjectError(f"string {offset:#x} is not UTF-8", file=file) from None
+
+
+def write(
+    sections: Sequence[Section],
+    symbols: Sequence[Symbol],
+    relocations: Mapping[int, Sequence[Relocation]],
+) -> bytes:
+    """The object file. Indices count from the null entries, which are added here.
+
+    ``sections[0]`` therefore has index 1, as symbols and ``relocations`` name it; symbols may come
+    in any order (local ones are written first and relocations follow them).
+    """
+    order = sorted(range(len(symbols)), key=lambda at: symbols[at].bind != SymbolBind.LOCAL)
+    place = {old + 1: new + 1 for new, old in enumerate(order)}
+    strings = _StringTable()
+    all_sections = [Section("", SectionType.NULL, align=0), *sections]
+    table_at = len(all_sections) + sum(1 for rows in relocations.values() if rows)
+    for target, rows in relocations.items():
+        if rows:
+            packed = [
+                _REL.pack(row.offset, row.type | place[row.symbol] << 32)
+                for row in sorted(rows, key=lambda row: row.offset)
+            ]
+            all_sections.append(
+                Section(
+                    ".rel" + all_sections[target].name,
+                    SectionType.REL,
+                    SectionFlag.INFO_LINK,
+                    b"".join(packed),
+                    link=table_at,
+                    info=target,
+                    align=8,
+                    entry_size=_REL.size,
+                )
+            )
+    rows_packed = [_SYMBOL.pack(0, 0, 0, 0, 0, 0)]
+    for at in order:
+        row = symbols[at]
+        name = strings.add("" if row.type == SymbolType.SECTION else row.name)
+        info = row.bind << 4 | row.type
+        rows_packed.append(_SYMBOL.pack(name, info, 0, row.section, row.value, row.size))
+    local = sum(1 for row in symbols if row.bind == SymbolBind.LOCAL)
+    all_sections.append(
+        Section(
+            ".symtab",
+            SectionType.SYMTAB,
+            data=b"".join(rows_packed),
+            link=table_at + 1,
+            info=local + 1,
+            align=8,
+            entry_size=_SYMBOL.size,
+        )
+    )
+    names = [strings.add(section.name) for section in all_sections]
+    names.append(strings.add(".strtab"))
+    all_sections.append(Section(".strtab", SectionType.STRTAB, data=bytes(strings.data)))
+    return _layout(all_sections, names)
+
+
+def _layout(sections: Sequence[Section], names: Sequence[int]) -> bytes:
+    body = bytearray(_HEADER.size)
+    heads: list[bytes] = []
+    for section, name in zip(sections, names, strict=True):
+        if section.type == SectionType.NULL:
+            heads.append(bytes(_SECTION.size))
+            continue
+        body += bytes(-len(body) % max(1, section.align))
+        size = section.size if section.type == SectionType.NOBITS else len(section.data)
+        heads.append(
+            _SECTION.pack(
+                name,
+                section.type,
+                section.flags,
+                0,
+                len(body),
+                size,
+                section.link,
+                section.info,
+                section.align,
+                section.entry_size,
+            )
+        )
+        body += section.data
+    body += bytes(-len(body) % 8)
+    ident = _IDENT.ljust(16, b"\0")
+    numbers = (_HEADER.size, 0, 0, _SECTION.size, len(sections), len(sections) - 1)
+    _HEADER.pack_into(body, 0, ident, ET_REL, EM_BPF, 1, 0, 0, len(body), 0, *numbers)
+    return bytes(body) + b"".join(heads)
+
+
+class _StringTable:
+    def __init__(self) -> None:
+        self.data = bytearray(b"\0")
+        self._places = {"": 0}
+
+    def add(self, text: str) -> int:
+        if text not in self._places:
+            self._places[text] = len(self.data)
+            self.data += text.encode() + b"\0"
+        return self._places[text]

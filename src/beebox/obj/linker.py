@@ -1,0 +1,175 @@
+"""One program out of an object: its function, every subprogram it reaches, calls resolved.
+
+Only maps and globals stay symbolic, since their addresses are each kernel's own. Recursion links
+(the verifier refuses it); functions and instructions are bounded as in Linux.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from beebox.errors import NotSupportedError, ObjectError
+from beebox.isa.instruction import (
+    Call,
+    CallKind,
+    GlobalRef,
+    Instruction,
+    KfuncRef,
+    KsymRef,
+    LoadImm64,
+    MapRef,
+    SubprogRef,
+    slot_count,
+)
+from beebox.obj.model import FuncInfo, FunctionSpec, LineInfo, ObjectSpec, ProgramSpec, VarRange
+from beebox.tables.limits import MAX_INSNS, MAX_SUBPROGRAMS, MAX_USED_MAPS
+from beebox.tables.sections import section_row
+
+
+def link(spec: ObjectSpec, program_name: str) -> ProgramSpec:
+    """The program ``program_name`` of ``spec``, linked.
+
+    Raises :exc:`ObjectError` for what is missing or too much, :exc:`NotSupportedError` for
+    sections without a program type and for kernel symbols.
+    """
+    entry = spec.functions.get(program_name)
+    if entry is None or program_name not in spec.program_names:
+        known = ", ".join(spec.program_names) or "none"
+        raise ObjectError(f"no program {program_name!r} (there are: {known})", file=spec.file)
+    row = section_row(entry.section)
+    if row is None:
+        raise NotSupportedError(f"the program section {entry.section!r}")
+    functions = _reachable(spec, entry)
+    starts: dict[str, int] = {}
+    size = 0
+    for function in functions:
+        starts[function.name] = size
+        size += _slots(function)
+    if size > MAX_INSNS:
+        raise ObjectError(f"{program_name} has {size} instructions", file=spec.file)
+    insns: list[Instruction] = []
+    for function in functions:
+        insns += _resolved(function, starts)
+    used = _used_maps(spec, insns)
+    return ProgramSpec(
+        name=entry.name,
+        section=entry.section,
+        type=row.program_type,
+        insns=tuple(insns),
+        maps={name: row for name, row in spec.maps.items() if name in used},
+        attach_type=row.attach_type,
+        flags=row.flags,
+        license=spec.license,
+        lines=_lines(functions, starts),
+        functions=tuple(FuncInfo(starts[f.name], f.name, f.type_id) for f in functions),
+        variables=_variables(functions, starts),
+        btf=spec.btf,
+    )
+
+
+def _slots(function: FunctionSpec) -> int:
+    return sum(slot_count(insn) for insn in function.insns)
+
+
+def _reachable(spec: ObjectSpec, entry: FunctionSpec) -> list[FunctionSpec]:
+    """``entry`` and what it calls, directly or not, in the order of their first calls."""
+    found = {entry.name: entry}
+    queue = [entry]
+    for function in queue:
+        if not function.insns:
+            raise ObjectError(f"function {function.name} is empty", file=spec.file)
+        for name in _callees(function):
+            callee = spec.functions.get(name)
+            if callee is None:
+                raise ObjectError(
+                    f"{function.name} calls {name!r}, which is not there", file=spec.file
+                )
+            if name not in found:
+                found[name] = callee
+                queue.append(callee)
+        if len(found) > MAX_SUBPROGRAMS:
+            raise ObjectError(
+                f"{entry.name} reaches more than {MAX_SUBPROGRAMS} functions", file=spec.file
+            )
+    return queue
+
+
+def _callees(function: FunctionSpec) -> list[str]:
+    names: list[str] = []
+    for insn in function.insns:
+        match insn:
+            case Call(target=SubprogRef(name=name)):
+                names.append(name)
+            case Call(target=KfuncRef(name=name)):
+                raise NotSupportedError(f"the kernel function {name!r}")
+            case LoadImm64(value=KsymRef(name=name)):
+                raise NotSupportedError(f"the kernel variable {name!r}")
+            case LoadImm64(value=SubprogRef(name=name)):
+                raise NotSupportedError(f"the callback {name!r}")
+            case _:
+                pass
+    return names
+
+
+def _resolved(function: FunctionSpec, starts: dict[str, int]) -> list[Instruction]:
+    """The instructions with their calls relative; slots count, as the kernel's do."""
+    out: list[Instruction] = []
+    size = _slots(function)
+    pc = 0
+    for insn in function.insns:
+        after = pc + slot_count(insn)
+        match insn:
+            case Call(target=SubprogRef(name=name)):
+                distance = starts[name] - (starts[function.name] + after)
+                out.append(replace(insn, kind=CallKind.SUBPROG, target=distance))
+            case Call(kind=CallKind.SUBPROG, target=int(distance)) if (
+                not 0 <= after + distance < size
+            ):
+                raise ObjectError(f"{function.name} calls out of itself by distance, not by name")
+            case _:
+                out.append(insn)
+        pc = after
+    return out
+
+
+def _used_maps(spec: ObjectSpec, insns: Sequence[Instruction]) -> set[str]:
+    used: set[str] = set()
+    for insn in insns:
+        match insn:
+            case LoadImm64(value=MapRef(name=name)):
+                _check_map(spec, name)
+                used.add(name)
+            case LoadImm64(value=GlobalRef(map_name=name, offset=offset)):
+                _check_map(spec, name)
+                if not spec.maps[name].is_global_data:
+                    raise ObjectError(f"map {name!r} holds no global data", file=spec.file)
+                if not 0 <= offset < spec.maps[name].value_size:
+                    raise ObjectError(f"{name} has no offset {offset}", file=spec.file)
+                used.add(name)
+            case _:
+                pass
+    if len(used) > MAX_USED_MAPS:
+        raise ObjectError(f"more than {MAX_USED_MAPS} maps", file=spec.file)
+    return used
+
+
+def _check_map(spec: ObjectSpec, name: str) -> None:
+    if name not in spec.maps:
+        raise ObjectError(f"map {name!r} is not there", file=spec.file)
+
+
+def _lines(functions: Sequence[FunctionSpec], starts: dict[str, int]) -> tuple[LineInfo, ...]:
+    return tuple(
+        replace(line, pc=starts[function.name] + line.pc)
+        for function in functions
+        for line in function.lines
+    )
+
+
+def _variables(functions: Sequence[FunctionSpec], starts: dict[str, int]) -> tuple[VarRange, ...]:
+    return tuple(
+        replace(row, start=starts[function.name] + row.start, end=starts[function.name] + row.end)
+        for function in functions
+        for row in function.variables
+    )

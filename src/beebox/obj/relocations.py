@@ -1,0 +1,161 @@
+"""Relocations of code: instructions as decoded become instructions with symbolic operands.
+
+A map or global loads through R_BPF_64_64 (addend: the instruction's own immediate), a call goes
+through R_BPF_64_32 or, within one section, through its relative target alone. Source: LLVM's BPF
+backend and Documentation/bpf/llvm_reloc.rst.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from beebox.errors import ObjectError
+from beebox.isa.instruction import (
+    Call,
+    CallKind,
+    GlobalRef,
+    Imm64,
+    Instruction,
+    LoadImm64,
+    MapRef,
+    PseudoImm64,
+    SubprogRef,
+    slot_count,
+)
+from beebox.obj.elf import SHN_UNDEF, Elf, Relocation, RelocationType
+from beebox.obj.model import MapSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """Where a function symbol lies: section index, first byte, bytes."""
+
+    name: str
+    section: int
+    start: int
+    size: int
+    is_global: bool
+
+    @property
+    def end(self) -> int:
+        """The byte after its last one."""
+        return self.start + self.size
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What relocations may point to.
+
+    ``map_places`` names maps by ``.maps`` section index and offset.
+    """
+
+    elf: Elf
+    functions: Sequence[Function]
+    maps: Mapping[str, MapSpec]
+    map_places: Mapping[tuple[int, int], str]
+    file: str
+
+    @cached_property
+    def _function_names(self) -> dict[tuple[int, int], str]:
+        return {(row.section, row.start): row.name for row in self.functions}
+
+    @cached_property
+    def _sorted(self) -> dict[int, tuple[list[Relocation], list[int]]]:
+        found = {}
+        for section, rows in self.elf.relocations.items():
+            ordered = sorted(rows, key=lambda row: row.offset)
+            found[section] = (ordered, [row.offset for row in ordered])
+        return found
+
+    def relocations(self, function: Function) -> dict[int, Relocation]:
+        """The relocations of one function, by byte offset in its section."""
+        rows, offsets = self._sorted.get(function.section, ([], []))
+        first, last = bisect_left(offsets, function.start), bisect_left(offsets, function.end)
+        found = {row.offset: row for row in rows[first:last]}
+        if len(found) != last - first:
+            raise self.error("two relocations of one place", function, function.start)
+        return found
+
+    def relocate(self, insns: Sequence[Instruction], function: Function) -> tuple[Instruction, ...]:
+        """``insns`` of ``function`` with symbolic operands. Raises :exc:`ObjectError`."""
+        rows = self.relocations(function)
+        out: list[Instruction] = []
+        at = function.start
+        for insn in insns:
+            out.append(self._one(insn, rows.pop(at, None), function, at))
+            at += 8 * slot_count(insn)
+        if rows:
+            raise self.error("a relocation within an instruction", function, min(rows))
+        return tuple(out)
+
+    def _one(
+        self, insn: Instruction, row: Relocation | None, function: Function, at: int
+    ) -> Instruction:
+        match insn:
+            case LoadImm64(value=int(addend)) if row and row.type == RelocationType.LDIMM64:
+                return replace(insn, value=self._address(row, addend, function, at))
+            case LoadImm64(value=PseudoImm64()):
+                raise self.error("a pseudo immediate without its symbol", function, at)
+            case Call(kind=CallKind.SUBPROG, target=int(distance)):
+                if row is None:
+                    return self._call(insn, function.section, at + 8 * (distance + 1), function, at)
+                if row.type == RelocationType.CALL32:
+                    symbol = self._defined(row, function, at)
+                    target = symbol.value + 8 * (distance + 1)
+                    return self._call(insn, symbol.section, target, function, at)
+            case Call(kind=CallKind.KFUNC):
+                raise self.error("a kernel function without its symbol", function, at)
+            case _:
+                pass
+        if row is not None:
+            raise self.error(f"relocation of type {row.type} is not supported", function, at)
+        return insn
+
+    def _call(
+        self, insn: Call, section: int, target: int, function: Function, at: int
+    ) -> Instruction:
+        name = self._function_names.get((section, target))
+        if name is None:
+            raise self.error("a call to where no function begins", function, at)
+        return replace(insn, target=SubprogRef(name))
+
+    def _address(self, row: Relocation, addend: int, function: Function, at: int) -> Imm64:
+        symbol = self._defined(row, function, at)
+        place = (symbol.value + addend) % (1 << 64)
+        section = self.elf.sections[symbol.section]
+        if (symbol.section, place) in self.map_places:
+            return MapRef(self.map_places[symbol.section, place])
+        if (symbol.section, place) in self._function_names:
+            return SubprogRef(self._function_names[symbol.section, place])
+        spec = self.maps.get(section.name)
+        if spec is None or not spec.is_global_data:
+            raise self.error(f"a reference into section {section.name}", function, at)
+        if place >= spec.value_size:
+            raise self.error(f"{section.name} has no offset {place:#x}", function, at)
+        return GlobalRef(section.name, place)
+
+    def _defined(self, row: Relocation, function: Function, at: int) -> _Defined:
+        symbol = self.elf.symbols[row.symbol]
+        if symbol.section == SHN_UNDEF:
+            raise self.error(
+                f"{symbol.name!r} is defined elsewhere: kernel symbols are not supported",
+                function,
+                at,
+            )
+        if symbol.section >= len(self.elf.sections):
+            raise self.error(f"{symbol.name!r} has no place", function, at)
+        return _Defined(symbol.section, symbol.value)
+
+    def error(self, problem: str, function: Function, at: int) -> ObjectError:
+        """An error at byte ``at`` of the section of ``function``."""
+        section = self.elf.sections[function.section].name
+        return ObjectError(problem, file=self.file, section=section, offset=at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Defined:
+    section: int
+    value: int

@@ -1,0 +1,255 @@
+""":class:`ObjectSpec` to ELF bytes that libbpf, cilium/ebpf, aya and ``obj.reader`` load.
+
+Reading back gives an equal spec. Symbols and relocations follow clang's habits, because loaders
+do: maps by their own symbols, globals by section and offset, static functions by section and slot,
+global functions by symbol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from beebox.btf import codec, ext
+from beebox.btf.strings import StringTable
+from beebox.btf.types import Btf, Datasec, Linkage, Var
+from beebox.errors import NotSupportedError, ObjectError
+from beebox.isa.codec import encode
+from beebox.isa.instruction import (
+    Call,
+    CallKind,
+    GlobalRef,
+    Instruction,
+    KfuncRef,
+    KsymRef,
+    LoadImm64,
+    MapRef,
+    SubprogRef,
+    slot_count,
+)
+from beebox.obj import maps as map_definitions
+from beebox.obj import variables
+from beebox.obj.elf import (
+    Relocation,
+    RelocationType,
+    Section,
+    SectionFlag,
+    SectionType,
+    Symbol,
+    SymbolBind,
+    SymbolType,
+)
+from beebox.obj.elf import write as write_elf
+from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec
+
+
+def write(spec: ObjectSpec) -> bytes:
+    """The object file of ``spec``, the same bytes for equal specs.
+
+    Raises :exc:`ObjectError` for what ELF cannot carry and :exc:`NotSupportedError` for kernel
+    symbols.
+    """
+    writer = _Writer(spec, map_definitions.describe(spec.btf, spec.maps))
+    return writer.write()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    section: int
+    start: int
+
+
+class _Writer:
+    """One object under construction; indices count from the null section and symbol."""
+
+    def __init__(self, spec: ObjectSpec, btf: Btf | None) -> None:
+        self._spec = spec
+        self._btf = btf
+        self._sections: list[Section] = []
+        self._symbols: list[Symbol] = []
+        self._relocations: dict[int, list[Relocation]] = {}
+        self._section_symbols: dict[int, int] = {}
+        self._map_symbols: dict[str, int] = {}
+        self._function_symbols: dict[str, int] = {}
+        self._places: dict[str, _Place] = {}
+
+    def write(self) -> bytes:
+        by_section: dict[str, list[FunctionSpec]] = {}
+        for function in self._spec.functions.values():
+            by_section.setdefault(function.section, []).append(function)
+        code = {name: self._place_functions(name, rows) for name, rows in by_section.items()}
+        for row in self._spec.maps.values():
+            if row.is_global_data:
+                self._add_data(row)
+        self._add_maps()
+        if self._spec.license:
+            self._add_placed("license", self._spec.license.encode() + b"\0")
+        if self._spec.version:
+            self._add_section(
+                Section(
+                    "version", SectionType.PROGBITS, data=self._spec.version.to_bytes(4, "little")
+                )
+            )
+        for name, rows in by_section.items():
+            self._fill_code(code[name], rows)
+        self._add_types(by_section)
+        named = {name: row.variables for name, row in self._spec.functions.items()}
+        if encoded := variables.encode(named):
+            self._add_section(Section(variables.SECTION, SectionType.PROGBITS, data=encoded))
+        return write_elf(self._sections, self._symbols, self._relocations)
+
+    def _add_section(self, section: Section) -> int:
+        self._sections.append(section)
+        return len(self._sections)
+
+    def _add_symbol(self, symbol: Symbol) -> int:
+        self._symbols.append(symbol)
+        return len(self._symbols)
+
+    def _place_functions(self, name: str, functions: Sequence[FunctionSpec]) -> int:
+        """Add the section, empty yet, and the symbols of its functions."""
+        flags = SectionFlag.ALLOC | SectionFlag.EXECINSTR
+        index = self._add_section(Section(name, SectionType.PROGBITS, flags, align=8))
+        at = 0
+        for function in functions:
+            size = 8 * sum(slot_count(insn) for insn in function.insns)
+            bind = SymbolBind.GLOBAL if function.is_global else SymbolBind.LOCAL
+            self._places[function.name] = _Place(index, at)
+            self._function_symbols[function.name] = self._add_symbol(
+                Symbol(function.name, SymbolType.FUNC, bind, index, at, size)
+            )
+            at += size
+        return index
+
+    def _add_data(self, row: MapSpec) -> None:
+        contents = row.contents or b""
+        if row.name == ".bss" or row.name.startswith(".bss."):
+            if any(contents):
+                raise ObjectError("values other than zero do not fit here", section=row.name)
+            flags = SectionFlag.ALLOC | SectionFlag.WRITE
+            section = Section(row.name, SectionType.NOBITS, flags, size=len(contents), align=8)
+            self._add_variables(self._add_section(section), row.name)
+            return
+        self._add_placed(row.name, contents, writable=not row.frozen)
+
+    def _add_placed(self, name: str, contents: bytes, *, writable: bool = True) -> None:
+        flags = SectionFlag.ALLOC | (SectionFlag.WRITE if writable else 0)
+        section = Section(name, SectionType.PROGBITS, flags, contents, align=8)
+        self._add_variables(self._add_section(section), name)
+
+    def _add_variables(self, index: int, name: str) -> None:
+        """The symbols of the variables that BTF places in a section."""
+        for variable_name, placed in map_definitions.section_variables(self._btf, name).items():
+            variable = self._btf.type(placed.type) if self._btf else None
+            is_local = isinstance(variable, Var) and variable.linkage is Linkage.STATIC
+            bind = SymbolBind.LOCAL if is_local else SymbolBind.GLOBAL
+            self._map_symbols[variable_name] = self._add_symbol(
+                Symbol(variable_name, SymbolType.OBJECT, bind, index, placed.offset, placed.size)
+            )
+
+    def _add_maps(self) -> None:
+        name = map_definitions.SECTION
+        row = self._btf.type(map_definitions.section_id(self._btf, name)) if self._btf else None
+        if isinstance(row, Datasec):
+            self._add_placed(name, bytes(row.size))
+
+    def _section_symbol(self, section: int) -> int:
+        if section not in self._section_symbols:
+            self._section_symbols[section] = self._add_symbol(
+                Symbol("", SymbolType.SECTION, SymbolBind.LOCAL, section)
+            )
+        return self._section_symbols[section]
+
+    def _fill_code(self, index: int, functions: Sequence[FunctionSpec]) -> None:
+        insns: list[Instruction] = []
+        at = 0
+        for function in functions:
+            for insn in function.insns:
+                insns.append(self._concrete(insn, index, at))
+                at += 8 * slot_count(insn)
+        self._sections[index - 1] = replace(self._sections[index - 1], data=encode(insns))
+
+    def _concrete(self, insn: Instruction, section: int, at: int) -> Instruction:
+        """``insn`` with addends for symbols, and the relocation that goes with it."""
+        match insn:
+            case LoadImm64(value=MapRef(name=name)):
+                self._relocate(section, at, RelocationType.LDIMM64, self._map_symbol(name))
+                return replace(insn, value=0)
+            case LoadImm64(value=GlobalRef(map_name=name, offset=offset)):
+                symbol = self._section_symbol(self._data_section(name))
+                self._relocate(section, at, RelocationType.LDIMM64, symbol)
+                return replace(insn, value=offset)
+            case LoadImm64(value=SubprogRef(name=name)):
+                place = self._function(name)
+                symbol = self._section_symbol(place.section)
+                self._relocate(section, at, RelocationType.LDIMM64, symbol)
+                return replace(insn, value=place.start)
+            case LoadImm64(value=KsymRef(name=name)) | Call(target=KfuncRef(name=name)):
+                raise NotSupportedError(f"the kernel symbol {name!r}")
+            case Call(target=SubprogRef(name=name)):
+                return self._call(insn, name, section, at)
+            case _:
+                return insn
+
+    def _call(self, insn: Call, name: str, section: int, at: int) -> Call:
+        place = self._function(name)
+        if self._spec.functions[name].is_global:
+            self._relocate(section, at, RelocationType.CALL32, self._function_symbols[name])
+            return replace(insn, kind=CallKind.SUBPROG, target=-1)
+        if place.section == section:
+            return replace(insn, kind=CallKind.SUBPROG, target=(place.start - at) // 8 - 1)
+        symbol = self._section_symbol(place.section)
+        self._relocate(section, at, RelocationType.CALL32, symbol)
+        return replace(insn, kind=CallKind.SUBPROG, target=place.start // 8 - 1)
+
+    def _relocate(self, section: int, at: int, kind: RelocationType, symbol: int) -> None:
+        self._relocations.setdefault(section, []).append(Relocation(at, kind, symbol))
+
+    def _function(self, name: str) -> _Place:
+        if name not in self._places:
+            raise ObjectError(f"function {name!r} is not there", file=self._spec.file)
+        return self._places[name]
+
+    def _map_symbol(self, name: str) -> int:
+        if name not in self._spec.maps or name not in self._map_symbols:
+            raise ObjectError(f"map {name!r} is not there", file=self._spec.file)
+        return self._map_symbols[name]
+
+    def _data_section(self, name: str) -> int:
+        for index, section in enumerate(self._sections, 1):
+            if section.name == name and name in self._spec.maps:
+                return index
+        raise ObjectError(f"data section {name!r} is not there", file=self._spec.file)
+
+    def _add_types(self, by_section: dict[str, list[FunctionSpec]]) -> None:
+        if self._btf is None:
+            return
+        strings = StringTable()
+        tables = ext.Ext(
+            functions={
+                name: tuple(
+                    ext.FuncRecord(self._places[row.name].start, row.type_id)
+                    for row in rows
+                    if row.type_id
+                )
+                for name, rows in by_section.items()
+            },
+            lines={
+                name: tuple(
+                    ext.LineRecord(
+                        self._places[row.name].start + 8 * line.pc,
+                        line.file,
+                        line.line,
+                        line.column,
+                        line.text,
+                    )
+                    for row in rows
+                    for line in row.lines
+                )
+                for name, rows in by_section.items()
+            },
+        )
+        encoded = ext.encode(tables, strings)
+        types = codec.encode(self._btf, strings)
+        self._add_section(Section(".BTF", SectionType.PROGBITS, data=types, align=4))
+        self._add_section(Section(".BTF.ext", SectionType.PROGBITS, data=encoded, align=4))
