@@ -1,0 +1,253 @@
+"""What a running program sees: private layouts, packet buffers and the interpreter's region table.
+
+Both engines run on the same real addresses. Native code trusts the verifier; the interpreter asks
+:class:`Memory` before every access, so an access outside a registered region is an error value here
+and never a fault of the process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from beebox.tables.limits import XDP_HEADROOM_BYTES
+
+TAILROOM_BYTES: Final = 256
+
+CONTEXT_BYTES: Final = 64
+CONTEXT_FIELDS: Final = MappingProxyType(
+    {
+        "data": (0, 8),
+        "data_end": (8, 8),
+        "data_meta": (16, 8),
+        "ingress_ifindex": (24, 4),
+        "rx_queue_index": (28, 4),
+        "egress_ifindex": (32, 4),
+        "hard_start": (40, 8),
+        "hard_end": (48, 8),
+    }
+)
+"""Private XDP context: field name -> (offset, bytes). uapi names keep their meaning; data and meta
+may not move below ``hard_start``, ``data_end`` not above ``hard_end``."""
+
+RUNTIME_BYTES: Final = 64
+RUNTIME_FIELDS: Final = MappingProxyType(
+    {
+        "time_ns": (0, 8),
+        "prandom_state": (8, 8),
+        "cpu": (16, 4),
+        "trace_buffer": (24, 8),
+        "trace_capacity": (32, 8),
+        "trace_used": (40, 8),
+        "trace_lost": (48, 8),
+    }
+)
+"""Runtime block of one thread: what helpers read and write. Trace sizes are bytes."""
+
+
+class XdpContext(ctypes.Structure):
+    """The private XDP context (:data:`CONTEXT_FIELDS`)."""
+
+    _fields_ = (
+        ("data", ctypes.c_uint64),
+        ("data_end", ctypes.c_uint64),
+        ("data_meta", ctypes.c_uint64),
+        ("ingress_ifindex", ctypes.c_uint32),
+        ("rx_queue_index", ctypes.c_uint32),
+        ("egress_ifindex", ctypes.c_uint32),
+        ("_pad", ctypes.c_uint32),
+        ("hard_start", ctypes.c_uint64),
+        ("hard_end", ctypes.c_uint64),
+        ("_reserved", ctypes.c_uint64),
+    )
+
+
+class Runtime(ctypes.Structure):
+    """The runtime block ``%rt`` (:data:`RUNTIME_FIELDS`)."""
+
+    _fields_ = (
+        ("time_ns", ctypes.c_uint64),
+        ("prandom_state", ctypes.c_uint64),
+        ("cpu", ctypes.c_uint32),
+        ("_pad", ctypes.c_uint32),
+        ("trace_buffer", ctypes.c_uint64),
+        ("trace_capacity", ctypes.c_uint64),
+        ("trace_used", ctypes.c_uint64),
+        ("trace_lost", ctypes.c_uint64),
+        ("_reserved", ctypes.c_uint64),
+    )
+
+
+def address_of(block: ctypes.Structure | ctypes.Array[ctypes.c_char]) -> int:
+    """Where ``block`` lives; valid while the caller keeps ``block``."""
+    return ctypes.addressof(block)
+
+
+class Buffer:
+    """``size`` zeroed bytes at a fixed address, 64-byte aligned, alive as long as this object."""
+
+    def __init__(self, size: int) -> None:
+        self._raw = ctypes.create_string_buffer(size + 63)
+        self.address = (ctypes.addressof(self._raw) + 63) & ~63
+        self.size = size
+        start = self.address - ctypes.addressof(self._raw)
+        self.view = memoryview(self._raw).cast("B")[start : start + size]
+
+    def __len__(self) -> int:
+        return self.size
+
+
+class Packet:
+    """A packet with room to grow: 256 bytes of headroom before it, tailroom behind it.
+
+    ``context`` points into this buffer; :meth:`load` puts a packet there and resets the context's
+    packet pointers, :meth:`data` reads back what a program left.
+    """
+
+    def __init__(self, capacity: int, *, tailroom: int = TAILROOM_BYTES) -> None:
+        self.capacity = capacity
+        self.tailroom = tailroom
+        self.buffer = Buffer(XDP_HEADROOM_BYTES + capacity + tailroom)
+        self.context = XdpContext()
+        self.context_address = ctypes.addressof(self.context)
+        self.load(b"")
+
+    def load(self, data: bytes) -> None:
+        """Place ``data`` (at most ``capacity`` bytes; ValueError) behind fresh headroom."""
+        if len(data) > self.capacity:
+            raise ValueError(f"{len(data)} bytes do not fit a packet buffer of {self.capacity}")
+        start = self.buffer.address + XDP_HEADROOM_BYTES
+        end = start + len(data)
+        self.buffer.view[XDP_HEADROOM_BYTES : XDP_HEADROOM_BYTES + len(data)] = data
+        context = self.context
+        context.data = context.data_meta = start
+        context.data_end = end
+        context.hard_start = self.buffer.address
+        context.hard_end = end + self.tailroom
+
+    def data(self) -> bytes:
+        """The bytes from ``data`` to ``data_end``."""
+        base = self.buffer.address
+        return bytes(self.buffer.view[self.context.data - base : self.context.data_end - base])
+
+
+@dataclass(slots=True)
+class Region:
+    """Addresses ``[start, end)`` that a program may use now; ``view`` starts at ``base``.
+
+    ``start`` and ``end`` may move inside the view (a packet after an adjust helper, the stack
+    after a call).
+    """
+
+    name: str
+    start: int
+    end: int
+    base: int
+    view: memoryview
+    writable: bool = True
+
+
+def region_at(name: str, address: int, size: int, *, writable: bool = True) -> Region:
+    """A region over ``size`` bytes at ``address``, which the caller keeps alive."""
+    array = (ctypes.c_ubyte * size).from_address(address)
+    return Region(name, address, address + size, address, memoryview(array).cast("B"), writable)
+
+
+@dataclass(slots=True)
+class Memory:
+    """The region table. Regions do not overlap."""
+
+    regions: list[Region] = field(default_factory=list)
+
+    def add(self, region: Region) -> Region:
+        """Register ``region`` and give it back."""
+        self.regions.append(region)
+        return region
+
+    def remove(self, region: Region) -> None:
+        """Forget ``region``."""
+        self.regions.remove(region)
+
+    def find(self, address: int, size: int) -> Region | None:
+        """The region that holds all of ``[address, address + size)``, if one does."""
+        for region in self.regions:
+            if region.start <= address and address + size <= region.end:
+                return region
+        return None
+
+    def read(self, address: int, size: int) -> bytes | None:
+        """``size`` bytes at ``address``, or None where no region holds them."""
+        region = self.find(address, size)
+        if region is None:
+            return None
+        offset = address - region.base
+        return bytes(region.view[offset : offset + size])
+
+    def write(self, address: int, data: bytes) -> bool:
+        """Store ``data`` at ``address``; False where no writable region holds it."""
+        region = self.find(address, len(data))
+        if region is None or not region.writable:
+            return False
+        offset = address - region.base
+        region.view[offset : offset + len(data)] = data
+        return True
+
+
+READERS: Final[MappingProxyType[int, Callable[[memoryview, int], tuple[int, ...]]]] = (
+    MappingProxyType(
+        {n: struct.Struct(c).unpack_from for n, c in zip((1, 2, 4, 8), "BHIQ", strict=True)}
+    )
+)
+"""Unsigned little-endian loads: bytes -> ``unpack_from``."""
+
+SIGNED_READERS: Final[MappingProxyType[int, Callable[[memoryview, int], tuple[int, ...]]]] = (
+    MappingProxyType(
+        {n: struct.Struct(c).unpack_from for n, c in zip((1, 2, 4, 8), "bhiq", strict=True)}
+    )
+)
+"""The same for signed values."""
+
+WRITERS: Final[MappingProxyType[int, Callable[[memoryview, int, int], None]]] = MappingProxyType(
+    {n: struct.Struct(c).pack_into for n, c in zip((1, 2, 4, 8), "BHIQ", strict=True)}
+)
+"""Unsigned stores: bytes -> ``pack_into``."""
+
+
+def python_symbols() -> dict[str, int]:
+    """Addresses of the CPython functions that native entry points call (see ``vm.batch``)."""
+    names = ("PyBytes_AsStringAndSize", "PyLong_AsVoidPtr", "PyLong_FromUnsignedLong")
+    return {
+        name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0
+        for name in names
+    }
+
+
+class _MethodDef(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    )
+
+
+_METH_O: Final = 8
+
+
+class FastCall:
+    """A native ``ptr f(ptr self, ptr arg)`` as a Python callable of one argument: 20 ns a call.
+
+    ``call`` keeps ``self`` (a Python object the native code knows how to read); this object must
+    outlive every use of ``call``, and so must the code at ``address``.
+    """
+
+    def __init__(self, name: str, address: int, owner: object) -> None:
+        self._definition = _MethodDef(name.encode(), address, _METH_O, None)
+        make = ctypes.pythonapi.PyCFunction_NewEx
+        make.restype = ctypes.py_object
+        make.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
+        self.call: Callable[[bytes], int] = make(ctypes.addressof(self._definition), owner, None)
