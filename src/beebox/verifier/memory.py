@@ -1,0 +1,240 @@
+"""Loads, stores and atomics: the safety assertions, one per kind of memory.
+
+An access is allowed only where one of the rules here says so; everything else is refused.
+"""
+
+from __future__ import annotations
+
+from beebox.isa.instruction import Atomic, Load, Store
+from beebox.tables.contexts import FieldKind
+from beebox.tables.limits import MAX_PACKET_OFFSET, MAX_VAR_OFFSET
+from beebox.tables.map_types import MapFlags
+from beebox.tables.opcodes import AtomicOp
+from beebox.verifier import stack
+from beebox.verifier.findings import Refusal
+from beebox.verifier.path import Path
+from beebox.verifier.result import RegKind
+from beebox.verifier.scalar import const, of_size
+from beebox.verifier.state import Reg
+from beebox.verifier.transfer import sign_extend
+
+_CONTEXT_KINDS = {
+    FieldKind.PACKET: RegKind.PACKET,
+    FieldKind.PACKET_END: RegKind.PACKET_END,
+    FieldKind.PACKET_META: RegKind.PACKET_META,
+}
+
+
+def load(path: Path, insn: Load) -> None:
+    """``dst = *(size *)(src + offset)``."""
+    base = path.read(insn.src)
+    size = insn.size.value.bytes
+    value = _loaded(path, base, insn.src, insn.offset, size)
+    if insn.signed:
+        if value.kind is not RegKind.SCALAR:
+            raise Refusal(
+                "context-access", path.pc, "a pointer cannot be loaded with sign extension",
+                kernel="invalid bpf_context access", values=(base,), reg=insn.src,
+            )  # fmt: skip
+        value = path.number(sign_extend(value.scalar, size * 8, wide=True), value)
+    path.write(insn.dst, value)
+
+
+def store(path: Path, insn: Store) -> None:
+    """``*(size *)(dst + offset) = src``."""
+    base = path.read(insn.dst)
+    value = path.operand(insn.src)
+    size = insn.size.value.bytes
+    if base.kind is RegKind.STACK:
+        stack.store(path, base, insn.offset, size, value)
+    else:
+        check(path, base, insn.dst, insn.offset, size, write=True)
+
+
+def atomic(path: Path, insn: Atomic) -> None:
+    """A read-modify-write of the stack or a map value."""
+    size = insn.size.value.bytes
+    if insn.op is AtomicOp.LOAD_ACQUIRE or insn.op is AtomicOp.STORE_RELEASE:
+        _ordered(path, insn, size)
+        return
+    base, operand = path.read(insn.dst), path.read(insn.src)
+    if insn.op is AtomicOp.CMPXCHG:
+        path.read(0)
+    _require_atomic(path, base, insn.dst, insn.offset, size)
+    if base.kind is RegKind.STACK:
+        stack.load(path, base, insn.offset, size)
+        stack.store(path, base, insn.offset, size, path.number(of_size(size), operand))
+    else:
+        check(path, base, insn.dst, insn.offset, size, write=False)
+        check(path, base, insn.dst, insn.offset, size, write=True)
+    if insn.op is AtomicOp.CMPXCHG:
+        path.write(0, path.number(of_size(size)))
+    elif insn.op.value.fetch:
+        path.write(insn.src, path.number(of_size(size)))
+
+
+def _ordered(path: Path, insn: Atomic, size: int) -> None:
+    """load_acquire and store_release: an aligned load or store of ordered memory."""
+    if insn.op is AtomicOp.LOAD_ACQUIRE:
+        base = path.read(insn.src)
+        _require_atomic(path, base, insn.src, insn.offset, size)
+        path.write(insn.dst, _loaded(path, base, insn.src, insn.offset, size))
+        return
+    base, value = path.read(insn.dst), path.read(insn.src)
+    _require_atomic(path, base, insn.dst, insn.offset, size)
+    if base.kind is RegKind.STACK:
+        stack.store(path, base, insn.offset, size, value)
+    else:
+        check(path, base, insn.dst, insn.offset, size, write=True)
+
+
+def _require_atomic(path: Path, base: Reg, number: int, offset: int, size: int) -> None:
+    name = base.kind.name.lower()
+    if base.kind not in (RegKind.STACK, RegKind.MAP_VALUE) or base.nullable:
+        raise Refusal(
+            "atomic", path.pc, f"R{number} is a {name}: atomics work on map values and the stack",
+            kernel=f"BPF_ATOMIC stores into R{number} {name} is not allowed",
+            values=(base,), reg=number,
+        )  # fmt: skip
+    variable = base.scalar
+    if (base.off + offset + variable.value) % size or variable.mask % size:
+        raise Refusal(
+            "atomic", path.pc, f"an atomic access of {size} bytes must be aligned to {size}",
+            kernel=f"misaligned value access off {base.off + offset} size {size}",
+            values=(base,), reg=number,
+        )  # fmt: skip
+
+
+def _loaded(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
+    match base.kind:
+        case RegKind.STACK:
+            return stack.load(path, base, offset, size)
+        case RegKind.CTX:
+            return _context_field(path, base, number, offset, size)
+        case _:
+            check(path, base, number, offset, size, write=False)
+            frozen = _frozen_value(path, base, offset, size)
+            return path.number(of_size(size) if frozen is None else const(frozen))
+
+
+def check(path: Path, base: Reg, number: int, offset: int, size: int, *, write: bool) -> None:
+    """Whether ``size`` bytes at ``base + offset`` of the packet or a map value may be accessed."""
+    if base.nullable:
+        raise Refusal(
+            "null-pointer", path.pc,
+            f"{'writing' if write else 'reading'} {size} bytes through a pointer that may be NULL",
+            kernel=f"R{number} invalid mem access 'map_value_or_null'",
+            values=(base,), reg=number,
+        )  # fmt: skip
+    match base.kind:
+        case RegKind.PACKET | RegKind.PACKET_META:
+            _check_packet(path, base, number, offset, size, write=write)
+        case RegKind.MAP_VALUE:
+            _check_map_value(path, base, number, offset, size, write=write)
+        case RegKind.CTX:
+            raise Refusal(
+                "context-access", path.pc, "the context of this program type is read-only",
+                kernel=f"invalid bpf_context access off={base.off + offset} size={size}",
+                values=(base,), reg=number,
+            )  # fmt: skip
+        case _:
+            name = "scalar" if base.kind is RegKind.SCALAR else base.kind.name.lower()
+            raise Refusal(
+                "not-a-pointer", path.pc,
+                f"R{number} is used as an address, but is {_article(name)}",
+                kernel=f"R{number} invalid mem access '{name}'", values=(base,), reg=number,
+            )  # fmt: skip
+
+
+def _article(name: str) -> str:
+    return "a number" if name == "scalar" else f"a {name}"
+
+
+def _check_packet(
+    path: Path, base: Reg, number: int, offset: int, size: int, *, write: bool
+) -> None:
+    start = base.off + offset
+    end = start + size
+    if base.scalar.smin < 0 or start < 0 or end > base.range:
+        proven = "none are proven" if base.range <= 0 else f"{base.range} are proven"
+        where = f"{start}..{end}" if base.scalar.is_const else f"{start}..{end} past {base.scalar}"
+        raise Refusal(
+            "packet-bounds", path.pc,
+            f"{'writing' if write else 'reading'} {size} bytes of the packet that were never "
+            f"checked: bytes {where}, {proven}",
+            kernel="R%d offset is outside of the packet" % number if base.scalar.smin >= 0  # noqa: UP031 -- as logged
+            else f"R{number} min value is negative, either use unsigned index or do a if "
+            "(index >=0) check.",
+            values=(base,), reg=number,
+        )  # fmt: skip
+    if base.scalar.umax + end > MAX_PACKET_OFFSET + size:
+        raise Refusal(
+            "packet-bounds", path.pc, f"offset {base.scalar.umax} is beyond any packet",
+            kernel=f"R{number} offset is outside of the packet", values=(base,), reg=number,
+        )  # fmt: skip
+
+
+def _check_map_value(
+    path: Path, base: Reg, number: int, offset: int, size: int, *, write: bool
+) -> None:
+    spec = path.map_spec(base.map)
+    forbidden = MapFlags.RDONLY_PROG if write else MapFlags.WRONLY_PROG
+    if spec.flags & forbidden or (write and spec.frozen):
+        verb = "write into" if write else "read from"
+        raise Refusal(
+            "read-only", path.pc, f"map {spec.name} does not let programs {verb} it",
+            kernel=f"{verb} map forbidden, value_size={spec.value_size} off={base.off + offset} "
+            f"size={size}", values=(base,), reg=number,
+        )  # fmt: skip
+    start = base.off + offset
+    low, high = start + base.scalar.smin, start + base.scalar.umax + size
+    if low < 0 or high > spec.value_size or base.scalar.umax >= MAX_VAR_OFFSET:
+        reached = f"{low}..{high}" if base.scalar.umax < MAX_VAR_OFFSET else f"{low}.. and beyond"
+        if low < 0 and base.scalar.smin < 0:
+            kernel = f"R{number} min value is negative, either use unsigned index or do a if "
+            kernel += "(index >=0) check."
+        elif base.scalar.umax >= MAX_VAR_OFFSET:
+            kernel = f"R{number} unbounded memory access, make sure to bounds check any such access"
+        else:
+            kernel = f"invalid access to map value, value_size={spec.value_size} off={start} "
+            kernel += f"size={size}"
+        raise Refusal(
+            "map-value-bounds", path.pc,
+            f"{'writing' if write else 'reading'} {size} bytes of a value of map {spec.name}: "
+            f"bytes {reached} of {spec.value_size}",
+            kernel=kernel, values=(base,), reg=number,
+        )  # fmt: skip
+
+
+def _frozen_value(path: Path, base: Reg, offset: int, size: int) -> int | None:
+    """A constant of .rodata: nothing can change it after load, so Linux reads it here, too."""
+    if base.kind is not RegKind.MAP_VALUE or not base.scalar.is_const:
+        return None
+    spec = path.map_spec(base.map)
+    if not spec.frozen or spec.contents is None:
+        return None
+    start = base.off + offset + base.scalar.smin
+    data = spec.contents[start : start + size]
+    return int.from_bytes(data, "little") if len(data) == size else None
+
+
+def _context_field(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
+    context = path.spec.type.value.context
+    attach = path.spec.attach_type
+    where = base.off + offset
+    field = context.field_at(where, size) if base.scalar.is_const and base.off == 0 else None
+    if field is not None and field.attach_types:
+        allowed = attach is not None and attach.name.lower() in field.attach_types
+        field = field if allowed else None
+    if field is None:
+        fixed = base.scalar.is_const
+        modified = f"dereference of modified ctx ptr R{number} off={base.off} disallowed"
+        kernel = f"invalid bpf_context access off={where} size={size}"
+        raise Refusal(
+            "context-access", path.pc,
+            f"{context.name} has no readable field of {size} bytes at offset {where}"
+            if fixed else f"{context.name} is read at a variable offset",
+            kernel=modified if base.off else kernel, values=(base,), reg=number,
+        )  # fmt: skip
+    kind = _CONTEXT_KINDS.get(field.kind)
+    return path.number(of_size(size)) if kind is None else path.pointer(kind)
