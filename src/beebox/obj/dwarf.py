@@ -1,14 +1,298 @@
-"""stub."""
+"""Where source variables live, read from DWARF 5 as LLVM emits it for BPF.
+
+Names help people read reports and prove nothing, so nothing here is an error: whatever is malformed
+or unknown gives no names. Work is bounded by the file's size and :data:`MAX_RANGES`.
+
+Two surprises. Every code section starts at address 0, so an address means something only together
+with the relocation that gives its section. And LLVM counts frame offsets from the low end of the
+frame instead of from R10: the frame's size, which DWARF does not have, is taken from the code.
+Source: DWARF 5, sections 2.5, 7.5 and 7.7.3; registers 0-10 are R0-R10, their 32-bit halves too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import struct
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
 
-from beebox.obj.elf import Elf
+from beebox.errors import BeeboxError
+from beebox.isa.codec import decode
+from beebox.isa.instruction import Alu, Atomic, Instruction, Load, Reg, Store
+from beebox.obj.dwarf_forms import Attribute, Cursor, Die, Tag, Unit, read_unit
+from beebox.obj.elf import Elf, Relocation, RelocationType
 from beebox.obj.model import VarRange
 from beebox.obj.relocations import Function
+from beebox.obj.typeinfo import patched
+from beebox.tables.limits import MAX_STACK_BYTES
+from beebox.tables.opcodes import AluOp
+
+MAX_RANGES: Final = 100_000
+MAX_NAME_BYTES: Final = 256
+MAX_UNITS: Final = 64
+
+
+class _Op(IntEnum):
+    """``DW_OP_*``: the operations of a place that we can show."""
+
+    CONSTU = 0x10
+    AND = 0x1A
+    REG0 = 0x50
+    BREG0 = 0x70
+    FBREG = 0x91
+    STACK_VALUE = 0x9F
+    CONVERT = 0xA8
+
+
+class _ListEntry(IntEnum):
+    """``DW_LLE_*``."""
+
+    END = 0
+    BASE_ADDRESSX = 1
+    STARTX_ENDX = 2
+    STARTX_LENGTH = 3
+    OFFSET_PAIR = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    section: int
+    offset: int
+
+    def plus(self, distance: int) -> _Address:
+        return _Address(self.section, self.offset + distance)
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    start: _Address
+    end: int
+    expression: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """A subprogram or block: the range of those variables that have one place all along."""
+
+    start: _Address | None
+    end: int
 
 
 def read_variables(elf: Elf, functions: Sequence[Function]) -> dict[str, tuple[VarRange, ...]]:
-    """Stub."""
-    return {}
+    """Variables by function name; empty where there is no DWARF that we understand."""
+    try:
+        at = elf.find(".debug_info")
+        return {} if at is None else _Reader(elf, functions).read(at)
+    except (BeeboxError, LookupError, ValueError, struct.error):
+        return {}
+
+
+@dataclass
+class _Reader:
+    """One pass over ``.debug_info``."""
+
+    elf: Elf
+    functions: Sequence[Function]
+    _left: int = MAX_RANGES
+    _found: dict[str, set[VarRange]] = field(default_factory=dict)
+    _frames: dict[str, int] = field(default_factory=dict)
+
+    def read(self, at: int) -> dict[str, tuple[VarRange, ...]]:
+        info = patched(self.elf, at, file="")
+        abbreviations = self._section(".debug_abbrev")
+        self._strings = self._section(".debug_str")
+        self._string_offsets = self._section(".debug_str_offsets")
+        self._lists = self._section(".debug_loclists")
+        self._addresses, self._address_relocations = self._address_table()
+        self._by_section: dict[int, list[Function]] = {}
+        for function in self.functions:
+            self._by_section.setdefault(function.section, []).append(function)
+        offset = 0
+        for _ in range(MAX_UNITS):
+            if offset >= len(info):
+                break
+            unit = read_unit(info, offset, abbreviations)
+            self._unit(unit)
+            offset = unit.end
+        return {
+            name: tuple(sorted(rows, key=lambda row: (row.start, row.end, row.name, str(row))))
+            for name, rows in self._found.items()
+        }
+
+    def _section(self, name: str) -> bytes:
+        at = self.elf.find(name)
+        return patched(self.elf, at, file="") if at is not None else b""
+
+    def _address_table(self) -> tuple[bytes, Mapping[int, Relocation]]:
+        at = self.elf.find(".debug_addr")
+        if at is None:
+            return b"", {}
+        rows = {row.offset: row for row in self.elf.relocations.get(at, ())}
+        return self.elf.sections[at].contents, rows
+
+    def _unit(self, unit: Unit) -> None:
+        root = unit.dies[0]
+        self._string_base = root.number(Attribute.STR_OFFSETS_BASE)
+        self._address_base = root.number(Attribute.ADDR_BASE)
+        self._list_base = root.number(Attribute.LOCLISTS_BASE)
+        by_offset = {die.offset: die for die in unit.dies}
+        scopes: dict[int, _Scope] = {}
+        for die in unit.dies:
+            outer = scopes.get(die.depth - 1, _Scope(None, 0))
+            scope = outer
+            if die.tag in {Tag.SUBPROGRAM, Tag.LEXICAL_BLOCK, Tag.INLINED_SUBROUTINE}:
+                scope = self._scope(die, outer)
+            elif die.tag in {Tag.VARIABLE, Tag.FORMAL_PARAMETER}:
+                name = self._name(die, by_offset)
+                if name:
+                    for place in self._places(die, outer):
+                        self._add(name, place)
+            scopes[die.depth] = scope
+
+    def _scope(self, die: Die, outer: _Scope) -> _Scope:
+        low, high = die.get(Attribute.LOW_PC), die.get(Attribute.HIGH_PC)
+        if low is None or high is None or not low.is_address_index:
+            return outer
+        start = self._address(low.number)
+        return _Scope(start, start.offset + high.number) if start else outer
+
+    def _name(self, die: Die, by_offset: Mapping[int, Die]) -> str:
+        """Inlined copies have their name in their abstract origin."""
+        for _ in range(4):
+            value = die.get(Attribute.NAME)
+            if value is not None:
+                return self._string(value.number) if value.is_string_index else ""
+            origin = die.get(Attribute.ABSTRACT_ORIGIN)
+            if origin is None or origin.number not in by_offset:
+                return ""
+            die = by_offset[origin.number]
+        return ""
+
+    def _string(self, index: int) -> str:
+        (at,) = struct.unpack_from("<I", self._string_offsets, self._string_base + 4 * index)
+        end = self._strings.index(0, at, at + MAX_NAME_BYTES)
+        return self._strings[at:end].decode()
+
+    def _address(self, index: int) -> _Address | None:
+        at = self._address_base + 8 * index
+        (there,) = struct.unpack_from("<Q", self._addresses, at)
+        row = self._address_relocations.get(at)
+        if row is None or row.type != RelocationType.ABS64:
+            return None
+        symbol = self.elf.symbols[row.symbol]
+        return _Address(symbol.section, symbol.value + there)
+
+    def _places(self, die: Die, scope: _Scope) -> list[_Range]:
+        value = die.get(Attribute.LOCATION)
+        if value is None:
+            return []
+        if value.is_expression:
+            return [_Range(scope.start, scope.end, value.block)] if scope.start else []
+        at = value.number
+        if value.is_list_index:
+            at = self._list_base + 4 * value.number
+            at = self._list_base + struct.unpack_from("<I", self._lists, at)[0]
+        return self._list(Cursor(self._lists, at))
+
+    def _list(self, cursor: Cursor) -> list[_Range]:
+        found: list[_Range] = []
+        base: _Address | None = None
+        while (kind := cursor.byte()) != _ListEntry.END:
+            self._left -= 1
+            if self._left < 0:
+                raise ValueError
+            first = cursor.uleb()
+            if kind == _ListEntry.BASE_ADDRESSX:
+                base = self._address(first)
+                continue
+            second = cursor.uleb()
+            expression = cursor.take(cursor.uleb())
+            if kind == _ListEntry.STARTX_LENGTH:
+                start = self._address(first)
+                end = start.offset + second if start else 0
+            elif kind == _ListEntry.OFFSET_PAIR:
+                start = base.plus(first) if base else None
+                end = base.offset + second if base else 0
+            elif kind == _ListEntry.STARTX_ENDX:
+                start, last = self._address(first), self._address(second)
+                end = last.offset if last else 0
+            else:
+                raise ValueError
+            if start is not None:
+                found.append(_Range(start, end, expression))
+        return found
+
+    def _add(self, name: str, place: _Range) -> None:
+        functions = self._by_section.get(place.start.section, [])
+        at = bisect_right(functions, place.start.offset, key=lambda row: row.start) - 1
+        if at < 0:
+            return
+        function = functions[at]
+        start = (place.start.offset - function.start) // 8
+        end = (min(place.end, function.end) - function.start) // 8
+        if start >= end:
+            return
+        reg, frame_offset = _place_of(place.expression)
+        if reg is not None:
+            row = VarRange(start, end, name, reg=reg)
+        elif frame_offset is not None:
+            offset = frame_offset - self._frame_size(function)
+            if not -MAX_STACK_BYTES <= offset < 0:
+                return
+            row = VarRange(start, end, name, stack_offset=offset)
+        else:
+            return
+        self._found.setdefault(function.name, set()).add(row)
+
+    def _frame_size(self, function: Function) -> int:
+        if function.name not in self._frames:
+            data = self.elf.sections[function.section].data
+            insns = decode(bytes(data[function.start : function.end]))
+            self._frames[function.name] = _frame_size(insns)
+        return self._frames[function.name]
+
+
+def _place_of(expression: bytes) -> tuple[int | None, int | None]:
+    """The register that holds a value, or its frame offset; (None, None) for anything else."""
+    cursor = Cursor(expression, 0)
+    op = cursor.byte()
+    if _Op.REG0 <= op <= _Op.REG0 + Reg.R10 and cursor.at_end:
+        return op - _Op.REG0, None
+    if op == _Op.FBREG:
+        offset = cursor.sleb()
+        return None, offset if cursor.at_end else None
+    if not _Op.BREG0 <= op <= _Op.BREG0 + Reg.R10:
+        return None, None
+    reg, offset = op - _Op.BREG0, cursor.sleb()
+    if cursor.at_end:
+        return None, offset if reg == Reg.R10 else None
+    if offset or reg == Reg.R10:
+        return None, None
+    while (op := cursor.byte()) != _Op.STACK_VALUE:
+        if op in {_Op.CONVERT, _Op.CONSTU}:
+            cursor.uleb()
+        elif op != _Op.AND:
+            return None, None
+    return (reg if cursor.at_end else None), None
+
+
+def _frame_size(insns: Sequence[Instruction]) -> int:
+    """Bytes of stack that the code touches, in whole slots of 8 as LLVM lays them out."""
+    lowest = 0
+    copies: set[Reg] = set()
+    for insn in insns:
+        match insn:
+            case Load(src=Reg.R10, offset=offset):
+                lowest = min(lowest, offset)
+            case Store(dst=Reg.R10, offset=offset) | Atomic(dst=Reg.R10, offset=offset):
+                lowest = min(lowest, offset)
+            case Alu(op=AluOp.MOV, dst=dst, src=Reg() as src) if src is Reg.R10:
+                copies.add(dst)
+            case Alu(op=AluOp.ADD, dst=dst, src=src) if dst in copies:
+                lowest = lowest if isinstance(src, Reg) else min(lowest, src)
+                copies.discard(dst)
+            case _:
+                pass
+    return -lowest + lowest % 8
