@@ -1,0 +1,250 @@
+"""The exploration: every path of the program, depth first, the fall-through before the jump."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from beebox.isa.instruction import (
+    AddrSpaceCast,
+    Alu,
+    Atomic,
+    Call,
+    CallKind,
+    Exit,
+    GlobalRef,
+    Jump,
+    JumpIf,
+    Load,
+    LoadImm64,
+    LoadPacket,
+    MapRef,
+    MayGoto,
+    Store,
+    Swap,
+)
+from beebox.obj.model import ProgramSpec
+from beebox.tables.limits import MAX_CALL_FRAMES, MAX_INSNS, MAX_JUMP_SEQUENCE, MAX_STACK_BYTES
+from beebox.verifier import arithmetic, calls, comparison, memory
+from beebox.verifier.cfg import Shape
+from beebox.verifier.findings import Refusal
+from beebox.verifier.join import Join
+from beebox.verifier.path import Path
+from beebox.verifier.prune import Pruner
+from beebox.verifier.result import RegKind
+from beebox.verifier.scalar import const
+from beebox.verifier.state import Frame, Reg, State
+
+
+class Exploration:
+    """One verification. After :meth:`run` returned, the program is safe."""
+
+    def __init__(self, spec: ProgramSpec, shape: Shape, *, prune: bool = True) -> None:
+        self.spec = spec
+        self.shape = shape
+        self.path = Path(spec)
+        self.join = Join(shape)
+        self.pruner = Pruner(shape)
+        self.processed = 0
+        self.helpers: set[int] = set()
+        self.maps: set[str] = set()
+        self.stack_bytes = [0] * len(shape.starts)
+        self.calls: set[tuple[int, int]] = set()  # (caller, callee), as indices of functions
+        self._jumps = 0
+        self._prune = prune
+        self._work: list[State] = []
+
+    def run(self) -> None:
+        """Explore everything. Raises :exc:`Refusal`."""
+        self._work.append(self.path.state)
+        while self._work:
+            state = self._work.pop()
+            self.path.enter(state)
+            self._follow(state)
+            checkpoint = self.path.state.parent
+            while checkpoint is not None:
+                checkpoint.branches -= 1
+                if checkpoint.branches:
+                    break
+                checkpoint = checkpoint.parent
+        self._check_stack_depth()
+
+    def _follow(self, state: State) -> None:
+        """One path, to its end or to where it is pruned."""
+        path, slots, prune_points = self.path, self.spec.slots, self.shape.prune
+        join, pruner = self.join, self.pruner
+        pc = state.pc
+        while True:
+            path.pc = pc
+            self.processed += 1
+            if self.processed > MAX_INSNS:
+                raise Refusal(
+                    "too-complex", pc, f"more than {MAX_INSNS} instructions were processed",
+                    kernel=f"BPF program is too large. Processed {self.processed} insn",
+                )  # fmt: skip
+            join.arrive(pc, state)
+            if (
+                self._prune
+                and pc in prune_points
+                and pruner.arrive(
+                    state, pc, jumps=self._jumps, processed=self.processed, serial=path.serial
+                )
+            ):
+                return
+            insn = slots[pc]
+            match insn:
+                case Alu():
+                    arithmetic.execute(path, insn)
+                    pc += 1
+                case Load():
+                    memory.load(path, insn)
+                    pc += 1
+                case Store():
+                    memory.store(path, insn)
+                    pc += 1
+                case JumpIf():
+                    pc = self._branch(insn, pc)
+                case LoadImm64():
+                    path.write(insn.dst, self._immediate(insn))
+                    pc += 2
+                case Call():
+                    pc = self._call(insn, pc)
+                case Jump():
+                    self._jumps += 1
+                    pc += 1 + insn.offset
+                case Exit():
+                    self._jumps += 1
+                    if len(state.frames) == 1:
+                        self._finish()
+                        return
+                    pc = self._return()
+                case Swap():
+                    arithmetic.swap(path, insn)
+                    pc += 1
+                case Atomic():
+                    memory.atomic(path, insn)
+                    pc += 1
+                case LoadPacket() | MayGoto() | AddrSpaceCast():
+                    name = type(insn).__name__
+                    raise Refusal("not-supported", pc, f"{name} is not verified for this program")
+                case None:
+                    raise Refusal("jump-range", pc, "control reaches the middle of an instruction")
+                case _:
+                    assert_never(insn)
+
+    def _immediate(self, insn: LoadImm64) -> Reg:
+        match insn.value:
+            case int(number):
+                return self.path.number(const(number))
+            case MapRef(name):
+                self.path.map_spec(name)
+                self.maps.add(name)
+                return self.path.pointer(RegKind.MAP, map_=name)
+            case GlobalRef(name, offset):
+                spec = self.path.map_spec(name)
+                self.maps.add(name)
+                if not 0 <= offset < max(spec.value_size, 1):
+                    raise Refusal(
+                        "map-value-bounds", self.path.pc,
+                        f"offset {offset} is outside the {spec.value_size} bytes of {name}",
+                    )  # fmt: skip
+                return self.path.pointer(RegKind.MAP_VALUE, map_=name, off=offset)
+            case other:
+                raise Refusal("not-supported", self.path.pc, f"an operand {other!r}")
+
+    def _branch(self, insn: JumpIf, pc: int) -> int:
+        self._jumps += 1
+        jump, other = comparison.decide(self.path, insn)
+        target = pc + 1 + insn.offset
+        if other is None:
+            self.join.edge(pc, jump=jump)
+            return target if jump else pc + 1
+        self.join.edge(pc, jump=False)
+        self.join.edge(pc, jump=True)
+        if self.path.parent is not None:
+            self.path.parent.branches += 1
+        self._work.append(other)
+        if len(self._work) > MAX_JUMP_SEQUENCE:
+            raise Refusal(
+                "too-complex", pc, f"more than {MAX_JUMP_SEQUENCE} branches wait to be explored",
+                kernel=f"The sequence of {MAX_JUMP_SEQUENCE + 1} jumps is too complex.",
+            )  # fmt: skip
+        return pc + 1
+
+    def _call(self, insn: Call, pc: int) -> int:
+        self._jumps += 1
+        if insn.kind is CallKind.HELPER:
+            calls.helper(self.path, insn)
+            if isinstance(insn.target, int):
+                self.helpers.add(insn.target)
+            return pc + 1
+        if insn.kind is not CallKind.SUBPROG or not isinstance(insn.target, int):
+            raise Refusal("not-supported", pc, "calls of kernel functions are not verified here")
+        frames = self.path.state.frames
+        if len(frames) >= MAX_CALL_FRAMES:
+            raise Refusal(
+                "call-depth", pc, f"more than {MAX_CALL_FRAMES} nested calls",
+                kernel=f"the call stack of {len(frames) + 1} frames is too deep !",
+            )  # fmt: skip
+        target = pc + 1 + insn.target
+        callee = self.shape.function_of(target)
+        self.calls.add((frames[-1].function, callee))
+        caller = self.path.regs
+        regs: list[Reg | None] = [None] * 11
+        regs[1:6] = caller[1:6]
+        regs[10] = self.path.pointer(RegKind.STACK, frame=len(frames))
+        caller[0:6] = [None] * 6
+        frames.append(Frame(regs, [], pc + 1, callee))
+        self.path.regs = regs
+        return target
+
+    def _return(self) -> int:
+        frames = self.path.state.frames
+        result = self.path.regs[0]
+        if result is not None and result.kind is RegKind.STACK:
+            raise Refusal(
+                "return-value", self.path.pc, "a function returns a pointer into its own stack",
+                kernel="cannot return stack pointer to the caller", values=(result,), reg=0,
+            )  # fmt: skip
+        left = frames.pop()
+        self._note_stack(left)
+        self.path.regs = frames[-1].regs
+        self.path.regs[0] = result
+        for frame in frames:  # nothing may point into the frame that is gone
+            for index, slot in enumerate(frame.stack):
+                reg = slot.reg if slot is not None else None
+                if reg is not None and reg.kind is RegKind.STACK and reg.frame >= len(frames):
+                    frame.stack[index] = None
+        return left.return_pc
+
+    def _finish(self) -> None:
+        if self.path.regs[0] is None:
+            raise Refusal(
+                "return-value", self.path.pc, "the program ends without a result in R0",
+                kernel="R0 !read_ok", reg=0,
+            )  # fmt: skip
+        self._note_stack(self.path.state.frames[-1])
+
+    def _note_stack(self, frame: Frame) -> None:
+        used = 8 * len(frame.stack)
+        self.stack_bytes[frame.function] = max(self.stack_bytes[frame.function], used)
+
+    def _check_stack_depth(self) -> None:
+        """The frames of a call chain, each rounded up to 32 bytes, share 512 bytes of stack."""
+        callees: dict[int, list[int]] = {}
+        for caller, callee in self.calls:
+            callees.setdefault(caller, []).append(callee)
+
+        def deepest(function: int, level: int) -> int:
+            own = max(self.stack_bytes[function], 1)
+            below = [deepest(callee, level + 1) for callee in callees.get(function, [])]
+            alone = level == 0 and not below
+            rounded = own if alone else (own + 31) // 32 * 32
+            return rounded + max(below, default=0)
+
+        total = deepest(0, 0)
+        if total > MAX_STACK_BYTES:
+            raise Refusal(
+                "call-depth", 0, f"the call chain needs {total} bytes of stack; "
+                f"{MAX_STACK_BYTES} is the limit",
+                kernel=f"combined stack size of {len(self.calls) + 1} calls is {total}. Too large",
+            )  # fmt: skip

@@ -1,0 +1,91 @@
+"""Facts: what holds of each register in all explored states, for code generation.
+
+Every state that arrives at a pc joins, also one that is pruned there. Only kinds of values are
+joined, never ranges: a range that no later decision relied on is not an invariant.
+"""
+
+from __future__ import annotations
+
+from beebox.verifier.cfg import Shape
+from beebox.verifier.result import RegFact, RegKind
+from beebox.verifier.state import Reg, State
+
+_SCALAR = RegFact(RegKind.SCALAR)
+_ZERO = RegFact(RegKind.SCALAR, offset=0)  # only here: the constant 0, which may also be NULL
+_MIXED = RegFact(RegKind.MIXED)
+
+
+class Join:
+    """Facts under construction. ``rows[pc]`` is None until a state arrives."""
+
+    __slots__ = ("_live", "edges", "rows")
+
+    def __init__(self, shape: Shape) -> None:
+        self._live = tuple(
+            tuple(number for number in range(10) if bits >> number & 1) for bits in shape.live
+        )
+        self.rows: list[list[RegFact | None] | None] = [None] * len(shape.live)
+        self.edges: dict[int, int] = {}
+
+    def arrive(self, pc: int, state: State) -> None:
+        """A state is about to execute ``pc``."""
+        frame = state.frames[-1]
+        depth = len(state.frames) - 1
+        regs = frame.regs
+        row = self.rows[pc]
+        if row is None:
+            row = self.rows[pc] = [None] * 11
+            row[10] = RegFact(RegKind.STACK, offset=0)
+            for number in self._live[pc]:
+                reg = regs[number]
+                row[number] = None if reg is None else _fact(reg, depth)
+            return
+        for number in self._live[pc]:
+            reg = regs[number]
+            if reg is None:
+                continue
+            old = row[number]
+            if old is _SCALAR and reg.kind is RegKind.SCALAR:
+                continue
+            new = _fact(reg, depth)
+            if old != new:
+                row[number] = new if old is None else _join(old, new)
+
+    def edge(self, pc: int, *, jump: bool) -> None:
+        """A conditional jump was followed on this side."""
+        self.edges[pc] = self.edges.get(pc, 0) | (2 if jump else 1)
+
+    def regs(self) -> tuple[tuple[RegFact | None, ...] | None, ...]:
+        """The finished table."""
+        return tuple(
+            None if row is None else tuple(_SCALAR if fact == _ZERO else fact for fact in row)
+            for row in self.rows
+        )
+
+
+def _fact(reg: Reg, depth: int) -> RegFact:
+    if reg.kind is RegKind.SCALAR:
+        return _ZERO if reg.scalar.is_const and reg.scalar.value == 0 else _SCALAR
+    if reg.kind is RegKind.STACK:
+        offset = reg.off + reg.scalar.smin if reg.scalar.is_const else None
+        return RegFact(RegKind.STACK, frames_up=depth - reg.frame, offset=offset)
+    return RegFact(reg.kind, map=reg.map or None, nullable=reg.nullable)
+
+
+def _join(old: RegFact, new: RegFact) -> RegFact:
+    if RegKind.SCALAR in (old.kind, new.kind):
+        if old.kind is new.kind:
+            return _SCALAR
+        pointer, number = (new, old) if old.kind is RegKind.SCALAR else (old, new)
+        if number != _ZERO or pointer.kind in (RegKind.MIXED, RegKind.STACK):
+            return _MIXED
+        return RegFact(pointer.kind, pointer.map, nullable=True)
+    if old.kind is not new.kind or old.frames_up != new.frames_up:
+        return _MIXED
+    return RegFact(
+        old.kind,
+        old.map if old.map == new.map else None,
+        old.nullable or new.nullable,
+        old.frames_up,
+        old.offset if old.offset == new.offset else None,
+    )

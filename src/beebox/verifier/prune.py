@@ -1,0 +1,207 @@
+"""Pruning: a path ends where an earlier, finished one has proven everything it could do.
+
+A checkpoint covers a state when every value that later decisions relied on is at least as tight in
+the state. When to remember a state and when to forget it follows Linux's heuristics, so that both
+verifiers process the same instructions and give up on the same programs.
+"""
+
+from __future__ import annotations
+
+from beebox.tables.limits import MAX_STATES
+from beebox.verifier.cfg import Shape
+from beebox.verifier.findings import Refusal
+from beebox.verifier.result import RegKind
+from beebox.verifier.scalar import subset
+from beebox.verifier.state import UNWRITTEN, ZERO, Checkpoint, Reg, Slot, State, mark_precise
+
+
+class Pruner:
+    """The checkpoints of one verification. ``jumps`` and ``processed`` are the explorer's."""
+
+    __slots__ = ("_last_jumps", "_last_processed", "_live", "_seen", "live_now", "peak", "total")
+
+    def __init__(self, shape: Shape) -> None:
+        self._live = shape.live
+        self._seen: dict[int, list[Checkpoint]] = {}
+        self._last_jumps = 0
+        self._last_processed = 0
+        self.total = 0
+        self.live_now = 0
+        self.peak = 0
+
+    def arrive(self, state: State, pc: int, *, jumps: int, processed: int, serial: int) -> bool:
+        """Whether the path can end at this prune point. Refuses a loop without progress."""
+        add = jumps - self._last_jumps >= 2 and processed - self._last_processed >= 8
+        checkpoints = self._seen.setdefault(pc, [])
+        for index in range(len(checkpoints) - 1, -1, -1):
+            checkpoint = checkpoints[index]
+            if checkpoint.branches:
+                if self._same(checkpoint, state, pc):
+                    raise Refusal(
+                        "infinite-loop", pc,
+                        "a path comes back here with nothing changed: the loop never ends",
+                        kernel=f"infinite loop detected at insn {pc}",
+                    )  # fmt: skip
+                if jumps - self._last_jumps < 20 and processed - self._last_processed < 100:
+                    add = False
+            elif _covers(checkpoint, state):
+                checkpoint.hits += 1
+                _inherit_precision(checkpoint, state)
+                return True
+            if add:
+                checkpoint.misses += 1
+                if checkpoint.misses > checkpoint.hits * 3 + 3 and not checkpoint.branches:
+                    checkpoints.pop(index)
+                    self.live_now -= 1
+        if add:
+            self._last_jumps, self._last_processed = jumps, processed
+            self._remember(state, pc, serial, checkpoints)
+        return False
+
+    def _remember(self, state: State, pc: int, serial: int, checkpoints: list[Checkpoint]) -> None:
+        frames = [frame.copy() for frame in state.frames]
+        for index, frame in enumerate(frames):
+            inner = index == len(frames) - 1
+            live = self._live[pc if inner else state.frames[index + 1].return_pc]
+            for number in range(10):
+                if not live >> number & 1:
+                    frame.regs[number] = None
+        checkpoint = Checkpoint(frames, state.parent, pc, serial)
+        checkpoints.append(checkpoint)
+        state.parent = checkpoint
+        self.total += 1
+        self.live_now += 1
+        self.peak = max(self.peak, self.live_now)
+        if len(checkpoints) > MAX_STATES * 1024:
+            raise Refusal("too-complex", pc, f"{len(checkpoints)} different states meet here")
+
+    def _same(self, checkpoint: Checkpoint, state: State, pc: int) -> bool:
+        """Whether nothing at all differs from an unfinished checkpoint."""
+        if len(checkpoint.frames) != len(state.frames):
+            return False
+        for index, (old, new) in enumerate(zip(checkpoint.frames, state.frames, strict=True)):
+            if old.return_pc != new.return_pc:
+                return False
+            inner = index == len(state.frames) - 1
+            live = self._live[pc if inner else state.frames[index + 1].return_pc]
+            for number in range(10):
+                if live >> number & 1 and not _equal(old.regs[number], new.regs[number]):
+                    return False
+            if len(old.stack) != len(new.stack):
+                return False
+            for was, now in zip(old.stack, new.stack, strict=True):
+                if was is now:
+                    continue
+                if was is None or now is None or was.kinds != now.kinds:
+                    return False
+                if not _equal(was.reg, now.reg):
+                    return False
+        return True
+
+
+def _equal(old: Reg | None, new: Reg | None) -> bool:
+    if old is new:
+        return True
+    if old is None or new is None or old.kind is not new.kind or old.scalar is not new.scalar:
+        return False
+    return (old.off, old.range, old.map, old.frame, old.nullable) == (
+        new.off, new.range, new.map, new.frame, new.nullable,
+    )  # fmt: skip
+
+
+def _covers(checkpoint: Checkpoint, state: State) -> bool:
+    """Whether all that ``state`` can do was explored from ``checkpoint``."""
+    if len(checkpoint.frames) != len(state.frames):
+        return False
+    pairs = _Pairing(checkpoint.precise)
+    for old, new in zip(checkpoint.frames, state.frames, strict=True):
+        if old.return_pc != new.return_pc:
+            return False
+        old_regs, new_regs = old.regs, new.regs
+        for number in range(10):
+            was = old_regs[number]
+            if was is not None and not pairs.covers(was, new_regs[number]):
+                return False
+        new_stack = new.stack
+        for index, slot in enumerate(old.stack):
+            if slot is None:
+                continue
+            now = new_stack[index] if index < len(new_stack) else None
+            if slot is not now and not _covers_slot(pairs, slot, now):
+                return False
+    return True
+
+
+def _covers_slot(pairs: _Pairing, old: Slot, new: Slot | None) -> bool:
+    if new is None:
+        return False
+    if old.reg is not None:
+        if new.reg is None:
+            imprecise = old.reg.kind is RegKind.SCALAR and old.reg not in pairs.precise
+            return imprecise and old.kinds == new.kinds and pairs.unlinked(old.reg)
+        return old.kinds == new.kinds and pairs.covers(old.reg, new.reg)
+    if new.reg is not None and new.reg.kind is not RegKind.SCALAR:
+        return False
+    return all(
+        was in (UNWRITTEN, now) or (was != ZERO and now == ZERO)
+        for was, now in zip(old.kinds, new.kinds, strict=True)
+    )
+
+
+class _Pairing:
+    """Which old value stands for which new one, within one comparison.
+
+    Two registers that shared one value when the checkpoint was made were refined together from
+    there on; the new state may use that only if its registers share one value, too.
+    """
+
+    __slots__ = ("_ids", "_values", "precise")
+
+    def __init__(self, precise: set[Reg]) -> None:
+        self.precise = precise
+        self._ids: dict[int, int] = {}
+        self._values: dict[Reg, Reg] = {}
+
+    def unlinked(self, old: Reg) -> bool:
+        """Whether no register was paired with this value so far."""
+        return old not in self._values
+
+    def covers(self, old: Reg, new: Reg | None) -> bool:
+        """Whether ``old`` includes ``new``."""
+        if old is new:
+            return self._values.setdefault(old, old) is old
+        if new is None or old.kind is not new.kind:
+            return False
+        if old.kind is RegKind.SCALAR:
+            if self._values.setdefault(old, new) is not new and not old.scalar.is_const:
+                return False
+            if old not in self.precise:
+                return True
+            return subset(new.scalar, old.scalar)
+        if old.off != new.off or old.map != new.map or old.frame != new.frame:
+            return False
+        if old.nullable != new.nullable or old.range > new.range:
+            return False
+        if old.id or new.id:
+            if not old.id or not new.id:
+                return False
+            if self._ids.setdefault(old.id, new.id) != new.id:
+                return False
+        return subset(new.scalar, old.scalar)
+
+
+def _inherit_precision(checkpoint: Checkpoint, state: State) -> None:
+    """What the checkpoint's future relied on, this path's past now has to guarantee."""
+    precise = checkpoint.precise
+    if not precise:
+        return
+    for old, new in zip(checkpoint.frames, state.frames, strict=True):
+        for number in range(10):
+            was, now = old.regs[number], new.regs[number]
+            if was is not None and now is not None and was in precise and now.serial:
+                mark_precise(now, state.parent)
+        for index, slot in enumerate(old.stack):
+            if slot is not None and slot.reg in precise and index < len(new.stack):
+                there = new.stack[index]
+                if there is not None and there.reg is not None and there.reg.serial:
+                    mark_precise(there.reg, state.parent)

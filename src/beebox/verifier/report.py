@@ -1,0 +1,92 @@
+"""Reports: findings as text for people and as plain data for programs.
+
+The order is that of newer kernels' diagnostics: what, where, how it came to be, what to do, and
+last the kernel's one line, for searching.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from beebox.obj.model import ProgramSpec
+from beebox.tables.findings import FINDINGS
+from beebox.verifier.result import Finding, Report
+
+_TEXT_COLUMNS = 44
+
+
+def findings_data(report: Report) -> tuple[dict[str, Any], ...]:
+    """The findings with the fields of ``verify -j``."""
+    return tuple(
+        {
+            "code": finding.code,
+            "insn": finding.pc,
+            "file": finding.file,
+            "line": finding.line,
+            "column": finding.column,
+            "message": finding.message,
+            "hint": _hint(finding),
+            "kernel_message": finding.kernel_message,
+        }
+        for finding in report.findings
+    )
+
+
+def render(report: Report, *, color: bool = False) -> str:
+    """The whole report as text; an accepted program is one line."""
+    if report.accepted:
+        return (
+            f"{report.spec.name}: accepted; {report.insns_processed} instructions processed, "
+            f"{report.states} states"
+        )
+    return "\n".join(_render(report.spec, finding, color=color) for finding in report.findings)
+
+
+def _hint(finding: Finding) -> str:
+    return finding.hint or FINDINGS[finding.code].hint
+
+
+def _render(spec: ProgramSpec, finding: Finding, *, color: bool) -> str:
+    red, bold, plain = ("\x1b[31m", "\x1b[1m", "\x1b[0m") if color else ("", "", "")
+    out = [f"{red}error{plain}{bold}: {finding.message}{plain}  [{finding.code}]"]
+    place = spec.line_at(finding.pc)
+    if place is not None:
+        variable = _variable(spec, finding)
+        named = f"  ({variable})" if variable else ""
+        out.append(f"  --> {place.file}:{place.line}:{place.column}{named}")
+    else:
+        out.append(f"  --> {spec.name}, insn {finding.pc}")
+    rows = [(*_source(spec, pc), text) for pc, text in finding.path]
+    at_fault = (*_source(spec, finding.pc), FINDINGS[finding.code].title)
+    if rows and rows[-1][0] == at_fault[0]:
+        rows[-1] = (*at_fault[:2], f"{rows[-1][2]}; {at_fault[2]}")
+    else:
+        rows.append(at_fault)
+    width = max(len(label) for label, _, _ in rows)
+    for label, source, text in rows:
+        shown = source if len(source) <= _TEXT_COLUMNS else source[: _TEXT_COLUMNS - 3] + "..."
+        out.append(f"  {label:>{width}} | {shown:<{_TEXT_COLUMNS}}  {text}".rstrip())
+    if _hint(finding):
+        out.append(f"  help: {_hint(finding)}")
+    if finding.kernel_message:
+        out.append(f"  kernel: {finding.kernel_message}")
+    return "\n".join(out)
+
+
+def _source(spec: ProgramSpec, pc: int) -> tuple[str, str]:
+    """``(line number, source text)``, or the instruction where there is no source."""
+    place = spec.line_at(pc)
+    if place is not None and place.line:
+        return str(place.line), place.text.strip()
+    from beebox.isa.disassembler import text  # noqa: PLC0415 -- only programs without line info
+
+    insn = spec.slots[pc] if pc < len(spec.slots) else None
+    return f"insn {pc}", text(insn) if insn is not None else ""
+
+
+def _variable(spec: ProgramSpec, finding: Finding) -> str | None:
+    """The source name of the value at fault, from the object's variable table."""
+    words = finding.kernel_message.split()
+    if words and words[0][:1] == "R" and words[0][1:].isdigit():
+        return spec.variable_at(finding.pc, reg=int(words[0][1:]))
+    return None

@@ -1,0 +1,131 @@
+"""Verification: a linked program in, a report out; never an exception for an unsafe program."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+from beebox.errors import NotSupportedError
+from beebox.isa.codec import encode
+from beebox.isa.instruction import GlobalRef, LoadImm64, MapRef, PseudoImm64
+from beebox.obj.model import ProgramSpec
+from beebox.tables.program_types import ProgramType
+from beebox.verifier import branch, scalar, transfer
+from beebox.verifier.cfg import Shape, function_ranges, shape
+from beebox.verifier.explore import Exploration
+from beebox.verifier.findings import Refusal
+from beebox.verifier.history import causal_path
+from beebox.verifier.result import Finding, Report, SubprogramFact, VerifiedProgram
+
+_PROFILES = ("kernel",)
+
+
+def verify(spec: ProgramSpec, *, profile: str = "kernel") -> Report:
+    """The verdict on ``spec``; profile "kernel" is Linux 6.18's on a privileged load.
+
+    A fault of the verifier itself is a refusal, too (finding ``internal``). Raises
+    :exc:`NotSupportedError` for an unknown profile.
+    """
+    if profile not in _PROFILES:
+        raise NotSupportedError(f"verifier profile {profile!r}")
+    if scalar.forget():
+        transfer.forget()
+        branch.forget()
+    start = time.perf_counter_ns()
+    exploration: Exploration | None = None
+    findings: tuple[Finding, ...] = ()
+    measured: Shape | None = None
+    try:
+        if spec.type is not ProgramType.XDP:
+            raise Refusal("not-supported", 0, f"{spec.type.name} programs are not verified yet")  # noqa: TRY301 -- one way out
+        measured = shape(spec)
+        exploration = Exploration(spec, measured)
+        exploration.run()
+    except Refusal as refusal:
+        findings = (_finding(spec, refusal),)
+    except (
+        RecursionError,
+        MemoryError,
+        ArithmeticError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as bug:
+        pc = exploration.path.pc if exploration is not None else 0
+        text = f"{type(bug).__name__}: {bug}"
+        findings = (_finding(spec, Refusal("internal", pc, text)),)
+    elapsed = time.perf_counter_ns() - start
+    verified = None
+    if not findings and exploration is not None and measured is not None:
+        verified = _verified(spec, measured, exploration, profile)
+    return Report(
+        spec=spec,
+        findings=findings,
+        insns_processed=exploration.processed if exploration is not None else 0,
+        states=exploration.pruner.total if exploration is not None else 0,
+        peak_states=exploration.pruner.peak if exploration is not None else 0,
+        time_ns=elapsed,
+        profile=profile,
+        verified=verified,
+    )
+
+
+def _finding(spec: ProgramSpec, refusal: Refusal) -> Finding:
+    line = spec.line_at(refusal.pc)
+    return Finding(
+        code=refusal.code,
+        pc=refusal.pc,
+        message=refusal.message,
+        hint=refusal.hint,
+        kernel_message=refusal.kernel,
+        file=line.file if line is not None else None,
+        line=line.line if line is not None else None,
+        column=line.column if line is not None else None,
+        path=causal_path(spec, refusal),
+    )
+
+
+def _verified(
+    spec: ProgramSpec, measured: Shape, exploration: Exploration, profile: str
+) -> VerifiedProgram:
+    names = {info.pc: info.name for info in spec.functions}
+    subprograms = tuple(
+        SubprogramFact(start, end, names.get(start, spec.name if start == 0 else f"func_{start}"), used)
+        for (start, end), used in zip(
+            function_ranges(measured, len(spec.slots)), exploration.stack_bytes, strict=True
+        )
+    )  # fmt: skip
+    return VerifiedProgram(
+        spec=spec,
+        digest=digest(spec),
+        profile=profile,
+        regs=exploration.join.regs(),
+        edges=exploration.join.edges,
+        subprograms=subprograms,
+        helpers=frozenset(exploration.helpers),
+        maps=frozenset(exploration.maps),
+    )
+
+
+def digest(spec: ProgramSpec) -> str:
+    """SHA-256 over the instructions, the map shapes they name and the program type, in hex."""
+    order: dict[str, int] = {}
+    plain = []
+    for insn in spec.insns:
+        if isinstance(insn, LoadImm64) and isinstance(insn.value, MapRef | GlobalRef):
+            ref = insn.value
+            name, offset = (ref.name, 0) if isinstance(ref, MapRef) else (ref.map_name, ref.offset)
+            index = order.setdefault(name, len(order))
+            pseudo = 5 if isinstance(ref, MapRef) else 6
+            plain.append(LoadImm64(insn.dst, PseudoImm64(pseudo, index, offset)))
+        else:
+            plain.append(insn)
+    hashed = hashlib.sha256(encode(plain))
+    hashed.update(f"{spec.type.name} {spec.attach_type} {int(spec.flags)}".encode())
+    for name in order:
+        spec_ = spec.maps[name]
+        shape_ = (name, spec_.type.name, spec_.key_size, spec_.value_size, spec_.max_entries)
+        hashed.update(f"{shape_} {int(spec_.flags)} {spec_.frozen}".encode())
+        if spec_.frozen and spec_.contents is not None:
+            hashed.update(spec_.contents)
+    return hashed.hexdigest()
