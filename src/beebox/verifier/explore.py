@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import assert_never
 
 from beebox.isa.instruction import (
@@ -234,14 +235,12 @@ class Exploration:
         for caller, callee in self.calls:
             callees.setdefault(caller, []).append(callee)
 
-        def deepest(function: int, level: int) -> int:
-            own = max(self.stack_bytes[function], 1)
-            below = [deepest(callee, level + 1) for callee in callees.get(function, [])]
-            alone = level == 0 and not below
-            rounded = own if alone else (own + 31) // 32 * 32
-            return rounded + max(below, default=0)
+        @cache
+        def deepest(function: int) -> int:
+            below = max((deepest(callee) for callee in callees.get(function, [])), default=0)
+            return (max(self.stack_bytes[function], 1) + 31) // 32 * 32 + below
 
-        total = deepest(0, 0)
+        total = deepest(0) if self.calls else self.stack_bytes[0]
         if total > MAX_STACK_BYTES:
             raise Refusal(
                 "call-depth", 0, f"the call chain needs {total} bytes of stack; "

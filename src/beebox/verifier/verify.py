@@ -7,7 +7,7 @@ import time
 
 from beebox.errors import NotSupportedError
 from beebox.isa.codec import encode
-from beebox.isa.instruction import GlobalRef, LoadImm64, MapRef, PseudoImm64
+from beebox.isa.instruction import GlobalRef, Instruction, LoadImm64, MapRef, PseudoImm64
 from beebox.obj.model import ProgramSpec
 from beebox.tables.program_types import ProgramType
 from beebox.verifier import branch, scalar, transfer
@@ -18,6 +18,15 @@ from beebox.verifier.history import causal_path
 from beebox.verifier.result import Finding, Report, SubprogramFact, VerifiedProgram
 
 _PROFILES = ("kernel",)
+_OUR_FAULTS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 def verify(spec: ProgramSpec, *, profile: str = "kernel") -> Report:
@@ -88,13 +97,12 @@ def _finding(spec: ProgramSpec, refusal: Refusal) -> Finding:
 def _verified(
     spec: ProgramSpec, measured: Shape, exploration: Exploration, profile: str
 ) -> VerifiedProgram:
-    names = {info.pc: info.name for info in spec.functions}
+    names = {0: spec.name} | {info.pc: info.name for info in spec.functions}
+    ranges = function_ranges(measured, len(spec.slots))
     subprograms = tuple(
-        SubprogramFact(start, end, names.get(start, spec.name if start == 0 else f"func_{start}"), used)
-        for (start, end), used in zip(
-            function_ranges(measured, len(spec.slots)), exploration.stack_bytes, strict=True
-        )
-    )  # fmt: skip
+        SubprogramFact(start, end, names.get(start, f"func_{start}"), used)
+        for (start, end), used in zip(ranges, exploration.stack_bytes, strict=True)
+    )
     return VerifiedProgram(
         spec=spec,
         digest=digest(spec),
@@ -110,7 +118,7 @@ def _verified(
 def digest(spec: ProgramSpec) -> str:
     """SHA-256 over the instructions, the map shapes they name and the program type, in hex."""
     order: dict[str, int] = {}
-    plain = []
+    plain: list[Instruction] = []
     for insn in spec.insns:
         if isinstance(insn, LoadImm64) and isinstance(insn.value, MapRef | GlobalRef):
             ref = insn.value
