@@ -54,6 +54,8 @@ def annotation(node: ast.expr, scope: Scope) -> Type:
                 return _array(node, inner, scope)
             if symbol == Keyword("Final"):
                 return annotation(inner, scope)
+        case _:
+            pass
     raise source.error(node, f"{words(node)} is not a type of the language", _INT_HINT)
 
 

@@ -133,14 +133,14 @@ def _packet(f: FunctionContext, node: ast.Call) -> Expr:
         offset: Expr = Const(0, U64, f.span(node))
     else:
         given = number(f, f.operand(node.args[1]))
-        if not isinstance(given, Literal) and isinstance(given.type, IntType):
-            if given.type.signed:
-                raise f.error(node.args[1], "an offset is unsigned", "convert it: u64(...)")
+        type_ = U64 if isinstance(given, Literal) else given.type
+        if isinstance(type_, IntType) and type_.signed:
+            raise f.error(node.args[1], "an offset is unsigned", "convert it: u64(...)")
         offset = convert(f, given, U64, "the offset")
         if isinstance(offset, Const) and offset.value > 0xFFFF:
             raise f.error(node.args[1], "no packet is longer than 65535 bytes")
-    type_ = OptionalType(RefType(target, Space.PACKET))
-    return PacketAccess(offset, type_, f.span(node))
+    result = OptionalType(RefType(target, Space.PACKET))
+    return PacketAccess(offset, result, f.span(node))
 
 
 def _struct(f: FunctionContext, node: ast.Call, symbol: StructName) -> Expr:

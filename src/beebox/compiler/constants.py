@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from beebox.compiler.diagnostics import Source, words
-from beebox.compiler.ir import BoolType, IntType
+from beebox.compiler.ir import BoolType, IntType, StructType
 from beebox.compiler.symbols import EnumName, Keyword, Number, Scope, StructName, Text, TypeName
 from beebox.compiler.types import U32, fits, name_of, size_of, wider, wrap
 
@@ -96,6 +96,8 @@ def evaluate(node: ast.expr, scope: Scope) -> Number | Text:
             return _binary(node, scope)
         case ast.Call():
             return _call(node, scope)
+        case _:
+            pass
     raise source.error(
         node,
         f"{words(node)} is not a compile-time constant",
@@ -162,6 +164,8 @@ def _call(node: ast.Call, scope: Scope) -> Number:
                 return Number(sized(argument, scope))
             case Keyword(name="int"):
                 return Number(integer(argument, scope).value)
+            case _:
+                pass
     raise source.error(
         node,
         f"{words(node.func)}(...) is not a compile-time constant",
@@ -177,8 +181,10 @@ def sized(node: ast.expr, scope: Scope) -> int:
             return struct.size
         case TypeName(type=(IntType() | BoolType()) as type_):
             return size_of(type_)
-        case TypeName(type=type_) if type_ is not None and size_of(type_):
-            return size_of(type_)
+        case TypeName(type=StructType() as type_):
+            return type_.size
+        case _:
+            pass
     raise scope.source.error(node, "sizeof() takes the name of a type")
 
 

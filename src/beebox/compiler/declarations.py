@@ -1,4 +1,4 @@
-"""Module-level declarations: structs, enums, maps and globals, from their syntax to their symbols."""
+"""Module-level declarations: structs, enums, maps and globals, from syntax to symbols."""
 
 from __future__ import annotations
 
@@ -193,11 +193,13 @@ def _initial(node: ast.expr, scope: Scope) -> tuple[Type, bytes]:
                 return symbol.type, _struct_bytes(node, symbol, scope)
             if isinstance(symbol, TypeName) and not isinstance(symbol.type, IntType):
                 raise scope.source.error(node, f"a global cannot be {name_of(symbol.type)}")
+        case _:
+            pass
     number = integer(node, scope)
-    type_ = number.type or number.default
-    if type_ is None:
+    integer_type = number.type or number.default
+    if integer_type is None:
         raise scope.source.error(node, "this integer has no width", f"write u64({words(node)})")
-    return type_, number_bytes(node, number, type_, scope.source)
+    return integer_type, number_bytes(node, number, integer_type, scope.source)
 
 
 def _struct_bytes(node: ast.Call, symbol: StructName, scope: Scope) -> bytes:

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import ast
-from typing import Protocol
+from typing import TypeAlias
 
 from beebox.compiler.ir import Span
 from beebox.errors import CompileError
 
-
-class Located(Protocol):
-    """What points at a place: an AST node with ``ast``'s 1-based line and UTF-8 byte columns."""
-
-    @property
-    def lineno(self) -> int: ...
-    @property
-    def col_offset(self) -> int: ...
+Located: TypeAlias = ast.stmt | ast.expr | ast.arg
+"""What points at a place, with a 1-based line and UTF-8 byte columns."""
 
 
 class Source:

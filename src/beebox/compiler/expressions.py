@@ -161,9 +161,13 @@ def _select(f: FunctionContext, node: ast.IfExp) -> Operand:
     no = f.operand(node.orelse)
     f.state = join(after_yes, f.state)
     span = f.span(node)
-    if not isinstance(yes, Literal | Nothing) and not isinstance(no, Literal | Nothing):
-        if yes.type == no.type and not isinstance(yes.type, RefType | OptionalType):
-            return Select(test, yes, no, yes.type, span)
+    if (
+        not isinstance(yes, Literal | Nothing)
+        and not isinstance(no, Literal | Nothing)
+        and yes.type == no.type
+        and isinstance(yes.type, BoolType | PointerType)
+    ):
+        return Select(test, yes, no, yes.type, span)
     if isinstance(yes, Literal) and isinstance(no, Literal) and not (yes.default or no.default):
         raise f.error(node, "this choice has no width", "write u32(...) around one side")
     first, second, type_ = unify(f, number(f, yes), number(f, no), span)
@@ -310,7 +314,7 @@ def _comparison(f: FunctionContext, node: ast.Compare) -> Expr:
         if not repeatable(f, middle):
             raise f.error(middle, "the middle of a chain is computed once", "give it a name")
     sides = [node.left, *node.comparators]
-    tests = []
+    tests: list[Expr] = []
     for op, left, right in zip(node.ops, sides, sides[1:], strict=False):
         test = _one(f, op, left, right, span)
         if isinstance(test, Const):

@@ -63,10 +63,9 @@ def _module(scope: Scope, sources: dict[str, str]) -> Module:
     variables: dict[str, GlobalDecl] = {}
     structs: dict[str, StructType] = {}
     license_ = "GPL"
-    named: list[Symbol] = [*scope.names.values()]
-    named += [*functions.used.maps.values(), *functions.used.globals.values()]
-    for symbol in named:
-        match symbol:
+    used = functions.used
+    for named in (*scope.names.values(), *used.maps.values(), *used.globals.values()):
+        match named:
             case MapName(decl=declared):
                 maps.setdefault(declared.name, declared)
             case GlobalName(decl=variable):
@@ -102,7 +101,9 @@ def _check_names(
 ) -> None:
     """One symbol table holds functions, maps and globals of every file."""
     taken: dict[str, Span] = {}
-    for item in (*functions, *maps.values(), *variables.values()):
+    items: list[Function | MapDecl | GlobalDecl] = [*functions]
+    items += [*maps.values(), *variables.values()]
+    for item in items:
         if item.name in taken:
             raise CompileError(
                 f"'{item.name}' names two things",

@@ -75,14 +75,15 @@ class Functions:
         self, node: Located, source: Source, signature: Signature, types: tuple[Type | None, ...]
     ) -> None:
         for param, type_ in zip(signature.function.params, types, strict=False):
-            if isinstance(param.type, RefType) and isinstance(type_, RefType):
-                if param.type.target == type_.target and param.type.space is not type_.space:
-                    raise source.error(
-                        node,
-                        f"'{param.name}' points to {_where(param.type.space)} in another call, "
-                        f"and to {_where(type_.space)} in this one",
-                        "write a second function, or copy the fields that it needs",
-                    )
+            if not (isinstance(param.type, RefType) and isinstance(type_, RefType)):
+                continue
+            if param.type.target == type_.target and param.type.space is not type_.space:
+                raise source.error(
+                    node,
+                    f"'{param.name}' points to {_where(param.type.space)} in another call, "
+                    f"and to {_where(type_.space)} in this one",
+                    "write a second function, or copy the fields that it needs",
+                )
 
     def _analyze(self, symbol: FunctionName, types: tuple[Type | None, ...]) -> Signature:
         node, scope = symbol.node, symbol.scope

@@ -1,4 +1,4 @@
-"""The fixed-width integers as CPython runs them: what the compiled program does, one value at a time.
+"""The fixed-width integers as CPython runs them: what the compiled program does.
 
 Arithmetic wraps to the wider operand's width; a plain ``int`` adapts to the other side; mixed signs
 and ``/`` raise TypeError, as the compiler refuses them. Shift counts are masked to the width, as in
@@ -19,6 +19,7 @@ class FixedInt(int):
     signed: ClassVar[bool] = False
 
     def __new__(cls, value: int = 0) -> Self:
+        """``value`` wrapped to this type's range."""
         wrapped = int(value) & ((1 << cls.bits) - 1)
         if cls.signed and wrapped >> (cls.bits - 1):
             wrapped -= 1 << cls.bits

@@ -244,9 +244,7 @@ else:
 class XdpContext:
     """What an XDP program is called with. In CPython: ``XdpContext(packet_bytes)``."""
 
-    def __init__(
-        self, data: bytes, *, ingress_ifindex: int = 1, rx_queue_index: int = 0
-    ) -> None:
+    def __init__(self, data: bytes, *, ingress_ifindex: int = 1, rx_queue_index: int = 0) -> None:
         self.data = bytearray(data)
         self.ingress_ifindex = u32(ingress_ifindex)
         self.rx_queue_index = u32(rx_queue_index)
@@ -262,5 +260,3 @@ class XdpContext:
         if offset + size_in_memory(type_) > len(self.data):
             return None
         return cast("T", view(type_, self.data, offset))
-
-

@@ -191,6 +191,8 @@ def _address(
     if isinstance(left, Literal | Nothing) or not isinstance(left.type, PointerType):
         return None
     if op is BinaryOp.ADD:
+        if isinstance(right, Literal):  # may be negative
+            right = explicit(f, right, U64, right.span)
         return Intrinsic("offset", (left, convert(f, right, U64)), POINTER, span)
     if op is BinaryOp.SUB and not isinstance(right, Literal | Nothing):
         return Intrinsic("distance", (left, convert(f, right, POINTER)), U64, span)

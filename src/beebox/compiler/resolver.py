@@ -149,6 +149,8 @@ class Resolver:
                 raise scope.source.error(
                     node, f"{words(node)} has no fixed layout", "keep tables in a map: Array[V]"
                 )
+            case _:
+                pass
         return evaluate(node, scope)
 
     def _import(self, node: ast.stmt, module: str, name: str, scope: Scope) -> Symbol:
@@ -202,7 +204,8 @@ def _for_python_only(test: ast.expr, scope: Scope) -> bool:
     match test:
         case ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()]):
             return True
-    return False
+        case _:
+            return False
 
 
 def _closest(name: str) -> str | None:

@@ -17,6 +17,7 @@ from beebox.compiler.ir import (
     Cast,
     Const,
     ContextArg,
+    ContextType,
     Continue,
     DerefPlace,
     Evaluate,
@@ -131,11 +132,7 @@ def _assign(f: FunctionContext, node: ast.stmt, target: ast.expr, value: ast.exp
 
 def _is_context(f: FunctionContext, target: ast.expr) -> bool:
     owner = target.value if isinstance(target, ast.Attribute) else None
-    return (
-        isinstance(owner, ast.Name)
-        and (f.type_of(owner.id) is None) is False
-        and name_of(f.type_of(owner.id) or BOOL) == "XdpContext"
-    )
+    return isinstance(owner, ast.Name) and isinstance(f.type_of(owner.id), ContextType)
 
 
 def _writable(f: FunctionContext, target: ast.expr) -> Place:
@@ -149,6 +146,8 @@ def _writable(f: FunctionContext, target: ast.expr) -> Place:
                     f"'{owner}' is a Constant",
                     f"write `{owner} = Global(...)` to change it",
                 )
+        case _:
+            pass
     return place(f, target)
 
 

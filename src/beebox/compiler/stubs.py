@@ -20,7 +20,7 @@ def ktime_get_ns() -> u64:
 
 def get_prandom_u32() -> u32:
     """A pseudo-random number."""
-    return u32(random.getrandbits(32))  # noqa: S311 -- pseudo-random by name
+    return u32(random.getrandbits(32))
 
 
 def get_smp_processor_id() -> u32:

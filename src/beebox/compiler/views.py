@@ -8,7 +8,7 @@ from beebox.compiler.integers import BIG_ENDIAN, FixedInt
 
 
 class StructView:
-    """An instance of a ``@struct`` class: ``memory[start : start + size]``, its own or another's."""
+    """An instance of a ``@struct`` class: ``size`` bytes of ``memory``, its own or another's."""
 
     size: ClassVar[int] = 0
     align: ClassVar[int] = 1
@@ -39,7 +39,7 @@ class StructView:
         return bytes(self.memory[self.start : self.start + self.size])
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and bytes(self) == bytes(other)  # type: ignore[call-overload]  # a StructView, too
+        return type(self) is type(other) and bytes(self) == bytes(other)
 
     def __hash__(self) -> int:
         return hash(bytes(self))
@@ -85,16 +85,16 @@ class ArrayView:
 def size_in_memory(type_: Any) -> int:
     """Bytes of a type."""
     if issubclass(type_, StructView):
-        return type_.size
+        return int(type_.size)
     if issubclass(type_, ArrayView):
-        return type_.count * size_in_memory(type_.element)
+        return int(type_.count) * size_in_memory(type_.element)
     return int(type_.bits) // 8 if issubclass(type_, FixedInt) else 1
 
 
 def align_in_memory(type_: Any) -> int:
     """C alignment of a type."""
     if issubclass(type_, StructView):
-        return type_.align
+        return int(type_.align)
     return align_in_memory(type_.element) if issubclass(type_, ArrayView) else size_in_memory(type_)
 
 

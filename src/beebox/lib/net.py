@@ -50,7 +50,7 @@ class ethhdr:  # noqa: N801 -- the kernel's name
 class vlan_hdr:  # noqa: N801 -- the kernel's name
     """An 802.1Q tag, 4 bytes, after the ethertype that announces it."""
 
-    h_vlan_TCI: be16
+    h_vlan_TCI: be16  # noqa: N815 -- the kernel's name
     h_vlan_encapsulated_proto: be16
 
 
