@@ -258,15 +258,15 @@ def _place_of(expression: bytes) -> tuple[int | None, int | None]:
     """The register that holds a value, or its frame offset; (None, None) for anything else."""
     cursor = Cursor(expression, 0)
     op = cursor.byte()
-    if _Op.REG0 <= op <= _Op.REG0 + Reg.R10 and cursor.at_end:
+    if _Op.REG0 <= op <= _Op.REG0 + Reg.R10 and cursor.done():
         return op - _Op.REG0, None
     if op == _Op.FBREG:
         offset = cursor.sleb()
-        return None, offset if cursor.at_end else None
+        return None, offset if cursor.done() else None
     if not _Op.BREG0 <= op <= _Op.BREG0 + Reg.R10:
         return None, None
     reg, offset = op - _Op.BREG0, cursor.sleb()
-    if cursor.at_end:
+    if cursor.done():
         return None, offset if reg == Reg.R10 else None
     if offset or reg == Reg.R10:
         return None, None
@@ -275,7 +275,7 @@ def _place_of(expression: bytes) -> tuple[int | None, int | None]:
             cursor.uleb()
         elif op != _Op.AND:
             return None, None
-    return (reg if cursor.at_end else None), None
+    return (reg if cursor.done() else None), None
 
 
 def _frame_size(insns: Sequence[Instruction]) -> int:
@@ -290,8 +290,8 @@ def _frame_size(insns: Sequence[Instruction]) -> int:
                 lowest = min(lowest, offset)
             case Alu(op=AluOp.MOV, dst=dst, src=Reg() as src) if src is Reg.R10:
                 copies.add(dst)
-            case Alu(op=AluOp.ADD, dst=dst, src=src) if dst in copies:
-                lowest = lowest if isinstance(src, Reg) else min(lowest, src)
+            case Alu(op=AluOp.ADD, dst=dst, src=added) if dst in copies:
+                lowest = lowest if isinstance(added, Reg) else min(lowest, added)
                 copies.discard(dst)
             case _:
                 pass

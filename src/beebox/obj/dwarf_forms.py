@@ -127,8 +127,7 @@ class Cursor:
         self.data = data
         self.at = at
 
-    @property
-    def at_end(self) -> bool:
+    def done(self) -> bool:
         """Whether everything was read."""
         return self.at >= len(self.data)
 
