@@ -4,6 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from beebox.api import compile as compile
+    from beebox.api import load as load
+    from beebox.api import open_object as open_object
+    from beebox.api import verify as verify
     from beebox.compiler.language import Array as Array
     from beebox.compiler.language import Constant as Constant
     from beebox.compiler.language import Global as Global
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from beebox.compiler.stubs import xdp_adjust_tail as xdp_adjust_tail
 
 _EXPORTS = {
+    "beebox.api": "compile load open_object verify",
     "beebox.compiler.language": (
         "Array Constant Global Hash PerCpuArray PerCpuHash XdpAction XdpContext array atomic "
         "be16 be32 be64 i8 i16 i32 i64 ipv4 section sizeof struct u8 u16 u32 u64 xdp"

@@ -1,0 +1,124 @@
+"""What ``import beebox`` offers besides the language: compile, open, verify, load, replay.
+
+Each function imports the rooms it needs when it is called, so that a command which only verifies
+never loads LLVM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from beebox.errors import InputError
+from beebox.obj.model import ObjectSpec
+
+if TYPE_CHECKING:
+    from beebox.backend import Collection
+    from beebox.verifier.result import Report
+
+KernelName: TypeAlias = Literal["userspace", "linux"]
+EngineName: TypeAlias = Literal["jit", "interpreter"]
+SOURCE_SUFFIXES = (".py", ".s", ".o")
+_MOST_SOURCE_BYTES = 64 << 20
+
+
+def open_object(path: str | Path) -> ObjectSpec:
+    """The object in a Python source, an assembly text or an ELF file, by its suffix.
+
+    A ``.py`` file is parsed, never executed. Raises :exc:`InputError` (or a class below it) for
+    unreadable or malformed files.
+    """
+    file = Path(path)
+    if file.suffix not in SOURCE_SUFFIXES:
+        known = ", ".join(SOURCE_SUFFIXES)
+        raise InputError(f"{file}: not a kind of file that beebox knows; it takes {known}")
+    data = read_bytes(file)
+    match file.suffix:
+        case ".py":
+            from beebox.compiler.source import compile_source  # noqa: PLC0415 -- on demand
+
+            return compile_source(_text(data, file), file=str(file))
+        case ".s":
+            from beebox.obj.assembly import read_assembly  # noqa: PLC0415 -- on demand
+
+            return read_assembly(_text(data, file), file=str(file))
+        case _:
+            from beebox.obj.reader import read  # noqa: PLC0415 -- on demand
+
+            return read(data, file=str(file))
+
+
+def compile(path: str | Path) -> ObjectSpec:  # noqa: A001 -- the verb of the command line
+    """The object of a Python source (``.py``) or assembly text (``.s``).
+
+    Raises :exc:`CompileError` or :exc:`AssemblyError` with the place in the source.
+    """
+    if Path(path).suffix == ".o":
+        raise InputError(f"{path}: is compiled already")
+    return open_object(path)
+
+
+def verify(spec: ObjectSpec | str | Path, *, programs: Sequence[str] | None = None) -> list[Report]:
+    """A report for each program of the object (or each one named), in the object's order."""
+    from beebox.obj.linker import link  # noqa: PLC0415 -- on demand
+    from beebox.verifier.verify import verify as verify_program  # noqa: PLC0415 -- on demand
+
+    spec = spec if isinstance(spec, ObjectSpec) else open_object(spec)
+    return [verify_program(link(spec, name)) for name in chosen(spec, programs)]
+
+
+def load(
+    spec: ObjectSpec | str | Path,
+    *,
+    kernel: KernelName = "userspace",
+    engine: EngineName = "jit",
+    programs: Sequence[str] | None = None,
+) -> Collection:
+    """The object's programs and maps, live in one of the two kernels.
+
+    ``engine`` is the userspace kernel's. Raises :exc:`RejectedError` when a program is unsafe,
+    :exc:`NotSupportedError` when the kernel lacks something. Close the result, or use ``with``.
+    """
+    spec = spec if isinstance(spec, ObjectSpec) else open_object(spec)
+    names = chosen(spec, programs)
+    match kernel:
+        case "userspace":
+            from beebox.userspace.kernel import UserspaceKernel  # noqa: PLC0415 -- on demand
+
+            return UserspaceKernel(engine=engine).load(spec, programs=names)
+        case "linux":
+            from beebox.linux.kernel import LinuxKernel  # noqa: PLC0415 -- on demand
+
+            return LinuxKernel().load(spec, programs=names)
+        case _:
+            raise InputError(f"there is no kernel {kernel!r}; choose userspace or linux")
+
+
+def chosen(spec: ObjectSpec, programs: Sequence[str] | None) -> tuple[str, ...]:
+    """The program names asked for, all by default. Raises :exc:`InputError` for unknown ones."""
+    if not spec.program_names:
+        raise InputError(f"{spec.file}: holds no program")
+    for name in programs or ():
+        if name not in spec.program_names:
+            known = ", ".join(spec.program_names)
+            raise InputError(f"{spec.file}: has no program {name!r}; it has {known}")
+    return tuple(programs) if programs is not None else spec.program_names
+
+
+def read_bytes(file: Path) -> bytes:
+    """A source or object file, whole. Raises :exc:`InputError` when it cannot be read."""
+    try:
+        if file.stat().st_size > _MOST_SOURCE_BYTES:
+            raise InputError(f"{file}: larger than {_MOST_SOURCE_BYTES >> 20} MiB")
+        return file.read_bytes()
+    except (OSError, ValueError) as cause:
+        reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+        raise InputError(f"{file}: {reason}") from cause
+
+
+def _text(data: bytes, file: Path) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as cause:
+        raise InputError(f"{file}: offset {cause.start:#x}: not UTF-8 text") from cause
