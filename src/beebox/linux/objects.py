@@ -1,0 +1,251 @@
+"""Live kernel objects: maps and programs, each owning a file descriptor.
+
+They implement the protocols of ``beebox.backend``; a value of a per-CPU map is one slot for each
+*possible* CPU, padded to 8 bytes, as bpf(2) has it.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, NoReturn, Self
+
+from beebox.backend import TestRun
+from beebox.errors import InputError, KeyExists, KeyNotFound, MapError, MapFull, SyscallError
+from beebox.linux import attrs
+from beebox.linux.syscall import Bpf, Command, Fd, bpf
+from beebox.obj.model import MapSpec, ProgramSpec
+from beebox.tables.limits import XDP_HEADROOM_BYTES
+from beebox.tables.map_types import UpdateFlags
+
+_POSSIBLE_CPUS: Final = Path("/sys/devices/system/cpu/possible")
+_ENOTSUPP: Final = 524  # the kernel's own; not an errno of POSIX
+_NO_BATCH: Final = frozenset({errno.EINVAL, errno.EOPNOTSUPP, _ENOTSUPP})
+_BATCH_START: Final = 1024
+_POSITION_BYTES_MIN: Final = 8
+
+
+def possible_cpus(text: str | None = None) -> int:
+    """How many CPUs the kernel keeps room for; ``text`` is the list as sysfs writes it (0-3,8)."""
+    listed = _POSSIBLE_CPUS.read_text(encoding="ascii") if text is None else text
+    count = 0
+    for part in listed.strip().split(","):
+        first, _, last = part.partition("-")
+        count += int(last or first) - int(first) + 1
+    return count
+
+
+class LinuxMap:
+    """A map in the kernel."""
+
+    def __init__(self, spec: MapSpec, fd: Fd, door: Bpf = bpf) -> None:
+        self._spec = spec
+        self._fd = fd
+        self._door = door
+        self._value_bytes = spec.value_size
+        if spec.type.value.per_cpu:
+            self._value_bytes = (spec.value_size + 7) // 8 * 8 * possible_cpus()
+
+    @property
+    def spec(self) -> MapSpec:
+        """What the map was made from."""
+        return self._spec
+
+    @property
+    def fd(self) -> int:
+        """The descriptor. Raises :exc:`InputError` when the map is closed."""
+        return self._fd.number
+
+    def lookup(self, key: bytes) -> bytes:
+        """The value. Raises :exc:`KeyNotFound`."""
+        self._check("key", key, self._spec.key_size)
+        attr = attrs.map_elem(self.fd, key, bytes(self._value_bytes))
+        try:
+            self._door(Command.MAP_LOOKUP_ELEM, attr)
+        except SyscallError as error:
+            self._refuse(error, key)
+        return attrs.map_elem_value(attr)
+
+    def update(self, key: bytes, value: bytes, flags: UpdateFlags = UpdateFlags.ANY) -> None:
+        """Set the value. Raises :exc:`MapFull`, :exc:`KeyExists`, :exc:`KeyNotFound`."""
+        self._check("key", key, self._spec.key_size)
+        self._check("value", value, self._value_bytes)
+        try:
+            self._door(Command.MAP_UPDATE_ELEM, attrs.map_elem(self.fd, key, value, flags.value))
+        except SyscallError as error:
+            self._refuse(error, key)
+
+    def delete(self, key: bytes) -> None:
+        """Remove the element. Raises :exc:`KeyNotFound`."""
+        self._check("key", key, self._spec.key_size)
+        try:
+            self._door(Command.MAP_DELETE_ELEM, attrs.map_elem(self.fd, key))
+        except SyscallError as error:
+            self._refuse(error, key)
+
+    def keys(self) -> Iterator[bytes]:
+        """Every key, one call each. Under concurrent writers, keys may repeat or be missing."""
+        key: bytes | None = None
+        while True:
+            attr = attrs.map_elem(self.fd, key, bytes(self._spec.key_size))
+            try:
+                self._door(Command.MAP_GET_NEXT_KEY, attr)
+            except SyscallError as error:
+                if error.errno == errno.ENOENT:
+                    return
+                raise
+            key = attrs.map_elem_value(attr)
+            yield key
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every element; one that vanishes while we look is left out."""
+        for key in self.keys():
+            try:
+                yield key, self.lookup(key)
+            except KeyNotFound:
+                continue
+
+    def lookup_batch(self) -> list[tuple[bytes, bytes]]:
+        """Every element in few calls; one by one where the kernel has no batches for this type."""
+        try:
+            return self._lookup_batch()
+        except SyscallError as error:
+            if error.errno not in _NO_BATCH:
+                raise
+        return list(self.items())
+
+    def _lookup_batch(self) -> list[tuple[bytes, bytes]]:
+        key_size, value_size = self._spec.key_size, self._value_bytes
+        count = max(1, min(_BATCH_START, self._spec.max_entries))
+        start: bytearray | None = None
+        found: list[tuple[bytes, bytes]] = []
+        while True:
+            keys, values = bytearray(count * key_size), bytearray(count * value_size)
+            position = bytearray(max(key_size, _POSITION_BYTES_MIN))
+            attr = attrs.map_batch(self.fd, count, keys, values, start=start, position=position)
+            done = False
+            try:
+                self._door(Command.MAP_LOOKUP_BATCH, attr)
+            except SyscallError as error:
+                if error.errno == errno.ENOSPC:  # one bucket is longer than our room
+                    count *= 2
+                    continue
+                if error.errno != errno.ENOENT:
+                    raise
+                done = True
+            for i in range(attrs.map_batch_count(attr)):
+                key = keys[i * key_size : (i + 1) * key_size]
+                found.append((bytes(key), bytes(values[i * value_size : (i + 1) * value_size])))
+            if done:
+                return found
+            start = position
+
+    def update_batch(self, items: Sequence[tuple[bytes, bytes]]) -> None:
+        """Set all of them; on an error those before it are set."""
+        for key, value in items:
+            self._check("key", key, self._spec.key_size)
+            self._check("value", value, self._value_bytes)
+        if not items:
+            return
+        keys = bytearray(b"".join(key for key, _ in items))
+        values = bytearray(b"".join(value for _, value in items))
+        attr = attrs.map_batch(self.fd, len(items), keys, values)
+        try:
+            self._door(Command.MAP_UPDATE_BATCH, attr)
+        except SyscallError as error:
+            if error.errno not in _NO_BATCH:
+                done = attrs.map_batch_count(attr)
+                self._refuse(error, items[min(done, len(items) - 1)][0])
+            for key, value in items:
+                self.update(key, value)
+
+    def freeze(self) -> None:
+        """Forbid user space to write from now on."""
+        self._door(Command.MAP_FREEZE, attrs.map_freeze(self.fd))
+
+    def close(self) -> None:
+        """Let go of the map; the kernel keeps it while a program uses it."""
+        self._fd.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _check(self, what: str, data: bytes, size: int) -> None:
+        if len(data) != size:
+            raise InputError(
+                f"map {self._spec.name}: a {what} has {size} bytes (given {len(data)})"
+            )
+
+    def _refuse(self, error: SyscallError, key: bytes) -> NoReturn:
+        name, code = self._spec.name, error.errno or 0
+        match code:
+            case errno.ENOENT:
+                raise KeyNotFound(f"no such key {key.hex()}", map_name=name, errno=code) from None
+            case errno.EEXIST:
+                raise KeyExists(f"key {key.hex()} exists", map_name=name, errno=code) from None
+            case errno.E2BIG:
+                raise MapFull(
+                    f"no room for key {key.hex()} ({self._spec.max_entries} entries)",
+                    map_name=name,
+                    errno=code,
+                ) from None
+            case _:
+                raise MapError(str(error), map_name=name, errno=code) from None
+
+
+class LinuxProgram:
+    """A program in the kernel."""
+
+    def __init__(self, spec: ProgramSpec, fd: Fd, door: Bpf = bpf) -> None:
+        self._spec = spec
+        self._fd = fd
+        self._door = door
+
+    @property
+    def spec(self) -> ProgramSpec:
+        """What the program was made from."""
+        return self._spec
+
+    @property
+    def fd(self) -> int:
+        """The descriptor. Raises :exc:`InputError` when the program is closed."""
+        return self._fd.number
+
+    def test_run(self, data: bytes, *, repeat: int = 1) -> TestRun:
+        """Run over one packet with BPF_PROG_TEST_RUN.
+
+        ``data_out`` starts at data_meta, as the kernel gives it. Linux takes XDP packets of 14
+        bytes up to about a page and sees them arrive on ``lo``; others raise :exc:`SyscallError`.
+        """
+        if not 1 <= repeat < 1 << 31:
+            raise InputError(f"repeat {repeat} is out of range")
+        room = len(data) + XDP_HEADROOM_BYTES + 4096  # adjust_tail grows into the frame's rest
+        attr = attrs.prog_test_run(self.fd, data, room_bytes=room, repeat=repeat)
+        self._door(Command.PROG_TEST_RUN, attr)
+        retval, packet, duration = attrs.prog_test_run_result(attr)
+        return TestRun(retval, packet, duration, repeat, "linux")
+
+    def close(self) -> None:
+        """Unload the program, unless something else holds it."""
+        self._fd.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,41 @@
+"""What every test may ask for, and the one rule on skipping.
+
+A test marked ``linux`` runs, and may fail, wherever bpf(2) can be used; elsewhere it is skipped
+with the kernel's reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from beebox.linux.features import why_not
+from beebox.linux.load import Verdict
+from beebox.obj.model import ProgramSpec
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip ``linux`` tests where this process may not use bpf(2)."""
+    wanting = [item for item in items if item.get_closest_marker("linux")]
+    if not wanting:
+        return
+    reason = why_not()
+    if reason is not None:
+        for item in wanting:
+            item.add_marker(pytest.mark.skip(reason=f"needs bpf(2): {reason}"))
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The project's root folder."""
+    return Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def kernel_verdict() -> Callable[[ProgramSpec], Verdict]:
+    """Ask the running kernel about a linked program: for tests marked ``linux``."""
+    from beebox.linux.kernel import LinuxKernel
+
+    return LinuxKernel().verdict
