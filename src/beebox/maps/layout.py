@@ -1,0 +1,166 @@
+"""Where everything lies in a map's storage: sizes and offsets, from the spec alone.
+
+All multi-byte fields are little-endian words of the host; offsets count bytes from the storage's
+first one. Links are element numbers, not addresses, so that storage may lie anywhere. **All-zero
+storage is an empty map**: a fresh anonymous mapping needs no initialisation and costs memory only
+where it is touched.
+
+A hash::
+
+    0 lock | 4 seed (u64 at 8) | 16 high_water | 20 free_count | 24 count
+    64              bucket heads, u32 each: 0, an element number, or an end mark
+    elements        {u32 next, u32 tag, key, value} each; numbers start at 1
+    free stack      u32 each: numbers of deleted elements
+
+An array: its elements from :data:`ARRAY_ELEMENTS` on, so that a global-data map's value starts at
+a constant distance. A per-CPU value is one slot per possible CPU, each padded to 8 bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias, assert_never
+
+from beebox.errors import MapError
+from beebox.obj.model import MapSpec
+from beebox.tables.limits import MAX_KEY_AND_VALUE_BYTES
+from beebox.tables.map_types import MapFlags, MapType
+
+EINVAL: Final = 22
+E2BIG: Final = 7
+ENOMEM: Final = 12
+
+HASH_LOCK: Final = 0
+HASH_SEED: Final = 8
+HASH_HIGH_WATER: Final = 16
+HASH_FREE_COUNT: Final = 20
+HASH_COUNT: Final = 24
+HASH_BUCKETS: Final = 64  # a cache line behind the header: writers do not disturb readers
+
+ARRAY_ELEMENTS: Final = 64
+
+MAX_ELEMENTS: Final = (1 << 31) - 2  # the upper half of a link is end marks
+MAX_STORAGE_BYTES: Final = 1 << 30  # of address space: only touched pages take memory
+
+
+@dataclass(frozen=True, slots=True)
+class HashLayout:
+    """A hash; element ``n`` (from 1) starts at ``elements + (n - 1) * stride``."""
+
+    buckets: int  # how many, a power of two
+    elements: int
+    stride: int
+    key: int  # inside an element
+    value: int  # inside an element
+    value_stride: int  # from one CPU's slot to the next; the slot's size
+    cpus: int
+    free_stack: int
+    size: int
+
+    @property
+    def has_tag(self) -> bool:
+        """Whether elements carry hash bits: not for keys as cheap to compare as a tag."""
+        return self.key == 8
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayLayout:
+    """An array; element ``n`` (from 0) starts at ``elements + n * stride``."""
+
+    elements: int
+    stride: int
+    value_stride: int
+    cpus: int
+    size: int
+
+
+Layout: TypeAlias = HashLayout | ArrayLayout
+
+
+def padded(size: int, align: int = 8) -> int:
+    """``size`` rounded up to a multiple of ``align``, a power of two."""
+    return (size + align - 1) & -align
+
+
+def layout_of(spec: MapSpec, *, cpus: int = 1) -> Layout:
+    """The layout of a map on a kernel with ``cpus`` possible CPUs.
+
+    Raises :exc:`MapError` with BPF_MAP_CREATE's errno: EINVAL for sizes and flags that the type
+    does not take, E2BIG for a key and value too large together, ENOMEM past
+    :data:`MAX_STORAGE_BYTES`.
+    """
+    check_spec(spec)
+    slots = cpus if spec.type.value.per_cpu else 1
+    layout: Layout
+    match spec.type:
+        case MapType.HASH | MapType.PERCPU_HASH:
+            layout = _hash_layout(spec, slots)
+        case MapType.ARRAY | MapType.PERCPU_ARRAY:
+            layout = _array_layout(spec, slots)
+        case _:
+            assert_never(spec.type)
+    if layout.size > MAX_STORAGE_BYTES:
+        problem = f"{layout.size} bytes are more than {MAX_STORAGE_BYTES} for one map"
+        raise MapError(problem, map_name=spec.name, errno=ENOMEM)
+    return layout
+
+
+def check_spec(spec: MapSpec) -> None:
+    """Refuse what BPF_MAP_CREATE refuses. Raises :exc:`MapError`."""
+    row = spec.type.value
+
+    def refuse(problem: str, errno: int = EINVAL) -> MapError:
+        return MapError(problem, map_name=spec.name, errno=errno)
+
+    if spec.key_size <= 0 or spec.value_size <= 0 or spec.max_entries <= 0:
+        raise refuse("key_size, value_size and max_entries must all be positive")
+    if row.key_size not in {None, spec.key_size}:
+        raise refuse(f"key_size is {spec.key_size}; a {row.name} takes {row.key_size}")
+    if row.value_size not in {None, spec.value_size}:
+        raise refuse(f"value_size is {spec.value_size}; a {row.name} takes {row.value_size}")
+    if spec.flags & ~row.flags:
+        raise refuse(f"flags {spec.flags & ~row.flags!r} do not apply to a {row.name}")
+    for read, write in (
+        (MapFlags.RDONLY, MapFlags.WRONLY),
+        (MapFlags.RDONLY_PROG, MapFlags.WRONLY_PROG),
+    ):
+        if spec.flags & read and spec.flags & write:
+            raise refuse(f"{read.name} and {write.name} exclude each other")
+    if spec.max_entries > MAX_ELEMENTS:
+        raise refuse(f"max_entries is {spec.max_entries}", E2BIG)
+    if spec.key_size + spec.value_size > MAX_KEY_AND_VALUE_BYTES:
+        raise refuse("key and value together are too large", E2BIG)
+
+
+def _hash_layout(spec: MapSpec, cpus: int) -> HashLayout:
+    buckets = 1 << (spec.max_entries - 1).bit_length()
+    elements = padded(HASH_BUCKETS + buckets * 4, 64)
+    # Keys of one word need no tag: they move up beside the link.
+    key = 4 if spec.key_size <= 4 else 8
+    value = padded(key + spec.key_size)
+    value_stride = padded(spec.value_size)
+    stride = value + value_stride * cpus
+    free_stack = elements + stride * spec.max_entries
+    return HashLayout(
+        buckets=buckets,
+        elements=elements,
+        stride=stride,
+        key=key,
+        value=value,
+        value_stride=value_stride,
+        cpus=cpus,
+        free_stack=free_stack,
+        size=free_stack + 4 * spec.max_entries,
+    )
+
+
+def _array_layout(spec: MapSpec, cpus: int) -> ArrayLayout:
+    value_stride = padded(spec.value_size)
+    stride = value_stride * cpus
+    return ArrayLayout(
+        elements=ARRAY_ELEMENTS,
+        stride=stride,
+        value_stride=value_stride,
+        cpus=cpus,
+        size=ARRAY_ELEMENTS + stride * spec.max_entries,
+    )

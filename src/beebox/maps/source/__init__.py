@@ -1,0 +1,1 @@
+"""Map operations in the native dialect: read as text by the compiler, never executed."""
