@@ -82,8 +82,8 @@ class _Writer:
             if row.is_global_data:
                 self._add_data(row)
         self._add_maps()
-        if self._spec.license:
-            self._add_placed("license", self._spec.license.encode() + b"\0")
+        if contents := self._license():
+            self._add_placed("license", contents)
         if self._spec.version:
             self._add_section(
                 Section(
@@ -152,6 +152,13 @@ class _Writer:
         row = self._btf.type(map_definitions.section_id(self._btf, name)) if self._btf else None
         if isinstance(row, Datasec):
             self._add_placed(name, bytes(row.size))
+
+    def _license(self) -> bytes:
+        """The license, with a NUL, in the size that BTF gives its section."""
+        row = self._btf.type(map_definitions.section_id(self._btf, "license")) if self._btf else None
+        size = row.size if isinstance(row, Datasec) else 0
+        text = self._spec.license.encode() + b"\0" if self._spec.license else b""
+        return text.ljust(size, b"\0")
 
     def _section_symbol(self, section: int) -> int:
         if section not in self._section_symbols:
