@@ -1,4 +1,4 @@
-"""This machine as a code generation target, and the one-time set-up of LLVM in this process."""
+"""The machine as a code generation target, and the one-time set-up of LLVM in this process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def target() -> Target:
 
 
 @cache
-def jit() -> llvm.LLJIT:
+def jit() -> llvm.LLJIT:  # type: ignore[no-any-unimported]  # llvmlite has no types
     """The process's linker of native objects (ORC with JITLink); it lives until the end."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()

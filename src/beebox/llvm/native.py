@@ -28,8 +28,8 @@ _NAMES: Final = itertools.count()  # ORC never forgets a library's name
 class NativeCode:
     """One linked object; a context manager."""
 
-    def __init__(self, tracker: llvm.orcjit.ResourceTracker, exports: Sequence[str]) -> None:
-        self._tracker: llvm.orcjit.ResourceTracker | None = tracker
+    def __init__(self, tracker: Any, exports: Sequence[str]) -> None:
+        self._tracker: Any = tracker  # ORC frees the code when the last reference goes
         self._addresses = {name: int(tracker[name]) for name in exports}
 
     def address(self, name: str) -> int:

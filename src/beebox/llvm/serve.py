@@ -33,7 +33,7 @@ def _frame(stream: BinaryIO) -> bytes | None:
     return data if len(data) == length else None
 
 
-def _machine(options: dict[str, Any]) -> llvm.TargetMachine:
+def _machine(options: dict[str, Any]) -> Any:
     if options["kind"] == "bpf":
         return llvm.Target.from_triple("bpfel").create_target_machine(
             cpu=options["cpu"],

@@ -1,0 +1,41 @@
+"""What functions do to the packet: who looks at it, and who may move it under others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+
+from beebox.compiler import ir
+
+
+def uses_packet(function: ir.Function) -> bool:
+    """Whether the function itself needs the packet's bounds."""
+    return any(isinstance(node, ir.PacketAccess | ir.PacketLength) for node in _nodes(function))
+
+
+def packet_changers(module: ir.Module) -> frozenset[str]:
+    """Functions after whose call every packet pointer is void, directly or through others."""
+    calls: dict[str, set[str]] = {}
+    changers: set[str] = set()
+    for function in module.functions:
+        nodes = list(_nodes(function))
+        calls[function.name] = {node.name for node in nodes if isinstance(node, ir.CallFunction)}
+        if any(isinstance(node, ir.CallHelper) and node.helper.changes_packet for node in nodes):
+            changers.add(function.name)
+    while True:
+        callers = {name for name, callees in calls.items() if callees & changers} - changers
+        if not callers:
+            return frozenset(changers)
+        changers |= callers
+
+
+def _nodes(function: ir.Function) -> Iterator[object]:
+    """Every statement, expression and place of a function, in no particular order."""
+    pending: list[object] = list(function.body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, tuple):
+            pending.extend(node)
+        elif is_dataclass(node) and not isinstance(node, ir.Span | ir.IntType | ir.StructType):
+            yield node
+            pending.extend(getattr(node, field.name) for field in fields(node))

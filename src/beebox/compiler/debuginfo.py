@@ -1,0 +1,289 @@
+"""Debug information for BPF: LLVM metadata that becomes BTF, BTF.ext and DWARF.
+
+BTF gives the kernel and loaders types, maps and source lines; DWARF's variable locations become
+``.beebox.vars``. Integer types carry their C names, so that BTF printed as C compiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, assert_never
+
+from beebox.compiler import emit_text as text
+from beebox.compiler import ir
+from beebox.tables.contexts import XDP_MD, Context
+
+CONTEXTS: Final[Mapping[str, Context]] = {XDP_MD.name: XDP_MD}
+MAX_COLUMN: Final = 1023  # 10 bits in BTF.ext (Documentation/bpf/btf.rst); LLVM does not check
+_C_NAMES: Final = {
+    (8, False): "unsigned char",
+    (16, False): "unsigned short",
+    (32, False): "unsigned int",
+    (64, False): "unsigned long long",
+    (8, True): "signed char",
+    (16, True): "short",
+    (32, True): "int",
+    (64, True): "long long",
+}
+_INT: Final = ir.IntType(32, signed=True)
+
+
+class DebugInfo:
+    """The metadata of one module; nodes are written once and referred to as ``!N``."""
+
+    def __init__(self, module: ir.Module) -> None:
+        self._module = module
+        self._nodes: list[str] = []
+        self._known: dict[str, str] = {}
+        self._structs: dict[ir.StructType, str] = {}
+        self._contexts: dict[str, str] = {}
+        self._globals: list[str] = []
+        self._unit = self._reserve()
+        self._file = self.file(module.file)
+
+    # ---- nodes
+
+    def _node(self, content: str) -> str:
+        if content not in self._known:
+            self._known[content] = self._reserve(content)
+        return self._known[content]
+
+    def _reserve(self, content: str = "") -> str:
+        """A node of its own, to be filled in later when it refers to itself."""
+        self._nodes.append(content)
+        return f"!{len(self._nodes) - 1}"
+
+    def _fill(self, node: str, content: str) -> None:
+        self._nodes[int(node[1:])] = content
+
+    def _tuple(self, items: Sequence[str]) -> str:
+        return self._node("!{" + ", ".join(items) + "}")
+
+    def file(self, name: str) -> str:
+        """A source file, with its text: nothing is read from disk later."""
+        source = self._module.sources.get(name, "")
+        return self._node(
+            f'!DIFile(filename: "{text.quoted(name.encode())}", directory: "",'
+            f' source: "{text.quoted(source.encode())}")'
+        )
+
+    def render(self) -> str:
+        """All nodes, and the named ones that LLVM looks for."""
+        self._fill(
+            self._unit,
+            f"distinct !DICompileUnit(language: DW_LANG_C11, file: {self._file},"
+            ' producer: "beebox", isOptimized: true, runtimeVersion: 0, emissionKind: FullDebug,'
+            f" globals: {self._tuple(self._globals)}, splitDebugInlining: false,"
+            " nameTableKind: None)",
+        )
+        flags = [
+            self._node('!{i32 2, !"Debug Info Version", i32 3}'),
+            self._node('!{i32 7, !"Dwarf Version", i32 5}'),
+        ]
+        nodes = [f"!{number} = {content}" for number, content in enumerate(self._nodes)]
+        named = [
+            f"!llvm.dbg.cu = !{{{self._unit}}}",
+            f"!llvm.module.flags = !{{{', '.join(flags)}}}",
+        ]
+        return "\n".join(named + nodes)
+
+    # ---- types
+
+    def type(self, type_: ir.Type) -> str:
+        """A type's node; ``null`` is void."""
+        match type_:
+            case ir.IntType():
+                how = "signed" if type_.signed else "unsigned"
+                encoding = f"DW_ATE_{how}" + ("_char" if type_.bits == 8 else "")
+                return self._basic(_C_NAMES[type_.bits, type_.signed], type_.bits, encoding)
+            case ir.BoolType():
+                return self._basic("_Bool", 8, "DW_ATE_boolean")
+            case ir.VoidType():
+                return "null"
+            case ir.ArrayType():
+                return self._array(self.type(type_.element), type_.count, text.size_of(type_))
+            case ir.StructType():
+                return self._struct(type_)
+            case ir.RefType():
+                return self._pointer(self.type(type_.target))
+            case ir.OptionalType():
+                return self.type(type_.ref)
+            case ir.ContextType():
+                return self._pointer(self._context(CONTEXTS[type_.name]))
+            case ir.PointerType():
+                return self._pointer("null")
+            case _:
+                assert_never(type_)
+
+    def _basic(self, name: str, bits: int, encoding: str) -> str:
+        return self._node(f'!DIBasicType(name: "{name}", size: {bits}, encoding: {encoding})')
+
+    def _pointer(self, to: str) -> str:
+        return self._node(f"!DIDerivedType(tag: DW_TAG_pointer_type, baseType: {to}, size: 64)")
+
+    def _array(self, element: str, count: int, size_bytes: int) -> str:
+        elements = self._tuple([self._node(f"!DISubrange(count: {count})")])
+        return self._node(
+            f"!DICompositeType(tag: DW_TAG_array_type, baseType: {element},"
+            f" size: {size_bytes * 8}, elements: {elements})"
+        )
+
+    def _member(self, scope: str, name: str, type_: str, size: int, offset: int) -> str:
+        return self._node(
+            f'!DIDerivedType(tag: DW_TAG_member, name: "{name}", scope: {scope},'
+            f" file: {self._file}, baseType: {type_}, size: {size * 8}, offset: {offset * 8})"
+        )
+
+    def _composite(self, node: str, name: str, size: int, members: Sequence[str]) -> None:
+        named = f' name: "{name}",' if name else ""
+        self._fill(
+            node,
+            f"distinct !DICompositeType(tag: DW_TAG_structure_type,{named} file: {self._file},"
+            f" size: {size * 8}, elements: {self._tuple(members)})",
+        )
+
+    def _struct(self, struct: ir.StructType) -> str:
+        if struct not in self._structs:
+            node = self._structs[struct] = self._reserve()
+            members = []
+            for field in struct.fields:
+                type_ = self._big_endian(field.type) if field.big_endian else self.type(field.type)
+                size = text.size_of(field.type)
+                members.append(self._member(node, field.name, type_, size, field.offset))
+            self._composite(node, struct.name, struct.size, members)
+        return self._structs[struct]
+
+    def _big_endian(self, type_: ir.Type) -> str:
+        """The uapi's ``__be16`` and so on: a typedef, whose name alone tells the byte order."""
+        if not isinstance(type_, ir.IntType) or type_.bits == 8:
+            return self.type(type_)
+        return self._node(
+            f'!DIDerivedType(tag: DW_TAG_typedef, name: "__be{type_.bits}", file: {self._file},'
+            f" baseType: {self.type(type_)})"
+        )
+
+    def _context(self, context: Context) -> str:
+        if context.name not in self._contexts:
+            node = self._contexts[context.name] = self._reserve()
+            members = [
+                self._member(
+                    node,
+                    field.name,
+                    self.type(ir.IntType(field.size * 8, signed=False)),
+                    field.size,
+                    field.offset,
+                )
+                for field in context.fields
+            ]
+            self._composite(node, context.name, context.size, members)
+        return self._contexts[context.name]
+
+    # ---- declarations
+
+    def _global(self, name: str, type_: str, span: ir.Span) -> str:
+        variable = self._reserve(
+            f'distinct !DIGlobalVariable(name: "{name}", scope: {self._unit},'
+            f" file: {self.file(span.file)}, line: {span.line}, type: {type_}, isLocal: false,"
+            " isDefinition: true)"
+        )
+        node = self._node(f"!DIGlobalVariableExpression(var: {variable}, expr: !DIExpression())")
+        self._globals.append(node)
+        return node
+
+    def global_variable(self, declaration: ir.GlobalDecl) -> str:
+        """A global; a knob is ``const volatile``, as libbpf's users write it."""
+        type_ = self.type(declaration.type)
+        if declaration.constant:
+            for qualifier in ("volatile", "const"):
+                type_ = self._node(
+                    f"!DIDerivedType(tag: DW_TAG_{qualifier}_type, baseType: {type_})"
+                )
+        return self._global(declaration.name, type_, declaration.span)
+
+    def license(self, length: int) -> str:
+        """The license string's variable; ``length`` counts its NUL."""
+        char = self._basic("char", 8, "DW_ATE_signed_char")
+        span = ir.Span(self._module.file, 1, 1, 1)
+        return self._global("_license", self._array(char, length, length), span)
+
+    def map(self, declaration: ir.MapDecl) -> tuple[str, int]:
+        """A map, as libbpf's BTF-defined maps spell it: its node and how many pointers it has."""
+        numbers = {
+            "type": declaration.map_type.value.id,
+            "max_entries": declaration.max_entries,
+            "map_flags": int(declaration.flags),
+        }
+        members = {
+            name: self._array(self.type(_INT), number, number * 4)
+            for name, number in numbers.items()
+            if number
+        }
+        members |= {"key": self.type(declaration.key), "value": self.type(declaration.value)}
+        node = self._reserve()
+        listed = [
+            self._member(node, name, self._pointer(type_), 8, index * 8)
+            for index, (name, type_) in enumerate(members.items())
+        ]
+        self._composite(node, "", len(listed) * 8, listed)
+        return self._global(declaration.name, node, declaration.span), len(listed)
+
+    def function(self, function: ir.Function) -> FunctionInfo:
+        """A function's scope, to which its variables and places are then added."""
+        types = [self.type(function.result), *(self.type(p.type) for p in function.params)]
+        signature = self._node(f"!DISubroutineType(types: {self._tuple(types)})")
+        flags = "" if function.section is not None else "DISPFlagLocalToUnit | "
+        file = self.file(function.span.file)
+        node, arguments = self._reserve(), self._reserve()
+        self._fill(
+            node,
+            f'distinct !DISubprogram(name: "{function.name}", scope: {file}, file: {file},'
+            f" line: {function.span.line}, type: {signature}, scopeLine: {function.span.line},"
+            f" flags: DIFlagPrototyped, spFlags: {flags}DISPFlagDefinition | DISPFlagOptimized,"
+            f" unit: {self._unit}, retainedNodes: {arguments})",
+        )
+        return FunctionInfo(self, function, node, file, arguments)
+
+
+class FunctionInfo:
+    """One function's scope."""
+
+    def __init__(
+        self, info: DebugInfo, function: ir.Function, node: str, file: str, arguments: str
+    ) -> None:
+        self._info = info
+        self._function = function
+        self.node = node
+        self._file = file
+        self._arguments = arguments
+        self._retained: list[str] = []
+
+    def location(self, span: ir.Span) -> str:
+        """The node of a source place; one in another file counts as the function's own place."""
+        if span.file != self._function.span.file:
+            span = self._function.span
+        column = span.column if span.column <= MAX_COLUMN else 0
+        return self._info._node(  # noqa: SLF001 -- two classes, one story
+            f"!DILocation(line: {span.line}, column: {column}, scope: {self.node})"
+        )
+
+    def variable(self, item: ir.Param | ir.Local, address: str, position: int) -> str:
+        """The record that says where a variable lives.
+
+        Names of arguments reach BTF only through the function's retained nodes; without them the
+        kernel refuses the whole BTF.
+        """
+        info = self._info
+        arg = f"arg: {position}, " if position else ""
+        node = info._reserve(  # noqa: SLF001 -- two classes, one story
+            f'!DILocalVariable(name: "{item.name}", {arg}scope: {self.node}, file: {self._file},'
+            f" line: {item.span.line}, type: {info.type(item.type)})"
+        )
+        if position:
+            self._retained.append(node)
+        return f"#dbg_declare(ptr {address}, {node}, !DIExpression(), {self.location(item.span)})"
+
+    def close(self) -> None:
+        """Every variable has been declared."""
+        self._info._fill(  # noqa: SLF001 -- two classes, one story
+            self._arguments, "!{" + ", ".join(self._retained) + "}"
+        )

@@ -1,0 +1,68 @@
+"""From a Python source to an object: the compiler's front door. The source is never executed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from beebox.compiler import bpf, frontend
+from beebox.errors import CodegenError, CompileError, InputError
+from beebox.llvm import worker
+from beebox.obj import reader
+from beebox.obj.model import ObjectSpec
+
+MAX_SOURCE_BYTES: Final = 1 << 20
+_PLACED: Final = re.compile(r"error: (?P<file>.+?):(?P<line>\d+):(?P<column>\d+): (?P<text>.*)")
+_STACK: Final = re.compile(r"stack limit|stack arguments|stack size", re.IGNORECASE)
+
+
+def compile_file(path: str | Path) -> ObjectSpec:
+    """The object that the source in a file compiles to; raises as :func:`compile_source`."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start}: not UTF-8") from error
+    return compile_source(text, file=str(path))
+
+
+def compile_source(text: str, *, file: str) -> ObjectSpec:
+    """The object that a source compiles to, with BTF, source lines and variable names.
+
+    Deterministic. ``file`` is the name in messages and in line information. Raises
+    :exc:`CompileError` for a source outside the language, or one that BPF has no room for.
+    """
+    if len(text) > MAX_SOURCE_BYTES:
+        raise InputError(f"{file}: a source of {len(text)} characters; at most {MAX_SOURCE_BYTES}")
+    module = frontend.analyze(text, file=file)
+    try:
+        data = worker.compile_bpf(bpf.lower(module))
+    except CodegenError as error:
+        found = _limit_exceeded(error, module.sources, file)
+        if found is None:
+            raise
+        raise found from error
+    return reader.read(data, file=file)
+
+
+def _limit_exceeded(error: CodegenError, sources: dict[str, str], file: str) -> CompileError | None:
+    """The refusal that a diagnostic of LLVM stands for, when the fault is the source's."""
+    if not _STACK.search(error.diagnostic):
+        return None
+    where, line, column = file, 1, 1
+    placed = _PLACED.search(error.diagnostic)
+    if placed and placed["file"] in sources and int(placed["line"]):
+        where, line, column = placed["file"], int(placed["line"]), max(1, int(placed["column"]))
+    lines = sources.get(where, "").splitlines()
+    return CompileError(
+        "the variables of this function need more than the 512 bytes of stack that BPF has",
+        file=where,
+        line=line,
+        column=column,
+        source_line=lines[line - 1] if line <= len(lines) else "",
+        hint="keep large structs in a per-CPU array of one element",
+    )
