@@ -1,0 +1,406 @@
+"""Runs a verified program one instruction at a time, checking every access.
+
+Each instruction is decoded once into a closure that takes the registers and gives the next pc; the
+operations come from ``isa.semantics``. The interpreter works on the same addresses as native code,
+so map values, packets and contexts may be shared between both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias, assert_never
+
+from beebox.errors import ExecutionError, NotSupportedError
+from beebox.isa import semantics
+from beebox.isa.instruction import (
+    AddrSpaceCast,
+    Alu,
+    Atomic,
+    Call,
+    CallKind,
+    Exit,
+    GlobalRef,
+    Instruction,
+    Jump,
+    JumpIf,
+    Load,
+    LoadImm64,
+    LoadPacket,
+    MapRef,
+    MayGoto,
+    Operand,
+    Reg,
+    Store,
+    Swap,
+)
+from beebox.tables.contexts import XDP_MD
+from beebox.tables.helpers import HELPERS
+from beebox.tables.limits import MAX_CALL_FRAMES, MAX_STACK_BYTES
+from beebox.tables.opcodes import AluOp, AtomicOp
+from beebox.verifier.result import VerifiedProgram
+from beebox.vm.memory import (
+    CONTEXT_FIELDS,
+    READERS,
+    SIGNED_READERS,
+    WRITERS,
+    Buffer,
+    Memory,
+    Packet,
+    Region,
+    Runtime,
+)
+
+U64: Final = (1 << 64) - 1
+U32: Final = (1 << 32) - 1
+DEFAULT_FUEL: Final = 1 << 26
+EXIT: Final = -1
+
+Registers: TypeAlias = list[int]
+Step: TypeAlias = Callable[[Registers], int]
+HelperFn: TypeAlias = Callable[["Machine", int, int, int, int, int], int]
+"""A helper on the interpreter: the machine and R1-R5 (unsigned) -> R0, taken modulo 1 << 64."""
+
+
+@dataclass(slots=True)
+class Machine:
+    """What a run works on: the regions, the packet with its context, the runtime block.
+
+    ``handles`` gives a map's handle (what ``MapRef`` loads, passed to helpers as is), ``globals``
+    the address of a global-data map's value; their memory is registered in ``memory`` by the owner.
+    """
+
+    memory: Memory
+    packet: Packet
+    runtime: Runtime
+    handles: Mapping[str, int]
+    globals: Mapping[str, int]
+
+
+class Interpreter:
+    """One program on one machine. Not for two threads at a time."""
+
+    def __init__(
+        self, program: VerifiedProgram, machine: Machine, helpers: Mapping[int, HelperFn]
+    ) -> None:
+        """Decode. Raises :exc:`NotSupportedError` for what this engine cannot run."""
+        self.program = program
+        self.machine = machine
+        self._helpers = helpers
+        self._stack = Buffer(MAX_STACK_BYTES * MAX_CALL_FRAMES)
+        top = self._stack.address + self._stack.size
+        self._stack_region = Region("stack", top, top, self._stack.address, self._stack.view)
+        self._context = machine.packet.context_address
+        buffer = machine.packet.buffer
+        self._packet_region = Region("packet", 0, 0, buffer.address, buffer.view)
+        self._own = Memory([self._stack_region, self._packet_region])
+        self._calls: list[tuple[int, int, int, int, int]] = []
+        self._steps: list[Step] = [
+            self._decode(pc, insn) if insn is not None else _second_slot
+            for pc, insn in enumerate(program.spec.slots)
+        ]
+
+    def run(self, *, fuel: int = DEFAULT_FUEL) -> int:
+        """R0 after one run over the packet as it stands in the machine.
+
+        Raises :exc:`ExecutionError` on an access outside every region and after ``fuel``
+        instructions.
+        """
+        regs: Registers = [0] * 11
+        regs[1] = self._context
+        region = self._stack_region
+        region.start = region.end = self._stack.address + self._stack.size
+        self._calls.clear()
+        self._push_frame(regs, 0)
+        self._sync_packet()
+        steps = self._steps
+        pc = 0
+        for _ in range(fuel):
+            pc = steps[pc](regs)
+            if pc < 0:
+                return regs[0]
+        raise ExecutionError(f"ran out of fuel after {fuel} instructions", pc=pc)
+
+    # ---- frames and packet
+
+    def _push_frame(self, regs: Registers, pc: int) -> None:
+        region = self._stack_region
+        top = region.start
+        low = top - MAX_STACK_BYTES
+        if low < region.base:
+            raise ExecutionError("call chain too deep", pc=pc)
+        region.start = low
+        offset = low - region.base
+        region.view[offset : offset + MAX_STACK_BYTES] = bytes(MAX_STACK_BYTES)
+        regs[10] = top
+
+    def _sync_packet(self) -> None:
+        context = self.machine.packet.context
+        self._packet_region.start = context.data_meta
+        self._packet_region.end = context.data_end
+
+    def _locate(self, pc: int, address: int, size: int, *, write: bool) -> Region:
+        region = self._own.find(address, size) or self.machine.memory.find(address, size)
+        if region is None or (write and not region.writable):
+            kind = "write" if write else "read"
+            where = f"{region.name}, read-only" if region is not None else "no region"
+            access = f"{kind} of {size} bytes at {address:#x}: {where}"
+            raise ExecutionError("access outside the program's memory", pc=pc, access=access)
+        return region
+
+    # ---- decoding
+
+    def _decode(self, pc: int, insn: Instruction) -> Step:
+        after = pc + 1
+        match insn:
+            case Alu():
+                return _alu(insn, after)
+            case Swap(to=to, bits=bits, dst=dst):
+                return _swap(to, bits, dst, after)
+            case LoadImm64(dst=dst):
+                return _constant(dst, self._imm64(insn, pc), pc + 2)
+            case Load():
+                return self._load(insn, pc)
+            case Store():
+                return self._store(insn, pc)
+            case Atomic():
+                return self._atomic(insn, pc)
+            case Jump(offset=offset):
+                return _jump(after + offset)
+            case JumpIf():
+                return _jump_if(insn, after)
+            case Call(kind=CallKind.HELPER, target=int(target)):
+                return self._helper(target, pc)
+            case Call(kind=CallKind.SUBPROG, target=int(target)):
+                return self._subprogram(after + target, pc)
+            case Exit():
+                return self._exit
+            case AddrSpaceCast() | LoadPacket() | MayGoto() | Call():
+                raise NotSupportedError(f"{type(insn).__name__} at insn {pc} in the interpreter")
+            case _:
+                assert_never(insn)
+
+    def _imm64(self, insn: LoadImm64, pc: int) -> int:
+        match insn.value:
+            case int(value):
+                return value
+            case MapRef(name=name):
+                return self.machine.handles[name]
+            case GlobalRef(map_name=name, offset=offset):
+                return self.machine.globals[name] + offset
+            case _:
+                raise NotSupportedError(f"{type(insn.value).__name__} at insn {pc}")
+
+    def _load(self, insn: Load, pc: int) -> Step:
+        dst, src, offset, size = insn.dst, insn.src, insn.offset, insn.size.value.bytes
+        read = (SIGNED_READERS if insn.signed else READERS)[size]
+        context, find, after = self._context, self._locate, pc + 1
+        region = self._stack_region  # this instruction's last region, likely its next
+
+        def load(regs: Registers) -> int:
+            nonlocal region
+            address = (regs[src] + offset) & U64
+            if not region.start <= address <= region.end - size:
+                if context <= address < context + XDP_MD.size:
+                    regs[dst] = self._load_context(address - context, size, pc)
+                    return after
+                region = find(pc, address, size, write=False)
+            regs[dst] = read(region.view, address - region.base)[0] & U64
+            return after
+
+        return load
+
+    def _load_context(self, offset: int, size: int, pc: int) -> int:
+        field = XDP_MD.field_at(offset, size)
+        if field is None:
+            raise ExecutionError("no such context field", pc=pc, access=f"{size} bytes at {offset}")
+        private, width = CONTEXT_FIELDS[field.name]
+        start = private + offset - field.offset
+        width = width if size == field.size else size
+        block = memoryview(self.machine.packet.context).cast("B")
+        return int.from_bytes(block[start : start + width], "little")
+
+    def _store(self, insn: Store, pc: int) -> Step:
+        dst, src, offset, size = insn.dst, insn.src, insn.offset, insn.size.value.bytes
+        write, mask, find, after = WRITERS[size], (1 << size * 8) - 1, self._locate, pc + 1
+        region = self._stack_region
+
+        def place(address: int) -> Region:
+            nonlocal region
+            if not (region.start <= address <= region.end - size and region.writable):
+                region = find(pc, address, size, write=True)
+            return region
+
+        if isinstance(src, Reg):
+            source = src
+
+            def store(regs: Registers) -> int:
+                address = (regs[dst] + offset) & U64
+                where = place(address)
+                write(where.view, address - where.base, regs[source] & mask)
+                return after
+
+            return store
+        value = src & mask
+
+        def store_imm(regs: Registers) -> int:
+            address = (regs[dst] + offset) & U64
+            where = place(address)
+            write(where.view, address - where.base, value)
+            return after
+
+        return store_imm
+
+    def _atomic(self, insn: Atomic, pc: int) -> Step:
+        dst, src, offset, size = insn.dst, insn.src, insn.offset, insn.size.value.bytes
+        read, write, mask = READERS[size], WRITERS[size], (1 << size * 8) - 1
+        op, fetch, after = insn.op, insn.op.value.fetch, pc + 1
+        if op not in _COMBINE and op is not AtomicOp.CMPXCHG:
+            raise NotSupportedError(f"{op.value.mnemonic} at insn {pc} in the interpreter")
+        combine = _COMBINE.get(op)
+
+        def atomic(regs: Registers) -> int:
+            address = (regs[dst] + offset) & U64
+            region = self._locate(pc, address, size, write=True)
+            at = address - region.base
+            old = read(region.view, at)[0]
+            if combine is not None:
+                write(region.view, at, combine(old, regs[src]) & mask)
+                if fetch:
+                    regs[src] = old
+                return after
+            if old == regs[0] & mask:
+                write(region.view, at, regs[src] & mask)
+            regs[0] = old
+            return after
+
+        return atomic
+
+    def _helper(self, target: int, pc: int) -> Step:
+        function, after = self._helpers.get(target), pc + 1
+        if function is None:
+            row = HELPERS.get(target)
+            raise NotSupportedError(f"helper {row.name if row else target} at insn {pc}")
+        implementation = function
+        machine, sync = self.machine, self._sync_packet
+
+        def helper(regs: Registers) -> int:
+            regs[0] = implementation(machine, regs[1], regs[2], regs[3], regs[4], regs[5]) & U64
+            sync()
+            return after
+
+        return helper
+
+    def _subprogram(self, target: int, pc: int) -> Step:
+        after = pc + 1
+
+        def call(regs: Registers) -> int:
+            self._calls.append((after, regs[6], regs[7], regs[8], regs[9]))
+            self._push_frame(regs, pc)
+            return target
+
+        return call
+
+    def _exit(self, regs: Registers) -> int:
+        if not self._calls:
+            return EXIT
+        after, regs[6], regs[7], regs[8], regs[9] = self._calls.pop()
+        self._stack_region.start = regs[10]
+        regs[10] += MAX_STACK_BYTES
+        return after
+
+
+_COMBINE: Final[Mapping[AtomicOp, Callable[[int, int], int]]] = {
+    AtomicOp.ADD: lambda old, new: old + new,
+    AtomicOp.OR: lambda old, new: old | new,
+    AtomicOp.AND: lambda old, new: old & new,
+    AtomicOp.XOR: lambda old, new: old ^ new,
+    AtomicOp.FETCH_ADD: lambda old, new: old + new,
+    AtomicOp.FETCH_OR: lambda old, new: old | new,
+    AtomicOp.FETCH_AND: lambda old, new: old & new,
+    AtomicOp.FETCH_XOR: lambda old, new: old ^ new,
+    AtomicOp.XCHG: lambda _, new: new,
+}
+
+
+def _second_slot(_regs: Registers) -> int:
+    raise ExecutionError("jump into the middle of a 16-byte instruction")
+
+
+def _alu(insn: Alu, after: int) -> Step:
+    op, dst, src = insn.op, insn.dst, insn.src
+    bits = 64 if insn.wide else 32
+    mask, alu = (1 << bits) - 1, semantics.alu
+    if op is AluOp.MOV:
+        return _move(dst, src, mask, after)
+    if isinstance(src, Reg):
+        source = src
+
+        def alu_reg(regs: Registers) -> int:
+            regs[dst] = alu(op, regs[dst] & mask, regs[source] & mask, bits)
+            return after
+
+        return alu_reg
+    imm = src & mask
+
+    def alu_imm(regs: Registers) -> int:
+        regs[dst] = alu(op, regs[dst] & mask, imm, bits)
+        return after
+
+    return alu_imm
+
+
+def _move(dst: Reg, src: Operand, mask: int, after: int) -> Step:
+    if not isinstance(src, Reg):
+        return _constant(dst, src & mask, after)
+    source = src
+
+    def move(regs: Registers) -> int:
+        regs[dst] = regs[source] & mask
+        return after
+
+    return move
+
+
+def _constant(dst: Reg, value: int, after: int) -> Step:
+    def constant(regs: Registers) -> int:
+        regs[dst] = value
+        return after
+
+    return constant
+
+
+def _swap(to: str, bits: int, dst: Reg, after: int) -> Step:
+    convert = semantics.swap
+
+    def swap(regs: Registers) -> int:
+        regs[dst] = convert(to, bits, regs[dst])
+        return after
+
+    return swap
+
+
+def _jump(target: int) -> Step:
+    def jump(_regs: Registers) -> int:
+        return target
+
+    return jump
+
+
+def _jump_if(insn: JumpIf, after: int) -> Step:
+    op, dst, src, target = insn.op, insn.dst, insn.src, after + insn.offset
+    bits = 64 if insn.wide else 32
+    mask, compare = (U64 if insn.wide else U32), semantics.compare
+    if isinstance(src, Reg):
+        source = src
+
+        def jump_reg(regs: Registers) -> int:
+            return target if compare(op, regs[dst] & mask, regs[source] & mask, bits) else after
+
+        return jump_reg
+    imm = src & mask
+
+    def jump_imm(regs: Registers) -> int:
+        return target if compare(op, regs[dst] & mask, imm, bits) else after
+
+    return jump_imm
