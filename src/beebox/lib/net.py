@@ -91,6 +91,24 @@ class ipv6hdr:  # noqa: N801 -- the kernel's name
 
 
 @struct
+class ipv6_ext:  # noqa: N801 -- uapi's ipv6_opt_hdr, shorter
+    """How most IPv6 extension headers start; ``hdrlen`` counts 8 bytes beyond the first 8."""
+
+    nexthdr: u8
+    hdrlen: u8
+
+
+@struct
+class ipv6_frag:  # noqa: N801 -- uapi's frag_hdr, named as its family here
+    """An IPv6 fragment header, 8 bytes; the offset is the upper 13 bits, in 8-byte units."""
+
+    nexthdr: u8
+    reserved: u8
+    frag_off: be16
+    identification: be32
+
+
+@struct
 class tcphdr:  # noqa: N801 -- the kernel's name
     """A TCP header without options, 20 bytes."""
 
