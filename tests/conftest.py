@@ -6,7 +6,10 @@ with the kernel's reason.
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,3 +42,21 @@ def kernel_verdict() -> Callable[[ProgramSpec], Verdict]:
     from beebox.linux.kernel import LinuxKernel
 
     return LinuxKernel().verdict
+
+
+@pytest.fixture(scope="session")
+def clang_object(repository: Path) -> Callable[..., bytes]:
+    """Compile ``tests/data/c/NAME.c`` for BPF: the object's bytes, each compiled once."""
+    clang = shutil.which("clang")
+    if clang is None:
+        pytest.skip("clang not found")
+
+    @cache
+    def compiled(name: str, *options: str) -> bytes:
+        source = repository / "tests/data/c" / f"{name}.c"
+        command = [clang, "-g", "-O2", "-target", "bpf", "-mcpu=v3", *options]
+        return subprocess.run(
+            [*command, "-c", str(source), "-o", "-"], check=True, capture_output=True
+        ).stdout
+
+    return compiled
