@@ -270,12 +270,12 @@ def _place_of(expression: bytes) -> tuple[int | None, int | None]:
         return None, offset if reg == Reg.R10 else None
     if offset or reg == Reg.R10:
         return None, None
-    while (op := cursor.byte()) != _Op.STACK_VALUE:
+    while not cursor.done() and (op := cursor.byte()) != _Op.STACK_VALUE:
         if op in {_Op.CONVERT, _Op.CONSTU}:
             cursor.uleb()
         elif op != _Op.AND:
             return None, None
-    return (reg if cursor.done() else None), None
+    return (reg if op == _Op.STACK_VALUE and cursor.done() else None), None
 
 
 def _frame_size(insns: Sequence[Instruction]) -> int:
