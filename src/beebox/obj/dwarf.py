@@ -137,6 +137,8 @@ class _Reader:
         self._string_base = root.number(Attribute.STR_OFFSETS_BASE)
         self._address_base = root.number(Attribute.ADDR_BASE)
         self._list_base = root.number(Attribute.LOCLISTS_BASE)
+        low = root.get(Attribute.LOW_PC)
+        self._base = self._address(low.number) if low and low.is_address_index else None
         by_offset = {die.offset: die for die in unit.dies}
         scopes: dict[int, _Scope] = {}
         for die in unit.dies:
@@ -198,7 +200,7 @@ class _Reader:
 
     def _list(self, cursor: Cursor) -> list[_Range]:
         found: list[_Range] = []
-        base: _Address | None = None
+        base = self._base
         while (kind := cursor.byte()) != _ListEntry.END:
             self._left -= 1
             if self._left < 0:
