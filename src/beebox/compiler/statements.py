@@ -245,9 +245,9 @@ def _augmented(f: FunctionContext, node: ast.AugAssign) -> None:
             f"{words(target)} may be None here",
             f"write atomic({name})[...] += ..., or look it up and test it",
         )
+    where = converting(_writable(f, target))
     if not repeatable(f, target):
         raise f.error(target, "this place is computed twice", "give its index a name first")
-    where = converting(_writable(f, target))
     if isinstance(target, ast.Name) and isinstance(where, DerefPlace | FieldPlace):
         raise f.error(
             target,

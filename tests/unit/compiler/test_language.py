@@ -1,0 +1,76 @@
+"""The language in CPython: integers, structs and maps behave as the compiled program does."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+import beebox
+from beebox.compiler import dialect, stubs
+from beebox.compiler.integers import i32, u8, u16, u32, u64
+from beebox.compiler.intrinsics import INTRINSICS, Operation
+from beebox.compiler.resolver import DIALECT, LANGUAGE, MAP_SYNTAX
+from beebox.lib.net import ethhdr, iphdr, ipv6hdr, tcphdr, udphdr
+from beebox.tables.helpers import HELPERS
+
+
+def test_arithmetic_wraps_to_the_wider_side():
+    assert u8(250) + 10 == 4
+    assert type(u8(1) + u32(1)) is u32
+    assert u32(0) - 1 == 0xFFFFFFFF
+    assert u64(1) << 65 == 2  # counts are masked
+    assert u32(7) // 0 == 0
+    assert u32(7) % 0 == 7
+    assert i32(-8) >> 1 == -4
+    assert ~u16(0) == 0xFFFF
+
+
+def test_what_the_compiler_refuses_fails_here_too():
+    with pytest.raises(TypeError, match="mix signs"):
+        u32(1) + i32(1)
+    with pytest.raises(TypeError, match="//"):
+        u32(1) / 2
+    with pytest.raises(TypeError, match="signed"):
+        i32(-7) // 2
+
+
+def test_header_sizes_are_those_on_the_wire():
+    sizes = [beebox.sizeof(header) for header in (ethhdr, iphdr, ipv6hdr, tcphdr, udphdr)]
+    assert sizes == [14, 20, 40, 20, 8]
+
+
+def test_structs_view_the_packet_in_network_order():
+    ctx = beebox.XdpContext(bytes(12) + b"\x08\x00" + bytes([0x45] + [0] * 19))
+    eth, ip = ctx.packet(ethhdr), ctx.packet(iphdr, 14)
+    assert eth.h_proto == 0x0800
+    ip.saddr = 0x0A000001
+    assert ctx.data[26:30] == b"\x0a\x00\x00\x01"
+    assert ctx.packet(iphdr, 15) is None
+
+
+def test_maps_copy_and_arrays_have_every_key():
+    table = beebox.Array[beebox.u64](max_entries=2)
+    assert (table[1], table[2]) == (0, None)
+    hits = beebox.Hash[beebox.u32, beebox.u64](max_entries=1)
+    hits[5] = 1
+    hits[6] = 1  # full: as in BPF, nothing happens
+    beebox.atomic(hits)[5] += 2
+    beebox.atomic(hits)[6] += 2
+    assert {key: hits[key] for key in hits} == {5: 3}
+
+
+def test_every_helper_is_a_function_or_map_syntax():
+    own = {name for name, value in vars(stubs).items() if inspect.isfunction(value)}
+    assert {row.name for row in HELPERS.values()} == MAP_SYNTAX | own
+
+
+def test_every_language_name_can_be_imported_from_beebox():
+    assert {name for name in LANGUAGE if not hasattr(beebox, name)} == set()
+
+
+def test_the_dialect_declares_every_intrinsic():
+    spelled = {Operation.OFFSET, Operation.DISTANCE}  # p + n, p - q
+    named = {name for name, row in INTRINSICS.items() if row.operation not in spelled}
+    assert {name for name in named if not hasattr(dialect, name)} == set()
+    assert {name for name in DIALECT if not hasattr(dialect, name)} == {"offset", "distance"}
