@@ -60,10 +60,10 @@ def map_code(spec: MapSpec, symbol: str, *, cpus: int = 1) -> MapCode:
 
 def operations(spec: MapSpec, symbol: str, *, cpus: int = 1) -> str:
     """The IR with its exported functions external: for code called from Python."""
-    return native.lower(_module(_shape(spec), cpus), prefix=f"{symbol}_")
+    return native.lower(_module(shape_of(spec), cpus), prefix=f"{symbol}_")
 
 
-def _shape(spec: MapSpec) -> MapSpec:
+def shape_of(spec: MapSpec) -> MapSpec:
     """The spec without what the code does not depend on."""
     return replace(
         spec,
