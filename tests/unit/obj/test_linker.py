@@ -1,0 +1,138 @@
+"""Linking: what is reached, where it goes, what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from beebox.errors import InputError, NotSupportedError, ObjectError
+from beebox.isa.instruction import (
+    Alu,
+    Call,
+    CallKind,
+    Exit,
+    GlobalRef,
+    Instruction,
+    KfuncRef,
+    KsymRef,
+    LoadImm64,
+    MapRef,
+    Reg,
+    SubprogRef,
+)
+from beebox.obj.linker import link
+from beebox.obj.model import FunctionSpec, LineInfo, MapSpec, ObjectSpec, VarRange
+from beebox.tables.limits import MAX_SUBPROGRAMS
+from beebox.tables.map_types import MapType
+from beebox.tables.opcodes import AluOp
+
+ZERO = Alu(AluOp.MOV, Reg.R0, 0)
+
+
+def call(name: str) -> Call:
+    return Call(CallKind.SUBPROG, SubprogRef(name))
+
+
+def function(name: str, *body: Instruction, section: str = ".text") -> FunctionSpec:
+    return FunctionSpec(
+        name,
+        section,
+        (*body, Exit()),
+        lines=(LineInfo(0, "f.py", 1, 1, name),),
+        variables=(VarRange(0, 1, name, reg=1),),
+    )
+
+
+def spec(*functions: FunctionSpec, maps: tuple[MapSpec, ...] = ()) -> ObjectSpec:
+    return ObjectSpec({f.name: f for f in functions}, {m.name: m for m in maps}, license="GPL")
+
+
+def test_calls_count_slots() -> None:
+    wide = LoadImm64(Reg.R1, 1 << 40)
+    linked = link(
+        spec(
+            function("main", wide, call("b"), call("a"), section="xdp"),
+            function("a", call("b")),
+            function("b", wide),
+            function("unused"),
+        ),
+        "main",
+    )
+    assert [(row.pc, row.name) for row in linked.functions] == [(0, "main"), (5, "b"), (8, "a")]
+    targets = {
+        pc: pc + 1 + insn.target
+        for pc, insn in enumerate(linked.slots)
+        if isinstance(insn, Call) and isinstance(insn.target, int)
+    }
+    assert targets == {2: 5, 3: 8, 8: 5}
+    assert [(line.pc, line.text) for line in linked.lines] == [(0, "main"), (5, "b"), (8, "a")]
+    assert [(var.start, var.end) for var in linked.variables] == [(0, 1), (5, 6), (8, 9)]
+
+
+def test_recursion_links() -> None:
+    linked = link(
+        spec(function("main", call("a"), section="xdp"), function("a", call("a"))), "main"
+    )
+    assert linked.insns[2] == Call(CallKind.SUBPROG, -1)
+
+
+def test_only_used_maps_stay() -> None:
+    used = MapSpec("used", MapType.HASH, 4, 4, 1)
+    data = MapSpec(".data", MapType.ARRAY, 4, 8, 1, contents=bytes(8))
+    load = (LoadImm64(Reg.R1, MapRef("used")), LoadImm64(Reg.R2, GlobalRef(".data", 4)))
+    linked = link(
+        spec(
+            function("main", *load, section="xdp"),
+            maps=(replace(used, name="idle"), used, data),
+        ),
+        "main",
+    )
+    assert list(linked.maps) == ["used", ".data"]
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (call("missing"), ObjectError),
+        (LoadImm64(Reg.R1, MapRef("missing")), ObjectError),
+        (LoadImm64(Reg.R1, GlobalRef("m", 0)), ObjectError),
+        (LoadImm64(Reg.R1, GlobalRef(".data", 8)), ObjectError),
+        (Call(CallKind.SUBPROG, 5), ObjectError),
+        (Call(CallKind.KFUNC, KfuncRef("k")), NotSupportedError),
+        (LoadImm64(Reg.R1, KsymRef("jiffies")), NotSupportedError),
+        (LoadImm64(Reg.R1, SubprogRef("main")), NotSupportedError),
+    ],
+)
+def test_refused(body: Instruction, error: type[Exception]) -> None:
+    maps = (
+        MapSpec("m", MapType.HASH, 4, 4, 1),
+        MapSpec(".data", MapType.ARRAY, 4, 8, 1, contents=bytes(8)),
+    )
+    with pytest.raises(error):
+        link(spec(function("main", body, section="xdp"), maps=maps), "main")
+
+
+def test_programs_only() -> None:
+    both = spec(function("main", section="xdp"), function("sub"), function("tc", section="tc"))
+    for name in ("sub", "missing"):
+        with pytest.raises(ObjectError):
+            link(both, name)
+    with pytest.raises(NotSupportedError):
+        link(both, "tc")
+
+
+def test_functions_are_bounded() -> None:
+    chain = [
+        function(f"f{at}", *([call(f"f{at + 1}")] if at < MAX_SUBPROGRAMS else []))
+        for at in range(MAX_SUBPROGRAMS + 1)
+    ]
+    chain[0] = replace(chain[0], section="xdp")
+    with pytest.raises(InputError):
+        link(spec(*chain), "f0")
+    assert len(link(spec(*chain[:-2], function(f"f{MAX_SUBPROGRAMS - 1}")), "f0").functions) == 256
+
+
+def test_empty_functions_are_refused() -> None:
+    with pytest.raises(ObjectError):
+        link(spec(FunctionSpec("main", "xdp", ())), "main")
