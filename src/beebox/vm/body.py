@@ -52,6 +52,7 @@ class Body:
         self.function = function
         self.lines: list[str] = []
         self.written: dict[int, Form] = {}
+        self.leaders: frozenset[int] = frozenset()  # pcs where a block starts
         self.unreached = False
         self._temps = 0
         self._slots: dict[int, int] = {}  # offset from R10 -> bytes used there

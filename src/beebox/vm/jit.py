@@ -1,0 +1,229 @@
+"""The proved lowering: a verified program as one LLVM module for the host.
+
+No access is checked here and nothing counts instructions: the verifier has shown that every access
+is inside its object and that the program ends. Where its facts leave a case out (a pc it never
+reached), the code returns -1. Map and helper code becomes part of the module, so LLVM inlines it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, assert_never
+
+from beebox.errors import NotSupportedError
+from beebox.isa.instruction import (
+    AddrSpaceCast,
+    Alu,
+    Atomic,
+    Call,
+    CallKind,
+    Exit,
+    Instruction,
+    Jump,
+    JumpIf,
+    Load,
+    LoadImm64,
+    LoadPacket,
+    MayGoto,
+    Reg,
+    Store,
+    Swap,
+)
+from beebox.maps.code import MapCode
+from beebox.verifier.result import SubprogramFact, VerifiedProgram
+from beebox.vm.body import UNREACHED, Body, form_of
+from beebox.vm.lowering_alu import condition, lower_alu, lower_swap
+from beebox.vm.lowering_calls import HelperCode, Signature, lower_helper, lower_subprogram
+from beebox.vm.lowering_memory import lower_atomic, lower_imm64, lower_load, lower_store
+from beebox.vm.memory import CONTEXT_BYTES, RUNTIME_BYTES
+
+PROGRAM: Final = "bpf_program"
+_INTRINSICS: Final = (
+    "declare void @llvm.memset.p0.i64(ptr writeonly, i8, i64, i1 immarg)",
+    *(f"declare i{bits} @llvm.bswap.i{bits}(i{bits})" for bits in (16, 32, 64)),
+)
+
+
+def lower(
+    verified: VerifiedProgram,
+    *,
+    maps: Mapping[str, MapCode],
+    helpers: Mapping[int, HelperCode],
+) -> str:
+    """LLVM IR text with the program as ``i64 @bpf_program(ptr ctx, ptr rt)``.
+
+    ``maps`` holds the code of every map the program names, ``helpers`` of every helper apart from
+    the three map operations. Open symbols: the maps' storages. Raises :exc:`NotSupportedError`.
+    """
+    lowering = _Lowering(verified, maps, helpers)
+    functions = [lowering.function(fact) for fact in verified.subprograms]
+    used_maps = [maps[name] for name in sorted(verified.maps)]
+    used_helpers = [helpers[id_] for id_ in sorted(verified.helpers) if id_ in helpers]
+    parts = [*(code.ir for code in used_maps), *(code.ir for code in used_helpers), *functions]
+    return merge_modules([*parts, "\n".join(_INTRINSICS)])
+
+
+def merge_modules(parts: Iterable[str]) -> str:
+    """One module text: declarations and external globals that several parts repeat stand once.
+
+    A declaration of what another part defines is dropped.
+    """
+    texts = list(dict.fromkeys(parts))
+    defined = {
+        _symbol(line) for text in texts for line in text.splitlines() if line.startswith("define ")
+    }
+    seen: set[str] = set()
+    out = []
+    for text in texts:
+        for line in text.splitlines():
+            if line.startswith("declare ") or (line.startswith("@") and " external " in line):
+                name = _symbol(line)
+                if name in seen or name in defined:
+                    continue
+                seen.add(name)
+            out.append(line)
+    return "\n".join(out) + "\n"
+
+
+def _symbol(line: str) -> str:
+    name = line.partition("@")[2]
+    for end in "( =":
+        name = name.partition(end)[0]
+    return name
+
+
+class _Lowering:
+    def __init__(
+        self,
+        verified: VerifiedProgram,
+        maps: Mapping[str, MapCode],
+        helpers: Mapping[int, HelperCode],
+    ) -> None:
+        self.verified = verified
+        self.maps = maps
+        self.helpers = helpers
+        self.slots = verified.spec.slots
+        self.signatures = {
+            fact.start: self._signature(number, fact)
+            for number, fact in enumerate(verified.subprograms)
+        }
+
+    def _signature(self, number: int, fact: SubprogramFact) -> Signature:
+        if fact.start == 0:
+            return Signature(PROGRAM, ((1, "ptr"),), "i64")
+        facts = self.verified.regs[fact.start] or (None,) * 11
+        args = tuple(
+            (reg, "ptr" if form.pointer else "i64")
+            for reg in range(1, 6)
+            if (form := form_of(facts[reg])) is not None
+        )
+        returns = [
+            form_of(at[0])
+            for pc in range(fact.start, fact.end)
+            if isinstance(self.slots[pc], Exit) and (at := self.verified.regs[pc]) is not None
+        ]
+        pointer = any(form is not None and form.pointer for form in returns)
+        return Signature(f"bpf_subprogram_{number}", args, "ptr" if pointer else "i64")
+
+    def function(self, fact: SubprogramFact) -> str:
+        """One function's definition."""
+        signature = self.signatures[fact.start]
+        pcs = [
+            pc
+            for pc in range(fact.start, fact.end)
+            if self.slots[pc] is not None and self.verified.regs[pc] is not None
+        ]
+        body = Body(self.verified, fact)
+        body.leaders = self._leaders(fact, pcs)
+        if not pcs:
+            body.unreached = True
+        visited = frozenset(pcs)
+        for pc in pcs:
+            if pc in body.leaders:
+                body.lines.append(f"L{pc}:")
+            insn = self.slots[pc]
+            assert insn is not None
+            body.written = {}
+            open_block = self._insn(body, pc, insn, signature)
+            after = pc + (2 if isinstance(insn, LoadImm64) else 1)
+            if open_block and (after in body.leaders or after not in visited):
+                body.line(f"br label {body.edge(pc, after)}")
+            elif open_block:
+                body.edge(pc, after)
+        return self._assemble(body, signature, pcs)
+
+    def _assemble(self, body: Body, signature: Signature, pcs: list[int]) -> str:
+        main = body.function.start == 0
+        args = [f"{kind} %a{reg}" for reg, kind in signature.args]
+        if main:
+            args = [f"ptr noalias nonnull align 8 dereferenceable({CONTEXT_BYTES}) %a1"]
+        args.append(f"ptr noalias nonnull align 8 dereferenceable({RUNTIME_BYTES}) %rt")
+        linkage = "" if main else "internal "
+        head = f"define {linkage}{signature.result} @{signature.symbol}({', '.join(args)})"
+        entry = [
+            f"  store {kind} %a{reg}, ptr %r{reg}.{'p' if kind == 'ptr' else 'i'}"
+            for reg, kind in signature.args
+        ]
+        first = f"%L{body.function.start}" if pcs else f"%{UNREACHED}"
+        lines = [f"{head} nounwind mustprogress willreturn {{", "entry:", *body.prologue(), *entry]
+        lines += [f"  br label {first}", *body.lines]
+        if body.unreached:
+            result = "null" if signature.result == "ptr" else "-1"
+            lines += [f"{UNREACHED}:", f"  ret {signature.result} {result}"]
+        return "\n".join([*lines, "}"])
+
+    def _leaders(self, fact: SubprogramFact, pcs: list[int]) -> frozenset[int]:
+        leaders = {fact.start}
+        for pc in pcs:
+            insn = self.slots[pc]
+            if isinstance(insn, Jump | JumpIf):
+                leaders |= {pc + 1, pc + 1 + insn.offset}
+            elif isinstance(insn, Exit):
+                leaders.add(pc + 1)
+        return frozenset(leaders)
+
+    def _insn(self, body: Body, pc: int, insn: Instruction, signature: Signature) -> bool:
+        """Lower one instruction; whether control goes on to the next."""
+        match insn:
+            case Alu():
+                lower_alu(body, pc, insn)
+            case Swap():
+                lower_swap(body, pc, insn)
+            case LoadImm64():
+                lower_imm64(body, pc, insn, self.maps)
+            case Load():
+                lower_load(body, pc, insn)
+            case Store():
+                lower_store(body, pc, insn)
+            case Atomic():
+                lower_atomic(body, pc, insn)
+            case Call(kind=CallKind.HELPER, target=int(target)):
+                lower_helper(body, pc, target, self.maps, self.helpers)
+            case Call(kind=CallKind.SUBPROG, target=int(target)):
+                lower_subprogram(body, pc, self.signatures[pc + 1 + target])
+            case Jump():
+                body.line(f"br label {body.edge(pc, pc + 1 + insn.offset)}")
+                return False
+            case JumpIf():
+                self._jump_if(body, pc, insn)
+                return False
+            case Exit():
+                pointer = signature.result == "ptr"
+                value = body.pointer(pc, Reg.R0) if pointer else body.integer(pc, Reg.R0)
+                body.line(f"ret {signature.result} {value}")
+                return False
+            case AddrSpaceCast() | LoadPacket() | MayGoto() | Call():
+                raise NotSupportedError(f"{type(insn).__name__} at insn {pc} in native code")
+            case _:
+                assert_never(insn)
+        return True
+
+    def _jump_if(self, body: Body, pc: int, insn: JumpIf) -> None:
+        target = pc + 1 + insn.offset
+        taken = self.verified.edges.get(pc, 3)
+        if taken in {1, 2}:  # only the fall-through, only the jump
+            body.line(f"br label {body.edge(pc, pc + 1 if taken == 1 else target)}")
+            return
+        test = condition(body, pc, insn)
+        yes, no = body.edge(pc, target), body.edge(pc, pc + 1)
+        body.line(f"br i1 {test}, label {yes}, label {no}")

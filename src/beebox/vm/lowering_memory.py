@@ -1,0 +1,140 @@
+"""Loads, stores, atomics and 64-bit immediates as LLVM text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from beebox.errors import InternalError, NotSupportedError
+from beebox.isa.instruction import Atomic, GlobalRef, Load, LoadImm64, MapRef, Reg, Store
+from beebox.maps.code import MapCode
+from beebox.tables.contexts import XDP_MD, FieldKind
+from beebox.tables.opcodes import AtomicOp
+from beebox.verifier.result import RegKind
+from beebox.vm.body import Body
+from beebox.vm.memory import CONTEXT_FIELDS
+
+_READ_MODIFY_WRITE: Final = {
+    AtomicOp.ADD: "add",
+    AtomicOp.OR: "or",
+    AtomicOp.AND: "and",
+    AtomicOp.XOR: "xor",
+    AtomicOp.FETCH_ADD: "add",
+    AtomicOp.FETCH_OR: "or",
+    AtomicOp.FETCH_AND: "and",
+    AtomicOp.FETCH_XOR: "xor",
+    AtomicOp.XCHG: "xchg",
+}
+
+
+def lower_imm64(body: Body, pc: int, insn: LoadImm64, maps: Mapping[str, MapCode]) -> None:
+    """A number, a map's handle (its storage) or an address in a data section."""
+    match insn.value:
+        case int(number):
+            body.set_integer(insn.dst, str(number))
+        case MapRef(name=name):
+            body.set_pointer(insn.dst, f"@{maps[name].storage}")
+        case GlobalRef(map_name=name, offset=offset):
+            code = maps[name]
+            if code.value_offset is None:
+                raise InternalError(f"insn {pc}: map {name} has no single value")
+            where = f"ptr @{code.storage}, i64 {code.value_offset + offset}"
+            body.set_pointer(insn.dst, body.value(f"getelementptr i8, {where}"))
+        case _:
+            raise NotSupportedError(f"{type(insn.value).__name__} at insn {pc} in native code")
+
+
+def lower_load(body: Body, pc: int, insn: Load) -> None:
+    """A load; 8 bytes that the verifier knows as a pointer are loaded as one."""
+    fact = body.fact(pc, insn.src)
+    if fact is not None and fact.kind is RegKind.CTX:
+        _load_context(body, pc, insn)
+        return
+    size = insn.size.value.bytes
+    address = body.address(pc, insn.src, insn.offset, size)
+    align = _alignment(body, pc, insn.src, insn.offset, size)
+    after = body.form(pc + 1, insn.dst)
+    if size == 8 and after.offset is not None:
+        body.set_frame(insn.dst, after.offset)
+    elif size == 8 and after.pointer:
+        body.set_pointer(insn.dst, body.value(f"load ptr, ptr {address}, align {align}"))
+    else:
+        value = body.value(f"load i{size * 8}, ptr {address}, align {align}")
+        _set_widened(body, insn.dst, value, size, signed=insn.signed)
+
+
+def _load_context(body: Body, pc: int, insn: Load) -> None:
+    """Uapi offsets become those of the private context, packet fields 64-bit pointers."""
+    field = XDP_MD.field_at(insn.offset, insn.size.value.bytes)
+    if field is None:
+        raise InternalError(f"insn {pc}: no context field at {insn.offset}")
+    private, size = CONTEXT_FIELDS[field.name]
+    base = body.pointer(pc, insn.src)
+    if field.kind is not FieldKind.SCALAR:
+        address = body.value(f"getelementptr i8, ptr {base}, i64 {private}")
+        body.set_pointer(insn.dst, body.value(f"load ptr, ptr {address}, align 8"))
+        return
+    size = min(size, insn.size.value.bytes)
+    start = private + insn.offset - field.offset
+    address = body.value(f"getelementptr i8, ptr {base}, i64 {start}")
+    value = body.value(f"load i{size * 8}, ptr {address}, align {size}")
+    _set_widened(body, insn.dst, value, size, signed=insn.signed)
+
+
+def lower_store(body: Body, pc: int, insn: Store) -> None:
+    """A store; a pointer is stored as one."""
+    size = insn.size.value.bytes
+    align = _alignment(body, pc, insn.dst, insn.offset, size)
+    if isinstance(insn.src, Reg) and size == 8 and body.form(pc, insn.src).pointer:
+        kind, value = "ptr", body.pointer(pc, insn.src)
+    elif isinstance(insn.src, Reg):
+        kind, value = f"i{size * 8}", _cut(body, body.integer(pc, insn.src), size)
+    else:
+        kind, value = f"i{size * 8}", str(insn.src & ((1 << size * 8) - 1))
+    address = body.address(pc, insn.dst, insn.offset, size)
+    body.line(f"store {kind} {value}, ptr {address}, align {align}")
+
+
+def lower_atomic(body: Body, pc: int, insn: Atomic) -> None:
+    """Atomics; the verifier has checked natural alignment. With a fetch they order all memory."""
+    size = insn.size.value.bytes
+    kind = f"i{size * 8}"
+    if insn.op is AtomicOp.LOAD_ACQUIRE:
+        address = body.address(pc, insn.src, insn.offset, size)
+        value = body.value(f"load atomic {kind}, ptr {address} acquire, align {size}")
+        _set_widened(body, insn.dst, value, size, signed=False)
+        return
+    address = body.address(pc, insn.dst, insn.offset, size)
+    source = _cut(body, body.integer(pc, insn.src), size)
+    if insn.op is AtomicOp.STORE_RELEASE:
+        body.line(f"store atomic {kind} {source}, ptr {address} release, align {size}")
+    elif insn.op is AtomicOp.CMPXCHG:
+        expected = _cut(body, body.integer(pc, Reg.R0), size)
+        order = f"seq_cst seq_cst, align {size}"
+        pair = body.value(f"cmpxchg ptr {address}, {kind} {expected}, {kind} {source} {order}")
+        old = body.value(f"extractvalue {{ {kind}, i1 }} {pair}, 0")
+        _set_widened(body, Reg.R0, old, size, signed=False)
+    elif insn.op in _READ_MODIFY_WRITE:
+        order = "seq_cst" if insn.op.value.fetch else "monotonic"
+        name = _READ_MODIFY_WRITE[insn.op]
+        old = body.value(f"atomicrmw {name} ptr {address}, {kind} {source} {order}, align {size}")
+        if insn.op.value.fetch:
+            _set_widened(body, insn.src, old, size, signed=False)
+    else:
+        raise NotSupportedError(f"{insn.op.value.mnemonic} at insn {pc} in native code")
+
+
+def _alignment(body: Body, pc: int, reg: Reg, offset: int, size: int) -> int:
+    form = body.form(pc, reg)
+    return size if form.offset is not None and (form.offset + offset) % size == 0 else 1
+
+
+def _cut(body: Body, value: str, size: int) -> str:
+    return value if size == 8 else body.value(f"trunc i64 {value} to i{size * 8}")
+
+
+def _set_widened(body: Body, reg: Reg, value: str, size: int, *, signed: bool) -> None:
+    if size < 8:
+        extend = "sext" if signed else "zext"
+        value = body.value(f"{extend} i{size * 8} {value} to i64")
+    body.set_integer(reg, value)
