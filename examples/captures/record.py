@@ -14,6 +14,7 @@ Addresses are those set aside for documentation; examples/README.md lists who th
 from __future__ import annotations
 
 import array
+import ctypes
 import fcntl
 import os
 import select
@@ -60,8 +61,9 @@ def network() -> Iterator[None]:
         for name in (SERVER_NS, CLIENT_NS):
             run("ip", "netns", "add", name)
             made.append(name)
-        run("ip", "link", "add", SERVER_IF, "netns", SERVER_NS, "address", SERVER_MAC,
-            "type", "veth", "peer", "name", CLIENT_IF, "netns", CLIENT_NS, "address", CLIENT_MAC)  # fmt: skip
+        server_end = [SERVER_IF, "netns", SERVER_NS, "address", SERVER_MAC]
+        client_end = ["name", CLIENT_IF, "netns", CLIENT_NS, "address", CLIENT_MAC]
+        run("ip", "link", "add", *server_end, "type", "veth", "peer", *client_end)
         for name, device in ((SERVER_NS, SERVER_IF), (CLIENT_NS, CLIENT_IF)):
             run("ip", "-n", name, "link", "set", "lo", "up")
             run("ip", "-n", name, "link", "set", device, "up")
@@ -86,7 +88,7 @@ def nodad(address: str) -> list[str]:
 @contextmanager
 def inside(namespace: str) -> Iterator[None]:
     """Make sockets in ``namespace``: they stay there when the thread is back."""
-    libc = __import__("ctypes").CDLL(None, use_errno=True)
+    libc = ctypes.CDLL(None, use_errno=True)
     with (
         Path(f"/run/netns/{namespace}").open() as there,
         Path("/proc/thread-self/ns/net").open() as here,
