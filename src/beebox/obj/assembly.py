@@ -349,10 +349,10 @@ def _body(
     for at, insn in placed:
         if at in targets:
             out.append(f".L{at}:")
-        if at in comments:
+        shown = _insn_text(at, insn, targets, starts)
+        if at in comments and comments[at].text != shown:
             out.append(f"    ; {_comment(comments[at])}")
-        indent = f"{at:>5}: " if numbered else "    "
-        out.append(indent + _insn_text(at, insn, targets, starts))
+        out.append((f"{at:>5}: " if numbered else "    ") + shown)
     if pc in targets:
         out.append(f".L{pc}:")
     return out

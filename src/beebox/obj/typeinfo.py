@@ -86,8 +86,10 @@ def _placed(elf: Elf, btf: Btf, file: str) -> Btf:
         if not isinstance(row, Datasec):
             continue
         section = elf.find(row.name)
-        if section is None or row.name in seen:
-            raise ObjectError("BTF places variables there, wrongly", file=file, section=row.name)
+        if section is None:
+            raise _elsewhere(btf, row, file)
+        if row.name in seen:
+            raise ObjectError("BTF describes it twice", file=file, section=row.name)
         seen.add(row.name)
         placed: list[SectionVar] = []
         for var in row.vars:
@@ -103,6 +105,14 @@ def _placed(elf: Elf, btf: Btf, file: str) -> Btf:
         placed.sort(key=lambda var: var.offset)
         types[type_id - 1] = Datasec(row.name, elf.sections[section].size, tuple(placed))
     return Btf(tuple(types))
+
+
+def _elsewhere(btf: Btf, row: Datasec, file: str) -> ObjectError:
+    """The refusal of .ksyms and .kconfig: sections of BTF alone, which a loader fills."""
+    rows = [btf.type(var.type) for var in row.vars]
+    names = ", ".join(repr(found.name) for found in rows if isinstance(found, Var | Func))
+    problem = f"{names or 'nothing'} is defined elsewhere: kernel symbols are not supported"
+    return ObjectError(problem, file=file, section=row.name)
 
 
 def lines_of(

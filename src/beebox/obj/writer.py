@@ -155,7 +155,9 @@ class _Writer:
 
     def _license(self) -> bytes:
         """The license, with a NUL, in the size that BTF gives its section."""
-        row = self._btf.type(map_definitions.section_id(self._btf, "license")) if self._btf else None
+        row = (
+            self._btf.type(map_definitions.section_id(self._btf, "license")) if self._btf else None
+        )
         size = row.size if isinstance(row, Datasec) else 0
         text = self._spec.license.encode() + b"\0" if self._spec.license else b""
         return text.ljust(size, b"\0")
@@ -259,4 +261,6 @@ class _Writer:
         encoded = ext.encode(tables, strings)
         types = codec.encode(self._btf, strings)
         self._add_section(Section(".BTF", SectionType.PROGBITS, data=types, align=4))
-        self._add_section(Section(".BTF.ext", SectionType.PROGBITS, data=encoded, align=4))
+        if any(tables.functions.values()) or any(tables.lines.values()):
+            # libbpf takes a .BTF.ext without any record as a sign of corrupt BTF.
+            self._add_section(Section(".BTF.ext", SectionType.PROGBITS, data=encoded, align=4))
