@@ -35,6 +35,7 @@ class DebugInfo:
         self._module = module
         self._nodes: list[str] = []
         self._known: dict[str, str] = {}
+        self._files: dict[str, str] = {}
         self._structs: dict[ir.StructType, str] = {}
         self._contexts: dict[str, str] = {}
         self._globals: list[str] = []
@@ -61,11 +62,13 @@ class DebugInfo:
 
     def file(self, name: str) -> str:
         """A source file, with its text: nothing is read from disk later."""
-        source = self._module.sources.get(name, "")
-        return self._node(
-            f'!DIFile(filename: "{text.quoted(name.encode())}", directory: "",'
-            f' source: "{text.quoted(source.encode())}")'
-        )
+        if name not in self._files:
+            source = self._module.sources.get(name, "")
+            self._files[name] = self._reserve(
+                f'!DIFile(filename: "{text.quoted(name.encode())}", directory: "",'
+                f' source: "{text.quoted(source.encode())}")'
+            )
+        return self._files[name]
 
     def render(self) -> str:
         """All nodes, and the named ones that LLVM looks for."""

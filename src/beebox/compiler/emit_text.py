@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from beebox.compiler.ir import (
@@ -19,6 +20,7 @@ from beebox.compiler.ir import (
 from beebox.errors import InternalError
 
 POINTER_BYTES: Final = 8
+_UNQUOTABLE: Final = re.compile(r"[^ !#-\[\]-~]")
 
 
 def size_of(type_: Type) -> int:
@@ -95,8 +97,7 @@ def constant(value: int, type_: Type) -> str:
 
 def quoted(data: bytes) -> str:
     """Bytes inside LLVM's double quotes."""
-    plain = (chr(b) if 32 <= b < 127 and b not in b'"\\' else f"\\{b:02X}" for b in data)
-    return "".join(plain)
+    return _UNQUOTABLE.sub(lambda found: f"\\{ord(found[0]):02X}", data.decode("latin-1"))
 
 
 def symbol(name: str) -> str:

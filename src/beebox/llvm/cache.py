@@ -47,18 +47,24 @@ def get(name: str) -> bytes | None:
             file = os.open(name + _SUFFIX, flags, dir_fd=folder)
         except OSError:
             return None
-        with os.fdopen(file, "rb") as stream:
-            status = os.fstat(file)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_OBJECT_BYTES:
-                return None
-            try:
-                data = stream.read(MAX_OBJECT_BYTES)
-            except OSError:
-                return None
-            with contextlib.suppress(OSError):
-                os.utime(file)  # used now: evicted last
+        try:
+            data = _whole(file)
+            os.utime(file)  # used now: evicted last
+        except OSError:
+            return None
+        finally:
+            os.close(file)
     digest, body = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
     return body if body and hashlib.sha256(body).digest() == digest else None
+
+
+def _whole(file: int) -> bytes:
+    """A regular file's contents, at most ``MAX_OBJECT_BYTES``; empty for anything else."""
+    status = os.fstat(file)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_OBJECT_BYTES:
+        return b""
+    with os.fdopen(file, "rb", closefd=False) as stream:
+        return stream.read(MAX_OBJECT_BYTES)
 
 
 def put(name: str, body: bytes) -> None:
