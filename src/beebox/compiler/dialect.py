@@ -109,6 +109,11 @@ def unlikely(condition: bool) -> bool:
     _native(condition)
 
 
+def load_ptr(address: ptr) -> ptr:
+    """Read an address, at any alignment."""
+    _native(address)
+
+
 def load_u8(address: ptr) -> u8:
     """Read 8 bits, at any alignment."""
     _native(address)

@@ -131,6 +131,7 @@ _ROWS: Final = (
     IntrinsicRow("prefetch", Operation.PREFETCH, (PTR,), VOID),
     IntrinsicRow("likely", Operation.LIKELY, (BOOL,), BOOL),
     IntrinsicRow("unlikely", Operation.UNLIKELY, (BOOL,), BOOL),
+    IntrinsicRow("load_ptr", Operation.LOAD, (PTR,), PTR, 64),
     *_loads_and_stores(),
     *_read_modify_write(),
 )

@@ -111,7 +111,7 @@ class _Native:
         return self._intrinsic(expressions.body, row, [expressions.value(a) for a in expr.args])
 
     def _intrinsic(self, body: Body, row: IntrinsicRow, args: list[str]) -> str:
-        type_ = f"i{row.bits}"
+        type_ = "ptr" if row.name == "load_ptr" else f"i{row.bits}"
         match row.operation:
             case Operation.OFFSET:
                 return body.value(f"getelementptr inbounds i8, ptr {args[0]}, i64 {args[1]}")
