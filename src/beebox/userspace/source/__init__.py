@@ -1,0 +1,1 @@
+"""Helper bodies in the native dialect: read as text by the compiler, never executed."""

@@ -1,0 +1,182 @@
+"""Helper functions as native code: what :mod:`beebox.userspace.helpers` does in Python, inlinable.
+
+Arguments are the registers' 64 bits; a helper that takes fewer uses the low ones, as Linux. Errors
+are negative errno values. Offsets are ``vm.memory``'s.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from beebox.compiler.dialect import (
+    cold,
+    constant,
+    export,
+    i32,
+    i64,
+    inline,
+    load_ptr,
+    load_u8,
+    load_u32,
+    load_u64,
+    ptr,
+    store_u8,
+    store_u64,
+    u32,
+    u64,
+)
+
+DATA: Final = constant("DATA")
+DATA_END: Final = constant("DATA_END")
+DATA_META: Final = constant("DATA_META")
+HARD_START: Final = constant("HARD_START")
+HARD_END: Final = constant("HARD_END")
+TIME: Final = constant("TIME")
+PRANDOM: Final = constant("PRANDOM")
+CPU: Final = constant("CPU")
+
+MIN_FRAME: Final = 14  # ETH_HLEN
+META_MAX: Final = 255
+GAMMA: Final = 0x9E37_79B9_7F4A_7C15  # splitmix64's constants
+MIX_1: Final = 0xBF58_476D_1CE4_E5B9
+MIX_2: Final = 0x94D0_49BB_1331_11EB
+
+EACCES: Final = 13
+EINVAL: Final = 22
+
+
+@export
+@inline
+def ktime_get_ns(rt: ptr) -> i64:
+    """The clock the run was given."""
+    return i64(load_u64(rt + TIME))
+
+
+@export
+@inline
+def get_smp_processor_id(rt: ptr) -> i64:
+    """The CPU the run was given."""
+    return i64(load_u32(rt + CPU))
+
+
+@export
+@inline
+def get_prandom_u32(rt: ptr) -> i64:
+    """The upper half of splitmix64's next number."""
+    state = load_u64(rt + PRANDOM) + GAMMA
+    store_u64(rt + PRANDOM, state)
+    z = (state ^ (state >> 30)) * MIX_1
+    z = (z ^ (z >> 27)) * MIX_2
+    return i64((z ^ (z >> 31)) >> 32)
+
+
+@export
+@cold
+def xdp_adjust_head(rt: ptr, ctx: ptr, delta: i64) -> i64:
+    """Move the packet's start, metadata along with it."""
+    by = i64(i32(delta))
+    meta = i64(load_u64(ctx + DATA_META))
+    old = i64(load_u64(ctx + DATA))
+    data = old + by
+    if data < i64(load_u64(ctx + HARD_START)) + (old - meta):
+        return i64(-EINVAL)
+    if data > i64(load_u64(ctx + DATA_END)) - MIN_FRAME:
+        return i64(-EINVAL)
+    move(load_ptr(ctx + DATA_META), by, u64(old - meta))
+    store_u64(ctx + DATA_META, u64(meta + by))
+    store_u64(ctx + DATA, u64(data))
+    return i64(0)
+
+
+@inline
+def move(start: ptr, by: i64, size: u64) -> None:
+    """Copy ``size`` bytes by ``by`` bytes up or down; both places may overlap."""
+    done = u64(0)
+    if by < 0:
+        while done < size:
+            store_u8(start + (done + u64(by)), load_u8(start + done))
+            done += 1
+    else:
+        while done < size:
+            done += 1
+            store_u8(start + (size - done + u64(by)), load_u8(start + (size - done)))
+
+
+@export
+@cold
+def xdp_adjust_tail(rt: ptr, ctx: ptr, delta: i64) -> i64:
+    """Move the packet's end; what is gained reads as zeros."""
+    by = i64(i32(delta))
+    old = i64(load_u64(ctx + DATA_END))
+    end = old + by
+    if end > i64(load_u64(ctx + HARD_END)):
+        return i64(-EINVAL)
+    if end < i64(load_u64(ctx + DATA)) + MIN_FRAME:
+        return i64(-EINVAL)
+    gained = load_ptr(ctx + DATA_END)
+    while by > 0:
+        by -= 1
+        store_u8(gained + u64(by), 0)
+    store_u64(ctx + DATA_END, u64(end))
+    return i64(0)
+
+
+@export
+@cold
+def xdp_adjust_meta(rt: ptr, ctx: ptr, delta: i64) -> i64:
+    """Move where metadata starts: at most 255 bytes before the packet, in steps of 4."""
+    data = i64(load_u64(ctx + DATA))
+    meta = i64(load_u64(ctx + DATA_META)) + i64(i32(delta))
+    if meta < i64(load_u64(ctx + HARD_START)):
+        return i64(-EINVAL)
+    if meta > data:
+        return i64(-EINVAL)
+    if (data - meta) & 3 != 0:
+        return i64(-EACCES)
+    if data - meta > META_MAX:
+        return i64(-EACCES)
+    store_u64(ctx + DATA_META, u64(meta))
+    return i64(0)
+
+
+@inline
+def fold(total: u64) -> u64:
+    """A one's complement sum in 32 bits: carries come round. 0 only for a sum of zeros."""
+    while total >> 32 != 0:
+        total = (total & 0xFFFF_FFFF) + (total >> 32)
+    return total
+
+
+@inline
+def partial(data: ptr, size: u32, seed: u64) -> u64:
+    """The folded sum of ``size`` bytes as little-endian words, and ``seed``."""
+    total = seed
+    at = u32(0)
+    while size - at >= 4:
+        total += u64(load_u32(data + u64(at)))
+        at += 4
+    shift = u64(0)
+    while at < size:
+        total += u64(load_u8(data + u64(at))) << shift
+        shift += 8
+        at += 1
+    return fold(total)
+
+
+@export
+@cold
+def csum_diff(rt: ptr, old: ptr, old_size: i64, new: ptr, new_size: i64, seed: i64) -> i64:
+    """seed + sum(new) - sum(old), folded to 16 bits."""
+    removed = u32(old_size)
+    added = u32(new_size)
+    total = u64(u32(seed))
+    if removed != 0:
+        if added != 0:
+            total = partial(new, added, total)
+            total = fold(total + (partial(old, removed, 0) ^ 0xFFFF_FFFF))
+        else:
+            total = partial(old, removed, total ^ 0xFFFF_FFFF) ^ 0xFFFF_FFFF
+    elif added != 0:
+        total = partial(new, added, total)
+    total = (total >> 16) + (total & 0xFFFF)
+    return i64((total >> 16) + (total & 0xFFFF))
