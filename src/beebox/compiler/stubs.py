@@ -36,16 +36,22 @@ def trace_printk(fmt: str, *values: int) -> i64:
 
 
 def csum_diff(from_: Any, to: Any, seed: u32) -> i64:
-    """The 32-bit one's complement sum of ``to`` minus ``from_`` plus ``seed``, not folded."""
-    total = int(seed)
-    for data, sign in ((from_, -1), (to, 1)):
-        raw = b"" if data is None else bytes(data)
-        for start in range(0, len(raw), 4):
-            word = int.from_bytes(raw[start : start + 4], "little")
-            total += word if sign > 0 else word ^ 0xFFFFFFFF
-    while total >> 32:
-        total = (total & 0xFFFFFFFF) + (total >> 32)
-    return i64(total)
+    """The one's complement sum of ``seed``, plus ``to``, minus ``from_``, folded to 16 bits."""
+    total = int(seed) + _words(to) if to is not None else int(seed)
+    if from_ is not None:
+        total = _fold(total, 32) + (_fold(_words(from_), 32) ^ 0xFFFFFFFF)
+    return i64(_fold(total, 16))
+
+
+def _words(data: Any) -> int:
+    raw = bytes(data)
+    return sum(int.from_bytes(raw[at : at + 4], "little") for at in range(0, len(raw), 4))
+
+
+def _fold(total: int, bits: int) -> int:
+    while total >> bits:
+        total = (total & ((1 << bits) - 1)) + (total >> bits)
+    return total
 
 
 def xdp_adjust_head(ctx: XdpContext, delta: i32) -> i64:
