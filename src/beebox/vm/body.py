@@ -13,6 +13,7 @@ from typing import Final
 
 from beebox.errors import InternalError
 from beebox.isa.instruction import Operand, Reg
+from beebox.tables.limits import MAX_STACK_BYTES
 from beebox.verifier.result import RegFact, RegKind, SubprogramFact, VerifiedProgram
 
 UNREACHED: Final = "unreached"
@@ -56,7 +57,8 @@ class Body:
         self.unreached = False
         self._temps = 0
         self._slots: dict[int, int] = {}  # offset from R10 -> bytes used there
-        self._escapes = False
+        self._escapes = False  # a pointer into the frame is a value somewhere
+        self._varies = False  # its distance from R10 is not constant
 
     # ---- text
 
@@ -98,6 +100,9 @@ class Body:
         if form.offset is not None:
             return self.frame_pointer(form.offset)
         if form.pointer:
+            fact = self.fact(pc, reg)
+            if fact is not None and fact.kind is RegKind.STACK and fact.frames_up == 0:
+                self._varies = True
             return self.value(f"load ptr, ptr %r{reg}.p")
         return self.value(f"inttoptr i64 {self.integer(pc, reg)} to ptr")
 
@@ -183,10 +188,10 @@ class Body:
                 f"  store ptr null, ptr %r{reg}.p",
             ]
         for low, high in self._intervals():
+            zeroed = f"ptr align 8 %stack{-low}"
             lines += [
                 f"  %stack{-low} = alloca [{high - low} x i8], align 8",
-                f"  call void @llvm.memset.p0.i64(ptr align 8 %stack{-low}, i8 0, "
-                f"i64 {high - low}, i1 false)",
+                f"  call void @llvm.memset.p0.i64({zeroed}, i8 0, i64 {high - low}, i1 false)",
             ]
             lines += [
                 f"  %s{-offset} = getelementptr inbounds i8, ptr %stack{-low}, i64 {offset - low}"
@@ -201,7 +206,8 @@ class Body:
             return []
         used = [(low & ~7, (low + size + 7) & ~7) for low, size in sorted(self._slots.items())]
         if self._escapes:
-            low = min(used[0][0], -(self.function.stack_bytes + 7 & ~7))
+            declared = MAX_STACK_BYTES if self._varies else self.function.stack_bytes
+            low = min(used[0][0], -(declared + 7 & ~7))
             return [(low, 0)]
         merged: list[tuple[int, int]] = []
         for low, high in used:

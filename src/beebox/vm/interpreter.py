@@ -330,21 +330,21 @@ def _second_slot(_regs: Registers) -> int:
 def _alu(insn: Alu, after: int) -> Step:
     op, dst, src = insn.op, insn.dst, insn.src
     bits = 64 if insn.wide else 32
-    mask, alu = (1 << bits) - 1, semantics.alu
+    mask, alu = (1 << bits) - 1, semantics.alu_function(op, bits)
     if op is AluOp.MOV:
         return _move(dst, src, mask, after)
     if isinstance(src, Reg):
         source = src
 
         def alu_reg(regs: Registers) -> int:
-            regs[dst] = alu(op, regs[dst] & mask, regs[source] & mask, bits)
+            regs[dst] = alu(regs[dst], regs[source])
             return after
 
         return alu_reg
     imm = src & mask
 
     def alu_imm(regs: Registers) -> int:
-        regs[dst] = alu(op, regs[dst] & mask, imm, bits)
+        regs[dst] = alu(regs[dst], imm)
         return after
 
     return alu_imm
@@ -390,17 +390,17 @@ def _jump(target: int) -> Step:
 def _jump_if(insn: JumpIf, after: int) -> Step:
     op, dst, src, target = insn.op, insn.dst, insn.src, after + insn.offset
     bits = 64 if insn.wide else 32
-    mask, compare = (U64 if insn.wide else U32), semantics.compare
+    mask, compare = (1 << bits) - 1, semantics.compare_function(op, bits)
     if isinstance(src, Reg):
         source = src
 
         def jump_reg(regs: Registers) -> int:
-            return target if compare(op, regs[dst] & mask, regs[source] & mask, bits) else after
+            return target if compare(regs[dst], regs[source]) else after
 
         return jump_reg
     imm = src & mask
 
     def jump_imm(regs: Registers) -> int:
-        return target if compare(op, regs[dst] & mask, imm, bits) else after
+        return target if compare(regs[dst], imm) else after
 
     return jump_imm

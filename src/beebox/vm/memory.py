@@ -215,39 +215,3 @@ WRITERS: Final[MappingProxyType[int, Callable[[memoryview, int, int], None]]] = 
     {n: struct.Struct(c).pack_into for n, c in zip((1, 2, 4, 8), "BHIQ", strict=True)}
 )
 """Unsigned stores: bytes -> ``pack_into``."""
-
-
-def python_symbols() -> dict[str, int]:
-    """Addresses of the CPython functions that native entry points call (see ``vm.batch``)."""
-    names = ("PyBytes_AsStringAndSize", "PyLong_AsVoidPtr", "PyLong_FromUnsignedLong")
-    return {
-        name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0
-        for name in names
-    }
-
-
-class _MethodDef(ctypes.Structure):
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("function", ctypes.c_void_p),
-        ("flags", ctypes.c_int),
-        ("doc", ctypes.c_char_p),
-    )
-
-
-_METH_O: Final = 8
-
-
-class FastCall:
-    """A native ``ptr f(ptr self, ptr arg)`` as a Python callable of one argument: 20 ns a call.
-
-    ``call`` keeps ``self`` (a Python object the native code knows how to read); this object must
-    outlive every use of ``call``, and so must the code at ``address``.
-    """
-
-    def __init__(self, name: str, address: int, owner: object) -> None:
-        self._definition = _MethodDef(name.encode(), address, _METH_O, None)
-        make = ctypes.pythonapi.PyCFunction_NewEx
-        make.restype = ctypes.py_object
-        make.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
-        self.call: Callable[[bytes], int] = make(ctypes.addressof(self._definition), owner, None)
