@@ -125,6 +125,9 @@ def declare_value(name: str, node: ast.expr, scope: Scope) -> Symbol | None:
         word = keyword_of(node.func.value, scope)
         if word in MAPS:
             return _map(name, MAPS[word], node, node.func.slice, scope)
+        if word in {"Global", "Constant"}:
+            type_ = annotation(node.func.slice, scope)
+            return _global(name, node, word == "Constant", scope, type_)
     word = keyword_of(node.func, scope)
     if word in MAPS:
         wanted = "V" if word.endswith("Array") else "K, V"
@@ -171,11 +174,20 @@ def _storable(node: ast.expr, scope: Scope) -> Type:
     raise scope.source.error(node, f"a map cannot hold {name_of(type_)}")
 
 
-def _global(name: str, node: ast.Call, constant: bool, scope: Scope) -> GlobalName:
+def _global(
+    name: str, node: ast.Call, constant: bool, scope: Scope, wanted: Type | None = None
+) -> GlobalName:
+    """``Global(u64(0))``, or ``Global[u64](0)``."""
     source = scope.source
     if len(node.args) != 1 or node.keywords:
         raise source.error(node, "a global needs its first value", f"{name} = Global(u64(0))")
-    type_, initial = _initial(node.args[0], scope)
+    value = node.args[0]
+    if isinstance(wanted, IntType) and not isinstance(value, ast.Call):
+        initial = number_bytes(value, integer(value, scope), wanted, source)
+        return GlobalName(GlobalDecl(name, wanted, initial, constant, source.span(node)))
+    type_, initial = _initial(value, scope)
+    if wanted not in {None, type_}:
+        raise source.error(value, f"this is {name_of(type_)}, and {name_of(wanted)} is wanted")
     return GlobalName(GlobalDecl(name, type_, initial, constant, source.span(node)))
 
 
