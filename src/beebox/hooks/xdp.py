@@ -1,0 +1,34 @@
+"""The XDP hook: what a program finds there, and what its verdicts are called.
+
+A described hook, not a driven one: both engines of the userspace kernel prepare frames by it. The
+numbers are those of BPF_PROG_TEST_RUN on Linux 6.18, where a frame arrives on the loopback device
+in one page, its start 256 bytes in.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+from beebox.tables.limits import XDP_HEADROOM_BYTES
+from beebox.tables.program_types import XdpAction
+
+INGRESS_IFINDEX: Final = 1  # lo
+RX_QUEUE_INDEX: Final = 0
+EGRESS_IFINDEX: Final = 0
+
+MIN_FRAME_BYTES: Final = 14  # ETH_HLEN: shorter frames never reach a program
+PAGE_BYTES: Final = 4096
+HEADROOM_BYTES: Final = XDP_HEADROOM_BYTES
+FRAME_HEADER_BYTES: Final = 40  # struct xdp_frame, kept free at the page's start
+SHARED_INFO_BYTES: Final = 320  # struct skb_shared_info, kept free at its end
+LINEAR_BYTES: Final = PAGE_BYTES - HEADROOM_BYTES - SHARED_INFO_BYTES
+"""What a program sees of a frame, at most; the rest lies in fragments behind it."""
+MAX_FRAME_BYTES: Final = LINEAR_BYTES + 17 * PAGE_BYTES  # MAX_SKB_FRAGS
+
+VERDICTS: Final = MappingProxyType({action.value: action.name for action in XdpAction})
+
+
+def verdict_name(retval: int) -> str:
+    """What the kernel calls a return value; it takes unknown ones for ABORTED, we show them."""
+    return VERDICTS.get(retval, f"UNKNOWN_{retval}")

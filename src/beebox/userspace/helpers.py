@@ -1,0 +1,164 @@
+"""Helper functions for the interpreter: Python callables over real addresses.
+
+``source/helpers.py`` and ``source/trace.py`` say the same in the native dialect for the JIT; tests
+hold both against Linux. Arguments are registers, unsigned; results are taken modulo 2**64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from beebox.hooks.xdp import MIN_FRAME_BYTES
+from beebox.tables.helpers import HELPER_BY_NAME
+from beebox.tables.limits import XDP_META_MAX_BYTES
+from beebox.userspace.trace import TraceLog, print_message
+from beebox.vm.interpreter import HelperFn, Machine
+from beebox.vm.memory import address_of, region_at
+
+EACCES: Final = 13
+EINVAL: Final = 22
+
+_U64: Final = (1 << 64) - 1
+_U32: Final = (1 << 32) - 1
+_GAMMA: Final = 0x9E37_79B9_7F4A_7C15  # splitmix64
+_MIX_1: Final = 0xBF58_476D_1CE4_E5B9
+_MIX_2: Final = 0x94D0_49BB_1331_11EB
+
+
+class MapOperations(Protocol):
+    """A map's native operations on addresses."""
+
+    def lookup_at(self, rt: int, key: int) -> int: ...  # noqa: D102 -- maps.storage.Operations
+    def update_at(self, rt: int, key: int, value: int, flags: int) -> int: ...  # noqa: D102 -- the same
+    def delete_at(self, rt: int, key: int) -> int: ...  # noqa: D102 -- the same
+
+
+def python_helpers(maps: Mapping[int, MapOperations], log: TraceLog) -> dict[int, HelperFn]:
+    """Every helper by id, for programs over these maps (by handle) and this trace log."""
+
+    def map_lookup_elem(machine: Machine, handle: int, key: int, *_: int) -> int:
+        return maps[handle].lookup_at(address_of(machine.runtime), key)
+
+    def map_update_elem(
+        machine: Machine, handle: int, key: int, value: int, flags: int, *_: int
+    ) -> int:
+        return maps[handle].update_at(address_of(machine.runtime), key, value, flags)
+
+    def map_delete_elem(machine: Machine, handle: int, key: int, *_: int) -> int:
+        return maps[handle].delete_at(address_of(machine.runtime), key)
+
+    def trace_printk(_machine: Machine, fmt: int, size: int, *arguments: int) -> int:
+        return print_message(log, _bytes_at(fmt, size & _U32), arguments)
+
+    functions: dict[str, HelperFn] = {
+        "map_lookup_elem": map_lookup_elem,
+        "map_update_elem": map_update_elem,
+        "map_delete_elem": map_delete_elem,
+        "trace_printk": trace_printk,
+        "ktime_get_ns": ktime_get_ns,
+        "get_prandom_u32": get_prandom_u32,
+        "get_smp_processor_id": get_smp_processor_id,
+        "csum_diff": csum_diff,
+        "xdp_adjust_head": xdp_adjust_head,
+        "xdp_adjust_tail": xdp_adjust_tail,
+        "xdp_adjust_meta": xdp_adjust_meta,
+    }
+    return {HELPER_BY_NAME[name].id: function for name, function in functions.items()}
+
+
+def ktime_get_ns(machine: Machine, *_: int) -> int:
+    """The clock the run was given."""
+    return int(machine.runtime.time_ns)
+
+
+def get_smp_processor_id(machine: Machine, *_: int) -> int:
+    """The CPU the run was given."""
+    return int(machine.runtime.cpu)
+
+
+def get_prandom_u32(machine: Machine, *_: int) -> int:
+    """The upper half of splitmix64's next number."""
+    state = machine.runtime.prandom_state = (machine.runtime.prandom_state + _GAMMA) & _U64
+    z = (state ^ (state >> 30)) * _MIX_1 & _U64
+    z = (z ^ (z >> 27)) * _MIX_2 & _U64
+    return (z ^ (z >> 31)) >> 32
+
+
+def xdp_adjust_head(machine: Machine, _ctx: int, delta: int, *_: int) -> int:
+    """Move the packet's start, metadata along with it."""
+    context, by = machine.packet.context, _signed32(delta)
+    metadata = context.data - context.data_meta
+    data = context.data + by
+    if not context.hard_start + metadata <= data <= context.data_end - MIN_FRAME_BYTES:
+        return -EINVAL
+    _write_at(context.data_meta + by, _bytes_at(context.data_meta, metadata))
+    context.data_meta += by
+    context.data = data
+    return 0
+
+
+def xdp_adjust_tail(machine: Machine, _ctx: int, delta: int, *_: int) -> int:
+    """Move the packet's end; what is gained reads as zeros."""
+    context, by = machine.packet.context, _signed32(delta)
+    end = context.data_end + by
+    if not context.data + MIN_FRAME_BYTES <= end <= context.hard_end:
+        return -EINVAL
+    _write_at(context.data_end, bytes(max(by, 0)))
+    context.data_end = end
+    return 0
+
+
+def xdp_adjust_meta(machine: Machine, _ctx: int, delta: int, *_: int) -> int:
+    """Move where metadata starts: at most 255 bytes before the packet, in steps of 4."""
+    context = machine.packet.context
+    meta = context.data_meta + _signed32(delta)
+    if not context.hard_start <= meta <= context.data:
+        return -EINVAL
+    metadata = context.data - meta
+    if metadata % 4 or metadata > XDP_META_MAX_BYTES:
+        return -EACCES
+    context.data_meta = meta
+    return 0
+
+
+def csum_diff(_machine: Machine, old: int, old_size: int, new: int, new_size: int, seed: int) -> int:
+    """seed + sum(new) - sum(old) in one's complement, folded to 16 bits."""
+    removed, added, total = old_size & _U32, new_size & _U32, seed & _U32
+    if removed and added:
+        total = _fold(_partial(new, added, total) + (_partial(old, removed, 0) ^ _U32))
+    elif removed:
+        total = _partial(old, removed, total ^ _U32) ^ _U32
+    elif added:
+        total = _partial(new, added, total)
+    for _ in range(2):
+        total = (total >> 16) + (total & 0xFFFF)
+    return total
+
+
+def _partial(address: int, size: int, seed: int) -> int:
+    data = _bytes_at(address, size)
+    words = range(0, size, 4)
+    return _fold(seed + sum(int.from_bytes(data[at : at + 4], "little") for at in words))
+
+
+def _fold(total: int) -> int:
+    """A one's complement sum in 32 bits: carries come round. 0 only for a sum of zeros."""
+    while total > _U32:
+        total = (total & _U32) + (total >> 32)
+    return total
+
+
+def _signed32(value: int) -> int:
+    low = value & _U32
+    return low - (1 << 32) if low >> 31 else low
+
+
+def _bytes_at(address: int, size: int) -> bytes:
+    """Memory that the verifier has shown to be there."""
+    return bytes(region_at("argument", address, size).view) if size else b""
+
+
+def _write_at(address: int, data: bytes) -> None:
+    if data:
+        region_at("argument", address, len(data)).view[:] = data
