@@ -1,0 +1,185 @@
+"""``beebox prog``: dump a program's instructions, run it over a packet; bpftool's words."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from beebox import api
+from beebox.cli.knobs import set_option, with_knobs
+from beebox.cli.output import current, example, global_options
+from beebox.errors import InputError
+from beebox.isa.disassembler import listing
+from beebox.obj.linker import link
+from beebox.obj.model import ObjectSpec, ProgramSpec
+
+_MAX_PACKET_BYTES: Final = 65_535
+_MAX_REPEAT: Final = (1 << 31) - 1
+
+
+def split_selector(selector: str) -> tuple[Path, str | None]:
+    """``FILE`` or ``FILE:PROGRAM``; a file that exists under the whole name wins."""
+    file, colon, name = selector.rpartition(":")
+    if not colon or not file or Path(file).suffix not in api.SOURCE_SUFFIXES:
+        return Path(selector), None
+    return Path(file), name
+
+
+def choose(spec: ObjectSpec, name: str | None) -> str:
+    """The program to use: the named one, or the only one. Raises :exc:`InputError`."""
+    names = api.chosen(spec, None if name is None else [name])
+    if len(names) > 1:
+        choices = ", ".join(f"{spec.file}:{each}" for each in names)
+        raise InputError(f"{spec.file}: holds several programs; choose one of {choices}")
+    return names[0]
+
+
+@click.command(
+    short_help="Show a program's instructions.",
+    epilog=example("beebox prog dump xlated examples/firewall.py"),
+)
+@click.argument("what", metavar="xlated", type=click.Choice(["xlated"]))
+@click.argument("selector", metavar="FILE[:PROGRAM]")
+@global_options
+def dump(what: str, selector: str) -> int:  # noqa: ARG001 -- "xlated" is the only kind so far
+    """Show the linked instructions of a program (or of all), below the lines they come from."""
+    output = current()
+    file, name = split_selector(selector)
+    spec = api.open_object(file)
+    linked = [link(spec, each) for each in api.chosen(spec, None if name is None else [name])]
+    if output.json:
+        programs = [{"name": program.name, "insns": _insns(program)} for program in linked]
+        output.data({"file": str(file), "programs": programs})
+        return 0
+    for program in linked:
+        output.text(f"{program.name}: {len(program.slots)} insns")
+        function_at = {info.pc: info.name for info in program.functions}
+        last = None
+        for pc, text in listing(program.insns):
+            if pc in function_at:
+                output.text(f"{function_at[pc]}:")
+            place = program.line_at(pc)
+            if place is not None and place != last and place.line:
+                output.text(f"; {place.text.strip()}  ({place.file}:{place.line})")
+            last = place
+            output.text(f"{pc:>6}: {text}")
+    return 0
+
+
+def _insns(program: ProgramSpec) -> list[dict[str, Any]]:
+    rows = []
+    for pc, text in listing(program.insns):
+        place = program.line_at(pc)
+        rows.append(
+            {
+                "insn": pc,
+                "disasm": text,
+                "file": place.file if place else None,
+                "line": place.line if place else None,
+            }
+        )
+    return rows
+
+
+@click.command(
+    short_help="Run a program over a packet.",
+    epilog=example(
+        "beebox prog run examples/count.py data_in packet.bin data_out after.bin repeat 1000"
+    ),
+)
+@click.argument("selector", metavar="FILE[:PROGRAM]")
+@click.argument("words", nargs=-1, metavar="data_in PKT [data_out F] [repeat N]")
+@click.option("--kernel", type=click.Choice(["userspace", "linux"]), default="userspace")
+@click.option("--engine", type=click.Choice(["jit", "interpreter"]), default="jit")
+@set_option
+@global_options
+def run(
+    selector: str,
+    words: tuple[str, ...],
+    kernel: api.KernelName,
+    engine: api.EngineName,
+    knobs: tuple[str, ...],
+) -> int:
+    """Run a program over the bytes of a packet, as BPF_PROG_TEST_RUN does.
+
+    PKT holds raw bytes, the Ethernet header first; - is standard input. data_out receives the
+    packet as the (last) run left it.
+    """
+    output = current()
+    asked = _asked(words)
+    packet = _packet(asked["data_in"])
+    file, name = split_selector(selector)
+    spec = with_knobs(api.open_object(file), knobs)
+    name = choose(spec, name)
+    with api.load(spec, kernel=kernel, engine=engine, programs=[name]) as live:
+        program = live.programs[name]
+        result = program.test_run(packet, repeat=_repeat(asked.get("repeat", "1")))
+    target = asked.get("data_out")
+    if target is not None:
+        _write(Path(target), result.data_out)
+    if output.json:
+        output.data(
+            {
+                "retval": result.retval,
+                "duration": result.duration_ns,
+                "data_out": result.data_out.hex(),
+                "repeat": result.repeat,
+                "engine": result.engine,
+            }
+        )
+        return 0
+    verdicts = program.spec.type.value.verdicts
+    known = verdicts is not None and result.retval in {row.value for row in verdicts}
+    verdict = f" ({verdicts(result.retval).name})" if verdicts is not None and known else ""
+    output.text(
+        f"Return value: {result.retval}{verdict}, duration (average): {result.duration_ns}ns"
+    )
+    if target is None:
+        output.text(f"Packet after: {len(result.data_out)} bytes")
+    return 0
+
+
+def _asked(words: tuple[str, ...]) -> dict[str, str]:
+    """``data_in PKT data_out F repeat N`` as a mapping; any order, each once."""
+    asked: dict[str, str] = {}
+    for at in range(0, len(words), 2):
+        word = words[at]
+        if word not in {"data_in", "data_out", "repeat"}:
+            raise InputError(f"unknown word {word!r}; it takes data_in, data_out and repeat")
+        if word in asked:
+            raise InputError(f"{word} is given twice")
+        if at + 1 == len(words):
+            raise InputError(f"{word} needs a value")
+        asked[word] = words[at + 1]
+    if "data_in" not in asked:
+        raise InputError("prog run needs a packet: data_in PKT")
+    return asked
+
+
+def _packet(name: str) -> bytes:
+    data = (
+        sys.stdin.buffer.read(_MAX_PACKET_BYTES + 1) if name == "-" else api.read_bytes(Path(name))
+    )
+    if len(data) > _MAX_PACKET_BYTES:
+        raise InputError(f"{name}: a packet has {_MAX_PACKET_BYTES} bytes at most")
+    return data
+
+
+def _repeat(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MAX_REPEAT:
+        raise InputError(f"repeat {text}: write a number from 1 to {_MAX_REPEAT}")
+    return int(text)
+
+
+def _write(target: Path, data: bytes) -> None:
+    try:
+        if str(target) == "-":
+            sys.stdout.buffer.write(data)
+        else:
+            target.write_bytes(data)
+    except (OSError, ValueError) as cause:
+        reason = cause.strerror if isinstance(cause, OSError) else str(cause)
+        raise InputError(f"{target}: {reason}") from cause

@@ -1,0 +1,51 @@
+"""``beebox verify``: is every program of this object safe, and if not, why."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from beebox import api
+from beebox.cli.knobs import set_option, with_knobs
+from beebox.cli.output import current, example, global_options
+from beebox.verifier.report import findings_data, render
+from beebox.verifier.result import Report
+
+
+@click.command(
+    "verify",
+    short_help="Prove programs safe, or say why not.",
+    epilog=example("beebox verify examples/unsafe.py", "beebox verify -j firewall.o"),
+)
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@set_option
+@global_options
+def verify_command(file: Path, knobs: tuple[str, ...]) -> int:
+    """Prove every program of FILE safe; exit status 1 when one is rejected."""
+    output = current()
+    reports = api.verify(with_knobs(api.open_object(file), knobs))
+    if output.json:
+        output.data({"file": str(file), "programs": [_data(report) for report in reports]})
+    else:
+        color = sys.stdout.isatty()
+        for report in reports:
+            output.text(render(report, color=color))
+            if not report.accepted:
+                output.text(f"{report.spec.name}: rejected")
+    return 0 if all(report.accepted for report in reports) else 1
+
+
+def _data(report: Report) -> dict[str, Any]:
+    return {
+        "name": report.spec.name,
+        "section": report.spec.section,
+        "type": report.spec.type.value.name,
+        "verdict": "accepted" if report.accepted else "rejected",
+        "insns_processed": report.insns_processed,
+        "states": report.states,
+        "time_ns": report.time_ns,
+        "findings": list(findings_data(report)),
+    }
