@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from beebox.linux.features import why_not
+from beebox.linux.kernel import LinuxKernel
 from beebox.linux.load import Verdict
 from beebox.obj.model import ProgramSpec
 
@@ -39,8 +40,6 @@ def repository() -> Path:
 @pytest.fixture(scope="session")
 def kernel_verdict() -> Callable[[ProgramSpec], Verdict]:
     """Ask the running kernel about a linked program: for tests marked ``linux``."""
-    from beebox.linux.kernel import LinuxKernel
-
     return LinuxKernel().verdict
 
 
