@@ -92,10 +92,16 @@ def _placed(elf: Elf, btf: Btf, file: str) -> Btf:
             raise ObjectError("BTF describes it twice", file=file, section=row.name)
         seen.add(row.name)
         placed: list[SectionVar] = []
+        names: set[str] = set()
         for var in row.vars:
             variable = btf.type(var.type)
-            if not isinstance(variable, Var):
-                raise ObjectError("BTF places what is no variable", file=file, section=row.name)
+            if not isinstance(variable, Var) or variable.name in names:
+                raise ObjectError(
+                    "BTF places what is no variable, or two of one name",
+                    file=file,
+                    section=row.name,
+                )
+            names.add(variable.name)
             offset = places.get((section, variable.name), var.offset)
             if offset + var.size > elf.sections[section].size:
                 raise ObjectError(

@@ -159,7 +159,9 @@ class _Writer:
             self._btf.type(map_definitions.section_id(self._btf, "license")) if self._btf else None
         )
         size = row.size if isinstance(row, Datasec) else 0
-        text = self._spec.license.encode() + b"\0" if self._spec.license else b""
+        text = self._spec.license.encode()
+        if text and len(text) != size:
+            text += b"\0"
         return text.ljust(size, b"\0")
 
     def _section_symbol(self, section: int) -> int:

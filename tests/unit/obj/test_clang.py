@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import struct
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -140,3 +143,29 @@ def test_without_debug_info_maps_have_no_definition(clang_object: Compile) -> No
 def test_refused_by_name(clang_object: Compile, name: str, word: str) -> None:
     with pytest.raises(ObjectError, match=word):
         reader.read(clang_object(f"refused_{name}"))
+
+
+def test_malformed_dwarf_costs_names_only(clang_object: Compile) -> None:
+    """Whatever the debug sections hold, the rest of the object reads the same."""
+    data = clang_object("count")
+    whole = reader.read(data)
+    stripped = {name: replace(row, variables=()) for name, row in whole.functions.items()}
+    dice = random.Random(7)
+    (headers,) = struct.unpack_from("<Q", data, 40)
+    places = [
+        struct.unpack_from("<QQ", data, headers + 64 * index + 24)
+        for index, section in enumerate(read_elf(data).sections)
+        if section.name.startswith(".debug_")
+    ]
+    lost = 0
+    for _ in range(300):
+        mutant = bytearray(data)
+        for _ in range(dice.choice([1, 4, 16])):
+            start, size = dice.choice(places)
+            mutant[start + dice.randrange(size)] = dice.randrange(256)
+        found = reader.read(bytes(mutant))
+        assert found.maps == whole.maps
+        functions = {name: replace(row, variables=()) for name, row in found.functions.items()}
+        assert functions == stripped
+        lost += found.functions["count"].variables != whole.functions["count"].variables
+    assert 0 < lost < 300

@@ -134,6 +134,22 @@ def test_globals_are_set_by_type() -> None:
         set_global(spec, "missing", 1)
 
 
+def test_two_variables_of_one_name() -> None:
+    spec = whole()
+    builder = Builder(spec.btf)
+    same = builder.variable("limit", builder.unsigned(2))
+    builder.section(".data", 8, (SectionVar(same, 0, 2), SectionVar(same, 4, 2)))
+    with pytest.raises(ObjectError) as caught:
+        reader.read(writer.write(replace(spec, btf=builder.build())))
+    assert caught.value.section == ".data"
+
+
+@pytest.mark.parametrize("text", ["", "GPL", "Dual MIT/GPL"])
+def test_licenses(text: str) -> None:
+    spec = replace(whole(), license=text)
+    assert reader.read(writer.write(spec)) == spec
+
+
 def test_bss_stays_zero_in_elf() -> None:
     with pytest.raises(ObjectError):
         writer.write(set_global(whole(), "zeros", b"\1" * 10))
