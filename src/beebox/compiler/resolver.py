@@ -193,7 +193,7 @@ class Resolver:
         except (OSError, UnicodeError, ValueError):
             raise scope.source.error(node, f"there is no module {module}") from None
         self._scopes[module] = None
-        self._scopes[module] = read = self.read(Source(str(path), text))
+        self._scopes[module] = read = self.read(Source(module.replace(".", "/") + ".py", text))
         return read
 
 
