@@ -10,7 +10,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from beebox.tables.limits import XDP_HEADROOM_BYTES
+from beebox.tables.limits import XDP_LINEAR_BYTES
 from beebox.tables.program_types import XdpAction
 
 INGRESS_IFINDEX: Final = 1  # lo
@@ -18,13 +18,9 @@ RX_QUEUE_INDEX: Final = 0
 EGRESS_IFINDEX: Final = 0
 
 MIN_FRAME_BYTES: Final = 14  # ETH_HLEN: shorter frames never reach a program
-PAGE_BYTES: Final = 4096
-HEADROOM_BYTES: Final = XDP_HEADROOM_BYTES
-FRAME_HEADER_BYTES: Final = 40  # struct xdp_frame, kept free at the page's start
-SHARED_INFO_BYTES: Final = 320  # struct skb_shared_info, kept free at its end
-LINEAR_BYTES: Final = PAGE_BYTES - HEADROOM_BYTES - SHARED_INFO_BYTES
+LINEAR_BYTES: Final = XDP_LINEAR_BYTES
 """What a program sees of a frame, at most; the rest lies in fragments behind it."""
-MAX_FRAME_BYTES: Final = LINEAR_BYTES + 17 * PAGE_BYTES  # MAX_SKB_FRAGS
+MAX_FRAME_BYTES: Final = LINEAR_BYTES + 17 * 4096  # MAX_SKB_FRAGS pages
 
 VERDICTS: Final = MappingProxyType({action.value: action.name for action in XdpAction})
 

@@ -21,3 +21,5 @@ MAX_KEY_AND_VALUE_BYTES: Final = 1 << 30
 OBJECT_NAME_BYTES: Final = 16  # BPF_OBJ_NAME_LEN, with its NUL
 XDP_HEADROOM_BYTES: Final = 256  # XDP_PACKET_HEADROOM
 XDP_META_MAX_BYTES: Final = 255  # 252 in 4-byte steps
+XDP_FRAME_HEADER_BYTES: Final = 40  # struct xdp_frame: headroom that stays free
+XDP_LINEAR_BYTES: Final = 3520  # a page less headroom and struct skb_shared_info (320)

@@ -11,10 +11,10 @@ from typing import Final
 
 from beebox.isa.instruction import Atomic, Store
 from beebox.tables.helpers import HELPERS
-from beebox.tables.limits import XDP_HEADROOM_BYTES
+from beebox.tables.limits import XDP_FRAME_HEADER_BYTES, XDP_HEADROOM_BYTES, XDP_LINEAR_BYTES
 from beebox.verifier.result import RegKind, VerifiedProgram
 from beebox.vm.jit import PROGRAM
-from beebox.vm.memory import CONTEXT_BYTES, CONTEXT_FIELDS, RUNTIME_FIELDS, TAILROOM_BYTES
+from beebox.vm.memory import CONTEXT_BYTES, CONTEXT_FIELDS, RUNTIME_FIELDS
 
 RUN_BATCH: Final = "run_batch"
 FAST_CALL: Final = "fast_call"
@@ -45,7 +45,7 @@ def lower_batch(verified: VerifiedProgram) -> str:
     Arguments: ``i64 n, ptr packets, ptr offsets, ptr lengths, ptr verdicts, ptr times_ns, ptr
     context, ptr rt, ptr scratch, ptr out_lengths, ptr out_moves``. ``offsets`` (u64) and ``times_ns`` (u64 or null), ``lengths`` and ``verdicts`` (u32) have n
     elements; ``context`` is the private context to start from. The last three matter only where
-    :func:`reads_only` is false: ``scratch`` holds headroom, the longest packet and tailroom;
+    :func:`reads_only` is false: ``scratch`` holds headroom and the longest packet, a page at least;
     ``out_lengths`` (u32 or null) gets each packet's length afterwards, ``out_moves`` (i32 or null)
     how far its first byte moved. Put it in one module with ``vm.jit.lower``.
     """
@@ -90,12 +90,13 @@ _IN_PLACE: Final = """\
   %high = getelementptr i8, ptr %data_end, i64 0"""
 
 _COPY: Final = f"""\
-  %low = getelementptr i8, ptr %scratch, i64 0
-  call void @llvm.memset.p0.i64(ptr %low, i8 0, i64 {XDP_HEADROOM_BYTES}, i1 false)
+  %low = getelementptr i8, ptr %scratch, i64 {XDP_FRAME_HEADER_BYTES}
+  call void @llvm.memset.p0.i64(ptr %scratch, i8 0, i64 {XDP_HEADROOM_BYTES}, i1 false)
   %data = getelementptr i8, ptr %scratch, i64 {XDP_HEADROOM_BYTES}
   call void @llvm.memcpy.p0.p0.i64(ptr %data, ptr %packet, i64 %length, i1 false)
   %data_end = getelementptr nuw i8, ptr %data, i64 %length
-  %high = getelementptr i8, ptr %data_end, i64 {TAILROOM_BYTES}"""
+  %room = call i64 @llvm.umax.i64(i64 %length, i64 {XDP_LINEAR_BYTES})
+  %high = getelementptr i8, ptr %data, i64 %room"""
 
 _REPORT: Final = """\
   %new_data = load ptr, ptr %ctx, align 8
@@ -134,6 +135,7 @@ _CONTEXT: Final = """\
   %ctx_high = getelementptr i8, ptr %ctx, i64 {hard_end}"""
 
 _BATCH: Final = f"""\
+declare i64 @llvm.umax.i64(i64, i64)
 declare void @llvm.memset.p0.i64(ptr writeonly, i8, i64, i1 immarg)
 declare void @llvm.memcpy.p0.p0.i64(ptr noalias writeonly, ptr noalias readonly, i64, i1 immarg)
 define void @{RUN_BATCH}(i64 %n, ptr %packets, ptr %offsets, ptr %lengths, ptr noalias %verdicts, \
@@ -178,10 +180,11 @@ done:
 
 _FAST_SCRATCH: Final = (
     f"@fast_scratch = internal global "
-    f"[{XDP_HEADROOM_BYTES + MAX_FAST_BYTES + TAILROOM_BYTES} x i8] zeroinitializer, align 64"
+    f"[{XDP_HEADROOM_BYTES + MAX_FAST_BYTES} x i8] zeroinitializer, align 64"
 )
 
 _FAST: Final = f"""\
+declare i64 @llvm.umax.i64(i64, i64)
 declare void @llvm.memset.p0.i64(ptr writeonly, i8, i64, i1 immarg)
 declare void @llvm.memcpy.p0.p0.i64(ptr noalias writeonly, ptr noalias readonly, i64, i1 immarg)
 declare i32 @PyBytes_AsStringAndSize(ptr, ptr, ptr)

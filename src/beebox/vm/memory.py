@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from beebox.tables.limits import XDP_HEADROOM_BYTES
+from beebox.tables.limits import XDP_FRAME_HEADER_BYTES, XDP_HEADROOM_BYTES
 
 TAILROOM_BYTES: Final = 256
 
@@ -126,7 +126,7 @@ class Packet:
         context = self.context
         context.data = context.data_meta = start
         context.data_end = end
-        context.hard_start = self.buffer.address
+        context.hard_start = self.buffer.address + XDP_FRAME_HEADER_BYTES
         context.hard_end = end + self.tailroom
 
     def data(self) -> bytes:
@@ -215,3 +215,10 @@ WRITERS: Final[MappingProxyType[int, Callable[[memoryview, int, int], None]]] = 
     {n: struct.Struct(c).pack_into for n, c in zip((1, 2, 4, 8), "BHIQ", strict=True)}
 )
 """Unsigned stores: bytes -> ``pack_into``."""
+
+
+PROGRAM_SIGNATURE: Final = (ctypes.c_uint64, (ctypes.c_void_p, ctypes.c_void_p))
+"""``vm.jit``'s program for ``NativeCode.function``: context and runtime block -> R0."""
+
+BATCH_SIGNATURE: Final = (None, (ctypes.c_uint64, *(ctypes.c_void_p,) * 10))
+"""``vm.batch``'s loop for ``NativeCode.function``: a count, then addresses (None: null)."""
