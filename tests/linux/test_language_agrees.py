@@ -225,15 +225,7 @@ def packets():
         yield source.randbytes(source.randint(18, 90))
 
 
-MISALIGNED = pytest.mark.xfail(
-    reason="LLVM joins stores of a padded struct into a misaligned one, which the kernel refuses"
-)
-JOINED = {"functions", "structs"}
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=MISALIGNED if name in JOINED else ()) for name in BODIES]
-)
+@pytest.mark.parametrize("name", BODIES)
 def test_cpython_and_linux_agree(name, tmp_path):
     text = HEAD + TAIL + BODIES[name]
     path = tmp_path / "program.py"
