@@ -89,8 +89,8 @@ class Window:
 
 
 # Keys are prefixes with the host part zero, values count hits. IPv6 keys are the upper 64 bits.
-blocked_v4_16 = Hash[u32, u64](max_entries=1024)
 blocked_v4_24 = Hash[u32, u64](max_entries=4096)
+blocked_v4_25 = Hash[u32, u64](max_entries=4096)
 blocked_v4_32 = Hash[u32, u64](max_entries=16384)
 blocked_v6_48 = Hash[u64, u64](max_entries=1024)
 blocked_v6_64 = Hash[u64, u64](max_entries=4096)
@@ -138,11 +138,11 @@ def is_blocked_v4(address: u32) -> bool:
     if address in blocked_v4_32:
         atomic(blocked_v4_32)[address] += 1
         return True
+    if address & 0xFFFFFF80 in blocked_v4_25:
+        atomic(blocked_v4_25)[address & 0xFFFFFF80] += 1
+        return True
     if address & 0xFFFFFF00 in blocked_v4_24:
         atomic(blocked_v4_24)[address & 0xFFFFFF00] += 1
-        return True
-    if address & 0xFFFF0000 in blocked_v4_16:
-        atomic(blocked_v4_16)[address & 0xFFFF0000] += 1
         return True
     return False
 
