@@ -37,6 +37,7 @@ _ARITHMETIC: Final = {
     ir.BinaryOp.OR: "or",
     ir.BinaryOp.XOR: "xor",
 }
+_MAX_ZEROED_BY_STORES: Final = 64  # bytes
 _PREDICATES: Final = {
     ir.CompareOp.LT: "lt",
     ir.CompareOp.LE: "le",
@@ -75,7 +76,11 @@ class Target(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Memory that a place stands for; ``align`` is what is known, in bytes."""
+    """Memory that a place stands for; ``align`` is its type's, in bytes.
+
+    Packets are taken as aligned although they start anywhere, as C does: where misaligned access is
+    cheap it works, and telling LLVM the truth would make ten instructions of each load.
+    """
 
     operand: str
     align: int
@@ -131,7 +136,7 @@ class Expressions:
             case ir.GlobalPlace():
                 return self.target.global_address(place.name)
             case ir.DerefPlace():
-                return Address(self.value(place.ref), _known_align(place))
+                return Address(self.value(place.ref), text.align_of(place.type))
             case ir.FieldPlace():
                 base = self.address(place.base)
                 return replace(
@@ -206,14 +211,30 @@ class Expressions:
                 self.store(address, self.value(expr), expr.type)
 
     def _build(self, address: Address, expr: ir.StructValue) -> None:
-        self.target.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1 immarg)")
-        self.body.do(
-            f"call void @llvm.memset.p0.i64(ptr align {address.align} {address.operand}, i8 0,"
-            f" i64 {text.size_of(expr.type)}, i1 false)"
-        )
-        for field, value in expr.fields:
+        """Write each byte once: LLVM would trim a whole memset to a misaligned one."""
+        done = 0
+        for field, value in sorted(expr.fields, key=lambda pair: pair[0].offset):
+            self._zero(address, done, field.offset)
             place = replace(self._step(address, field.offset), big_endian=field.big_endian)
             self.store_into(place, value)
+            done = field.offset + text.size_of(field.type)
+        self._zero(address, done, text.size_of(expr.type))
+
+    def _zero(self, address: Address, start: int, end: int) -> None:
+        """Zero the bytes from ``start`` to ``end``, with aligned stores while they are few."""
+        if end - start > _MAX_ZEROED_BY_STORES:
+            self.target.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1 immarg)")
+            place = self._step(address, start)
+            self.body.do(
+                f"call void @llvm.memset.p0.i64(ptr align {place.align} {place.operand}, i8 0,"
+                f" i64 {end - start}, i1 false)"
+            )
+            return
+        while start < end:
+            place = self._step(address, start)
+            size = min(8, place.align, 1 << ((end - start).bit_length() - 1))
+            self.body.do(f"store i{size * 8} 0, ptr {place.operand}, align {size}")
+            start += size
 
     # ---- values
 
@@ -400,11 +421,3 @@ class Expressions:
             self.body.branch(join)
         self.body.label(join)
         return self.body.value(f"phi {text.value_type(type_)} {', '.join(incoming)}")
-
-
-def _known_align(place: ir.DerefPlace) -> int:
-    """Packets start anywhere; everything else is aligned as its type asks."""
-    ref = place.ref.type
-    if isinstance(ref, ir.RefType) and ref.space is ir.Space.PACKET:
-        return 1
-    return text.align_of(place.type)

@@ -37,7 +37,7 @@ def _machine(options: dict[str, Any]) -> Any:
     if options["kind"] == "bpf":
         return llvm.Target.from_triple("bpfel").create_target_machine(
             cpu=options["cpu"],
-            features="+allows-misaligned-mem-access",
+            features="",  # no misaligned accesses: Linux refuses those to the stack
             opt=options["opt"],
             reloc="pic",
             codemodel="default",
