@@ -45,7 +45,6 @@ class Storage:
         return self.data[offset : offset + count * stride].reshape(count, stride)
 
 
-
 class Operations:
     """The native operations of one map, as Python calls; the GIL is released in each.
 

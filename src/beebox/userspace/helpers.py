@@ -122,7 +122,9 @@ def xdp_adjust_meta(machine: Machine, _ctx: int, delta: int, *_: int) -> int:
     return 0
 
 
-def csum_diff(_machine: Machine, old: int, old_size: int, new: int, new_size: int, seed: int) -> int:
+def csum_diff(
+    _machine: Machine, old: int, old_size: int, new: int, new_size: int, seed: int
+) -> int:
     """seed + sum(new) - sum(old) in one's complement, folded to 16 bits."""
     removed, added, total = old_size & _U32, new_size & _U32, seed & _U32
     if removed and added:

@@ -1,0 +1,181 @@
+"""The two ways to run a verified program, behind one small interface.
+
+Both work on the same maps, frame and runtime block; what they give must be equal.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from beebox.llvm import native, worker
+from beebox.maps.code import MapCode, map_code
+from beebox.maps.view import LiveMap
+from beebox.tables.helpers import HELPERS
+from beebox.tables.map_types import MapFlags
+from beebox.userspace.captures import Capture
+from beebox.userspace.helpers import python_helpers
+from beebox.userspace.native_helpers import NATIVE, helper_code
+from beebox.userspace.runtime import Environment
+from beebox.verifier.result import VerifiedProgram
+from beebox.vm import batch, jit
+from beebox.vm.interpreter import Interpreter, Machine
+from beebox.vm.memory import BATCH_SIGNATURE, PROGRAM_SIGNATURE, Memory, region_at
+
+_U32: Final = (1 << 32) - 1
+
+
+class Engine(Protocol):
+    """Runs one program over an :class:`Environment`."""
+
+    @property
+    def name(self) -> str:
+        """As ``--engine`` calls it."""
+        ...
+
+    @property
+    def code_bytes(self) -> int:
+        """The size of the native object, 0 where there is none."""
+        ...
+
+    def run(self) -> int:
+        """Run over the environment's frame as it stands; the low 32 bits of R0."""
+        ...
+
+    def run_batch(
+        self, capture: Capture, first: int, lengths: npt.NDArray[np.uint32]
+    ) -> tuple[npt.NDArray[np.uint32], int]:
+        """Run over ``len(lengths)`` packets from ``first`` on, each cut to its length.
+
+        The verdicts, and the nanoseconds it took; the clock is the capture's.
+        """
+        ...
+
+
+class JitEngine:
+    """The program as native code, its maps and helpers inlined."""
+
+    name = "jit"
+
+    def __init__(
+        self,
+        program: VerifiedProgram,
+        maps: Mapping[str, LiveMap],
+        environment: Environment,
+        *,
+        cpus: int,
+    ) -> None:
+        self._environment = environment
+        codes: dict[str, MapCode] = {}
+        addresses: dict[str, int] = {}
+        self._storages = []  # the code holds their addresses
+        for number, name in enumerate(sorted(program.maps)):
+            # Numbered, not named: a map called otherwise does not change the cached code.
+            code = map_code(maps[name].spec, f"map{number}", cpus=cpus)
+            storage = maps[name].storage
+            codes[name], addresses[code.storage] = code, storage.address
+            self._storages.append(storage)
+        helpers = {id_: helper_code(HELPERS[id_].name) for id_ in program.helpers & NATIVE}
+        text = jit.lower(program, maps=codes, helpers=helpers)
+        compiled = worker.compile_native(jit.merge_modules([text, batch.lower_batch(program)]))
+        self._code_bytes = len(compiled)
+        exports = (jit.PROGRAM, batch.RUN_BATCH)
+        code = native.link(compiled, imports=addresses, exports=exports)
+        self._program = code.function(jit.PROGRAM, *PROGRAM_SIGNATURE)
+        self._batch = code.function(batch.RUN_BATCH, *BATCH_SIGNATURE)
+
+    @property
+    def code_bytes(self) -> int:
+        """The size of the native object."""
+        return self._code_bytes
+
+    def run(self) -> int:
+        """Run over the environment's frame as it stands; the low 32 bits of R0."""
+        environment = self._environment
+        result = self._program(environment.context_address, environment.runtime_address)
+        return int(result) & _U32
+
+    def run_batch(
+        self, capture: Capture, first: int, lengths: npt.NDArray[np.uint32]
+    ) -> tuple[npt.NDArray[np.uint32], int]:
+        """As :class:`Engine`; the GIL is released meanwhile."""
+        count = len(lengths)
+        verdicts = np.zeros(count, dtype=np.uint32)
+        offsets = capture.offsets[first : first + count]
+        times = capture.times_ns[first : first + count]
+        environment = self._environment
+        environment.load(b"")
+        start = time.perf_counter_ns()
+        self._batch(
+            count,
+            _address(capture.data),
+            _address(offsets),
+            _address(lengths),
+            _address(verdicts),
+            _address(times),
+            environment.context_address,
+            environment.runtime_address,
+            environment.scratch_address,
+            None,
+            None,
+        )
+        return verdicts, time.perf_counter_ns() - start
+
+
+class InterpreterEngine:
+    """The program one instruction at a time, every access checked."""
+
+    name = "interpreter"
+    code_bytes = 0
+
+    def __init__(
+        self, program: VerifiedProgram, maps: Mapping[str, LiveMap], environment: Environment
+    ) -> None:
+        self._environment = environment
+        self._storages = [maps[name].storage for name in sorted(program.maps)]
+        memory = Memory()
+        used = {name: maps[name] for name in sorted(program.maps)}
+        for name, live in used.items():
+            storage = live.storage
+            writable = not (live.spec.frozen or live.spec.flags & MapFlags.RDONLY_PROG)
+            memory.add(region_at(f"map {name}", storage.address, storage.size, writable=writable))
+        handles = {name: number for number, name in enumerate(used, start=1)}
+        machine = Machine(
+            memory=memory,
+            packet=environment.packet,
+            runtime=environment.runtime,
+            handles=handles,
+            globals={
+                name: live.value_address for name, live in used.items() if live.spec.is_global_data
+            },
+        )
+        operations = {handles[name]: live.operations for name, live in used.items()}
+        helpers = python_helpers(operations, environment.log)
+        self._interpreter = Interpreter(program, machine, helpers)
+
+    def run(self) -> int:
+        """Run over the environment's frame as it stands; the low 32 bits of R0."""
+        return self._interpreter.run() & _U32
+
+    def run_batch(
+        self, capture: Capture, first: int, lengths: npt.NDArray[np.uint32]
+    ) -> tuple[npt.NDArray[np.uint32], int]:
+        """As :class:`Engine`."""
+        verdicts = np.zeros(len(lengths), dtype=np.uint32)
+        environment = self._environment
+        start = time.perf_counter_ns()
+        for index, length in enumerate(lengths.tolist()):
+            environment.runtime.time_ns = int(capture.times_ns[first + index])
+            at = int(capture.offsets[first + index])
+            environment.load(capture.data[at : at + length].tobytes())
+            verdicts[index] = self.run()
+        return verdicts, time.perf_counter_ns() - start
+
+
+def _address(array: npt.NDArray[Any]) -> int:
+    assert array.flags.c_contiguous
+    return int(array.ctypes.data)

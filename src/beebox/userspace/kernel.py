@@ -1,0 +1,185 @@
+"""beebox's own kernel as a Backend: verifies, admits, makes maps, and runs in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType, TracebackType
+from typing import Final, Literal, Self, TypeAlias
+
+from beebox.backend import TestRun
+from beebox.errors import InputError
+from beebox.hooks import xdp
+from beebox.maps.view import LiveMap
+from beebox.obj.linker import link
+from beebox.obj.model import ObjectSpec, ProgramSpec
+from beebox.userspace.admission import admit
+from beebox.userspace.engines import Engine, InterpreterEngine, JitEngine
+from beebox.userspace.runtime import Environment
+from beebox.userspace.trace import TraceLog
+from beebox.verifier.result import Report
+from beebox.verifier.verify import verify
+
+EngineName: TypeAlias = Literal["jit", "interpreter"]
+ENGINES: Final[tuple[EngineName, ...]] = ("jit", "interpreter")
+MAX_REPEAT: Final = 1 << 31
+
+
+class UserspaceProgram:
+    """A verified program, ready to run; not for two threads at a time."""
+
+    def __init__(self, report: Report, engine: Engine, environment: Environment) -> None:
+        self._report = report
+        self._engine: Engine | None = engine
+        self._environment = environment
+
+    @property
+    def spec(self) -> ProgramSpec:
+        """What the program was made from."""
+        return self._report.spec
+
+    @property
+    def report(self) -> Report:
+        """The verifier's report."""
+        return self._report
+
+    @property
+    def engine(self) -> Engine:
+        """What runs it. Raises :exc:`InputError` when the program is closed."""
+        if self._engine is None:
+            raise InputError(f"program {self.spec.name} is closed")
+        return self._engine
+
+    @property
+    def log(self) -> TraceLog:
+        """What the program printed with ``bpf_trace_printk``."""
+        return self._environment.log
+
+    def test_run(self, data: bytes, *, repeat: int = 1) -> TestRun:
+        """Run over one packet as BPF_PROG_TEST_RUN does.
+
+        The frame is not restored between repeats; ``data_out`` starts at data_meta. A frame has
+        14 bytes at least; of a frame above 3520 bytes the program sees the first 3520, and
+        ``data_out`` holds the rest behind what it left of them. Raises :exc:`InputError` for
+        frames that Linux refuses.
+        """
+        engine, environment = self.engine, self._environment
+        if not 1 <= repeat < MAX_REPEAT:
+            raise InputError(f"repeat {repeat} is out of range")
+        if not xdp.MIN_FRAME_BYTES <= len(data) <= xdp.MAX_FRAME_BYTES:
+            least, most = xdp.MIN_FRAME_BYTES, xdp.MAX_FRAME_BYTES
+            raise InputError(f"a frame of {len(data)} bytes; XDP takes {least} to {most}")
+        environment.load(data)
+        environment.runtime.time_ns = time.monotonic_ns()
+        retval = 0
+        start = time.perf_counter_ns()
+        for _ in range(repeat):
+            retval = engine.run()
+        duration = (time.perf_counter_ns() - start) // repeat
+        return TestRun(retval, environment.frame(), duration, repeat, engine.name)
+
+    def close(self) -> None:
+        """Unload the program."""
+        self._engine = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class UserspaceCollection:
+    """An object in the userspace kernel; closing it closes every program and map."""
+
+    def __init__(
+        self, programs: Mapping[str, UserspaceProgram], maps: Mapping[str, LiveMap]
+    ) -> None:
+        self._programs = MappingProxyType(dict(programs))
+        self._maps = MappingProxyType(dict(maps))
+
+    @property
+    def programs(self) -> Mapping[str, UserspaceProgram]:
+        """By name."""
+        return self._programs
+
+    @property
+    def maps(self) -> Mapping[str, LiveMap]:
+        """By name, global data included."""
+        return self._maps
+
+    def close(self) -> None:
+        """Close everything; twice is harmless."""
+        for program in self._programs.values():
+            program.close()
+        for live in self._maps.values():
+            live.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class UserspaceKernel:
+    """The kernel in this process.
+
+    ``cpus`` is the number of possible CPUs that per-CPU maps show; programs run on CPU 0. One by
+    default, so that a replay gives the same on every machine. ``seed`` starts the random helper.
+    """
+
+    def __init__(self, engine: EngineName = "jit", *, cpus: int = 1, seed: int = 0) -> None:
+        if engine not in ENGINES:
+            raise InputError(f"there is no engine {engine!r}; choose {' or '.join(ENGINES)}")
+        if cpus < 1:
+            raise InputError(f"{cpus} CPUs; a kernel has one at least")
+        self._engine: EngineName = engine
+        self._cpus = cpus
+        self._seed = seed
+
+    @property
+    def name(self) -> str:
+        """As ``--kernel`` calls it."""
+        return "userspace"
+
+    def load(
+        self, spec: ObjectSpec, *, programs: Sequence[str] | None = None
+    ) -> UserspaceCollection:
+        """Verify and admit the programs (all, or those named), make every map, compile.
+
+        Raises :exc:`RejectedError` for an unsafe program, :exc:`NotSupportedError` for one that
+        uses what this kernel lacks, :exc:`MapError` for a map that cannot be.
+        """
+        names = spec.program_names if programs is None else tuple(programs)
+        for name in names:
+            if name not in spec.program_names:
+                known = ", ".join(spec.program_names) or "none"
+                raise InputError(f"{spec.file}: no program {name} (there are: {known})")
+        reports = {name: verify(link(spec, name)) for name in names}
+        for report in reports.values():
+            admit(report.require_accepted())
+        maps = {name: LiveMap(row, cpus=self._cpus) for name, row in spec.maps.items()}
+        loaded = {name: self._program(report, maps) for name, report in reports.items()}
+        return UserspaceCollection(loaded, maps)
+
+    def _program(self, report: Report, maps: Mapping[str, LiveMap]) -> UserspaceProgram:
+        verified = report.require_accepted()
+        environment = Environment(seed=self._seed)
+        engine: Engine
+        match self._engine:
+            case "jit":
+                engine = JitEngine(verified, maps, environment, cpus=self._cpus)
+            case "interpreter":
+                engine = InterpreterEngine(verified, maps, environment)
+        return UserspaceProgram(report, engine, environment)
