@@ -81,6 +81,12 @@ _ROWS: Final = (
         "a pointer offset without a bound",
         "compare the offset with its largest legal value first",
     ),
+    FindingRow(
+        "invalid-operand",
+        "types",
+        "a constant operand that the operation does not allow",
+        "divide by something else than 0; shift by less than the width",
+    ),
     FindingRow("frame-pointer-write", "types", "write to the frame pointer R10", ""),
     FindingRow("argument-type", "calls", "a helper got an argument of the wrong kind", ""),
     FindingRow(

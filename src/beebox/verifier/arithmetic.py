@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from beebox.isa.instruction import Alu, Swap
+from beebox.isa.instruction import Reg as RegNumber
 from beebox.tables.limits import MAX_VAR_OFFSET
 from beebox.tables.opcodes import AluOp
 from beebox.verifier import transfer
@@ -13,11 +14,14 @@ from beebox.verifier.scalar import ANY, S64_MIN, Scalar, of_size
 from beebox.verifier.state import Reg
 
 _SIGN_EXTENDING = (AluOp.MOVSX8, AluOp.MOVSX16, AluOp.MOVSX32)
+_DIVISIONS = (AluOp.DIV, AluOp.SDIV, AluOp.MOD, AluOp.SMOD)
+_SHIFTS = (AluOp.LSH, AluOp.RSH, AluOp.ARSH)
 
 
 def execute(path: Path, insn: Alu) -> None:
     """``dst = dst op src``."""
     op, dst = insn.op, insn.dst
+    _check_immediate(path, insn)
     right = path.operand(insn.src)
     if op is AluOp.MOV or op in _SIGN_EXTENDING:
         path.write(dst, _move(path, insn, right))
@@ -27,22 +31,44 @@ def execute(path: Path, insn: Alu) -> None:
         result = transfer.alu(op, left.scalar, right.scalar, wide=insn.wide)
         path.write(dst, path.number(result, left, right if right.serial else None))
     elif op is AluOp.NEG:
-        path.write(dst, path.number(ANY if insn.wide else of_size(4)))
+        path.write(dst, path.unknown())
     else:
         path.write(dst, _pointer_arithmetic(path, insn, left, right))
 
 
 def swap(path: Path, insn: Swap) -> None:
-    """A byte swap: Linux keeps nothing of the value."""
+    """A byte swap."""
     old = path.read(insn.dst)
-    path.write(insn.dst, path.number(ANY if insn.bits == 64 else of_size(insn.bits // 8), old))
+    if old.kind is RegKind.SCALAR:
+        path.write(insn.dst, path.number(transfer.swap(old.scalar, insn.to, insn.bits), old))
+    else:
+        path.write(insn.dst, path.unknown())
+
+
+def _check_immediate(path: Path, insn: Alu) -> None:
+    """Constants for which the operation has no meaning."""
+    amount, bits = insn.src, 64 if insn.wide else 32
+    if isinstance(amount, RegNumber):
+        return
+    if insn.op in _DIVISIONS and amount == 0:
+        text, kernel = "division by the constant 0", "div by zero"
+    elif insn.op in _SHIFTS and not 0 <= amount < bits:
+        text, kernel = f"a shift of {bits} bits by {amount}", f"invalid shift {amount}"
+    else:
+        return
+    raise Refusal("invalid-operand", path.pc, text, kernel=kernel, reg=insn.dst)
 
 
 def _move(path: Path, insn: Alu, value: Reg) -> Reg:
+    if not value.serial:  # precision is kept per value: each moved constant is its own
+        return path.number(transfer.alu(insn.op, value.scalar, value.scalar, wide=insn.wide))
     if insn.op is AluOp.MOV and insn.wide:
         return value  # a copy is the same object: what is learned of one holds for both
     if value.kind is not RegKind.SCALAR:
         return path.number(ANY if insn.wide else of_size(4))
+    bits = insn.op.value.sign_extends
+    if bits and insn.wide and value.scalar.umax < 1 << (bits - 1):
+        return value  # nothing to extend: still a copy
     result = transfer.alu(insn.op, value.scalar, value.scalar, wide=insn.wide)
     return value if result is value.scalar else path.number(result, value)
 
@@ -51,7 +77,7 @@ def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:
     op, pc = insn.op, path.pc
     both = left.kind is not RegKind.SCALAR and right.kind is not RegKind.SCALAR
     if op is AluOp.SUB and (both or not insn.wide):
-        return path.number(ANY if insn.wide else of_size(4))  # a distance: an unknown number
+        return path.unknown()  # a distance
     if both or op not in (AluOp.ADD, AluOp.SUB) or not insn.wide:
         what = "two pointers" if both else "a pointer"
         how = "32-bit arithmetic" if not insn.wide else f"{op.value.symbol!r}"
@@ -70,7 +96,7 @@ def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:
         raise _refused(pc, "a pointer cannot be subtracted", kernel, left, right, insn.dst)
     path.precise(number)
     _check_offset(path, number.scalar, pointer, number, insn.dst)
-    zero = number.scalar.is_const and number.scalar.value == 0
+    adds_zero = op is AluOp.ADD and number.scalar.is_const and number.scalar.value == 0
     if pointer.nullable:
         raise Refusal(
             "null-pointer", pc,
@@ -78,7 +104,12 @@ def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:
             kernel=f"R{insn.dst} pointer arithmetic on map_value_or_null prohibited, "
             "null-check it first", values=(pointer,), reg=insn.dst,
         )  # fmt: skip
-    if pointer.kind is RegKind.PACKET_END or (pointer.kind is RegKind.MAP and not zero):
+    if op is AluOp.SUB and pointer.kind is RegKind.STACK:
+        kernel = f"R{insn.dst} subtraction from stack pointer prohibited"
+        raise _refused(
+            pc, "nothing may be subtracted from a stack pointer", kernel, left, right, insn.dst
+        )
+    if pointer.kind is RegKind.PACKET_END or (pointer.kind is RegKind.MAP and not adds_zero):
         name = "pkt_end" if pointer.kind is RegKind.PACKET_END else "map_ptr"
         kernel = f"R{insn.dst} pointer arithmetic on {name} prohibited"
         raise _refused(pc, f"a {name} cannot be moved", kernel, left, right, insn.dst)
@@ -97,11 +128,12 @@ def _move_pointer(path: Path, op: AluOp, pointer: Reg, number: Reg) -> Reg:
         return path.moved(pointer, off=pointer.off + delta, p2=number if number.serial else None)
     scalar = transfer.alu(op, pointer.scalar, amount, wide=True)
     packet = pointer.kind in (RegKind.PACKET, RegKind.PACKET_META)
+    forward = op is AluOp.ADD or amount.smin < 0  # else: what was proven still lies ahead
     return path.moved(
         pointer,
         scalar=scalar,
         id_=path.new_id() if packet else pointer.id,
-        range_=0 if packet else pointer.range,
+        range_=0 if packet and forward else pointer.range,
         p2=number,
     )
 

@@ -6,6 +6,7 @@ jump staying inside its function and landing on an instruction.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -28,6 +29,7 @@ from beebox.isa.instruction import (
     Swap,
 )
 from beebox.obj.model import ProgramSpec
+from beebox.tables.helpers import HELPERS
 from beebox.tables.limits import MAX_INSNS, MAX_SUBPROGRAMS
 from beebox.tables.opcodes import AluOp, AtomicOp
 from beebox.verifier.findings import Refusal
@@ -40,12 +42,14 @@ _ARGUMENTS = 0b111110  # R1-R5
 class Shape:
     """``starts``: first pc of each function. ``prune``: pcs where states are compared.
 
-    ``live[pc]`` is the bit set of registers whose value may still be read.
+    ``calls[i]``: the indices of the functions that function ``i`` calls. ``live[pc]``: the bit set
+    of registers whose value may still be read.
     """
 
     starts: tuple[int, ...]
     live: tuple[int, ...]
     prune: frozenset[int]
+    calls: tuple[frozenset[int], ...]
 
     def function_of(self, pc: int) -> int:
         """The index in ``starts`` of the function that ``pc`` belongs to."""
@@ -66,7 +70,11 @@ def shape(spec: ProgramSpec) -> Shape:
     for start, end in zip(starts, ends, strict=True):
         _check_jumps(slots, start, end)
     _check_reachable(slots, starts)
-    return Shape(starts, _liveness(slots), _prune_points(slots))
+    called = tuple(
+        frozenset(starts.index(pc + 1 + target) for pc, target in _calls(slots, start, end))
+        for start, end in zip(starts, ends, strict=True)
+    )
+    return Shape(starts, _liveness(slots), _prune_points(slots), called)
 
 
 def successors(slots: tuple[Instruction | None, ...], pc: int) -> tuple[int, ...]:
@@ -104,6 +112,18 @@ def _function_starts(slots: tuple[Instruction | None, ...]) -> tuple[int, ...]:
             kernel="too many subprograms",
         )  # fmt: skip
     return tuple(sorted(starts))
+
+
+def _calls(
+    slots: tuple[Instruction | None, ...], start: int, end: int
+) -> Iterator[tuple[int, int]]:
+    """``(pc, distance)`` of each call of a subprogram."""
+    for pc in range(start, end):
+        match slots[pc]:
+            case Call(CallKind.SUBPROG, int(target)):
+                yield pc, target
+            case _:
+                pass
 
 
 def _check_jumps(slots: tuple[Instruction | None, ...], start: int, end: int) -> None:
@@ -173,6 +193,9 @@ def registers(insn: Instruction) -> tuple[int, int]:
             return 1 << dst | 1 << src, 1 << src if op.value.fetch else 0
         case JumpIf(_, dst, src):
             return 1 << dst | (1 << src if isinstance(src, Reg) else 0), 0
+        case Call(CallKind.HELPER, int(target)) if target in HELPERS:
+            row = HELPERS[target]
+            return _ARGUMENTS if row.variadic else (2 << len(row.args)) - 2, _CALLER_SAVED
         case Call():
             return _ARGUMENTS, _CALLER_SAVED
         case Exit():
@@ -210,7 +233,7 @@ def _prune_points(slots: tuple[Instruction | None, ...]) -> frozenset[int]:
             case Jump(offset):
                 points.add(pc + 1 + offset)
             case Call(CallKind.SUBPROG, int(target)):
-                points |= {pc + 1, pc + 1 + target}
+                points |= {pc, pc + 1, pc + 1 + target}
             case _:
                 pass
     return frozenset(points)

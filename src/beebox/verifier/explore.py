@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import assert_never
 
 from beebox.isa.instruction import (
@@ -48,8 +47,6 @@ class Exploration:
         self.processed = 0
         self.helpers: set[int] = set()
         self.maps: set[str] = set()
-        self.stack_bytes = [0] * len(shape.starts)
-        self.calls: set[tuple[int, int]] = set()  # (caller, callee), as indices of functions
         self._jumps = 0
         self._prune = prune
         self._work: list[State] = []
@@ -188,7 +185,6 @@ class Exploration:
             )  # fmt: skip
         target = pc + 1 + insn.target
         callee = self.shape.function_of(target)
-        self.calls.add((frames[-1].function, callee))
         caller = self.path.regs
         regs: list[Reg | None] = [None] * 11
         regs[1:6] = caller[1:6]
@@ -207,14 +203,8 @@ class Exploration:
                 kernel="cannot return stack pointer to the caller", values=(result,), reg=0,
             )  # fmt: skip
         left = frames.pop()
-        self._note_stack(left)
         self.path.regs = frames[-1].regs
         self.path.regs[0] = result
-        for frame in frames:  # nothing may point into the frame that is gone
-            for index, slot in enumerate(frame.stack):
-                reg = slot.reg if slot is not None else None
-                if reg is not None and reg.kind is RegKind.STACK and reg.frame >= len(frames):
-                    frame.stack[index] = None
         return left.return_pc
 
     def _finish(self) -> None:
@@ -223,27 +213,30 @@ class Exploration:
                 "return-value", self.path.pc, "the program ends without a result in R0",
                 kernel="R0 !read_ok", reg=0,
             )  # fmt: skip
-        self._note_stack(self.path.state.frames[-1])
 
-    def _note_stack(self, frame: Frame) -> None:
-        used = 8 * len(frame.stack)
-        self.stack_bytes[frame.function] = max(self.stack_bytes[frame.function], used)
+    def stack_bytes(self) -> list[int]:
+        """How much of its stack frame each function uses, by index in ``shape.starts``."""
+        return [self.path.stack_bytes.get(index, 0) for index in range(len(self.shape.starts))]
 
     def _check_stack_depth(self) -> None:
-        """The frames of a call chain, each rounded up to 32 bytes, share 512 bytes of stack."""
-        callees: dict[int, list[int]] = {}
-        for caller, callee in self.calls:
-            callees.setdefault(caller, []).append(callee)
+        """The frames of a call chain, each rounded up to 16 bytes, share 512 bytes of stack."""
+        own = [(used + 15) // 16 * 16 for used in self.stack_bytes()]
+        calls = self.shape.calls
 
-        @cache
-        def deepest(function: int) -> int:
-            below = max((deepest(callee) for callee in callees.get(function, [])), default=0)
-            return (max(self.stack_bytes[function], 1) + 31) // 32 * 32 + below
+        def deepest(function: int, frames: int) -> int:
+            if frames > MAX_CALL_FRAMES:  # also where functions call each other in a circle
+                raise Refusal(
+                    "call-depth", self.shape.starts[function],
+                    f"more than {MAX_CALL_FRAMES} nested calls",
+                    kernel=f"the call stack of {frames} frames is too deep !",
+                )  # fmt: skip
+            below = [deepest(callee, frames + 1) for callee in calls[function]]
+            return own[function] + max(below, default=0)
 
-        total = deepest(0) if self.calls else self.stack_bytes[0]
+        total = deepest(0, 1)
         if total > MAX_STACK_BYTES:
             raise Refusal(
                 "call-depth", 0, f"the call chain needs {total} bytes of stack; "
                 f"{MAX_STACK_BYTES} is the limit",
-                kernel=f"combined stack size of {len(self.calls) + 1} calls is {total}. Too large",
+                kernel=f"combined stack size of {len(own)} calls is {total}. Too large",
             )  # fmt: skip

@@ -57,20 +57,23 @@ def atomic(path: Path, insn: Atomic) -> None:
     if insn.op is AtomicOp.LOAD_ACQUIRE or insn.op is AtomicOp.STORE_RELEASE:
         _ordered(path, insn, size)
         return
-    base, operand = path.read(insn.dst), path.read(insn.src)
+    base = path.read(insn.dst)
+    path.read(insn.src)
     if insn.op is AtomicOp.CMPXCHG:
         path.read(0)
     _require_atomic(path, base, insn.dst, insn.offset, size)
+    old = path.number(of_size(size))
     if base.kind is RegKind.STACK:
-        stack.load(path, base, insn.offset, size)
-        stack.store(path, base, insn.offset, size, path.number(of_size(size), operand))
+        if insn.op.value.fetch:
+            old = stack.load(path, base, insn.offset, size)
+        stack.alter(path, base, insn.offset, size)
     else:
         check(path, base, insn.dst, insn.offset, size, write=False)
         check(path, base, insn.dst, insn.offset, size, write=True)
     if insn.op is AtomicOp.CMPXCHG:
-        path.write(0, path.number(of_size(size)))
+        path.write(0, old)
     elif insn.op.value.fetch:
-        path.write(insn.src, path.number(of_size(size)))
+        path.write(insn.src, old)
 
 
 def _ordered(path: Path, insn: Atomic, size: int) -> None:

@@ -20,7 +20,7 @@ _NO_OFFSET = const(0)
 class Path:
     """``regs`` are always those of the innermost frame of ``state``."""
 
-    __slots__ = ("_ids", "_immediates", "_serial", "pc", "regs", "spec", "state")
+    __slots__ = ("_ids", "_immediates", "_serial", "pc", "regs", "spec", "stack_bytes", "state")
 
     def __init__(self, spec: ProgramSpec) -> None:
         self.spec = spec
@@ -28,6 +28,7 @@ class Path:
         self._ids = 0
         self._immediates: dict[int, Reg] = {}
         self.pc = 0
+        self.stack_bytes: dict[int, int] = {}  # by function: how deep its frame was used
         regs: list[Reg | None] = [None] * 11
         regs[1] = self.pointer(RegKind.CTX)
         regs[10] = self.pointer(RegKind.STACK)

@@ -7,12 +7,25 @@ verifiers process the same instructions and give up on the same programs.
 
 from __future__ import annotations
 
+from typing import Final
+
 from beebox.tables.limits import MAX_STATES
 from beebox.verifier.cfg import Shape
 from beebox.verifier.findings import Refusal
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import subset
-from beebox.verifier.state import UNWRITTEN, ZERO, Checkpoint, Reg, Slot, State, mark_precise
+from beebox.verifier.scalar import ANY, subset
+from beebox.verifier.state import (
+    MISC,
+    SPILLED,
+    UNWRITTEN,
+    Checkpoint,
+    Reg,
+    Slot,
+    State,
+    mark_precise,
+)
+
+_ANYTHING: Final = UNWRITTEN + MISC
 
 
 class Pruner:
@@ -50,7 +63,7 @@ class Pruner:
                 return True
             if add:
                 checkpoint.misses += 1
-                if checkpoint.misses > checkpoint.hits * 3 + 3 and not checkpoint.branches:
+                if checkpoint.misses > checkpoint.hits * 3 + 3:
                     checkpoints.pop(index)
                     self.live_now -= 1
         if add:
@@ -127,32 +140,39 @@ def _covers(checkpoint: Checkpoint, state: State) -> bool:
             if slot is None:
                 continue
             now = new_stack[index] if index < len(new_stack) else None
-            if slot is not now and not _covers_slot(pairs, slot, now):
+            if not _covers_slot(pairs, slot, now):
                 return False
     return True
 
 
 def _covers_slot(pairs: _Pairing, old: Slot, new: Slot | None) -> bool:
+    """Bytes that held just any number, or were never written, are covered whatever is there now."""
+    if not old.kinds.strip(_ANYTHING):
+        return True
     if new is None:
         return False
-    if old.reg is not None:
-        if new.reg is None:
-            imprecise = old.reg.kind is RegKind.SCALAR and old.reg not in pairs.precise
-            return imprecise and old.kinds == new.kinds and pairs.unlinked(old.reg)
-        return old.kinds == new.kinds and pairs.covers(old.reg, new.reg)
-    if new.reg is not None and new.reg.kind is not RegKind.SCALAR:
-        return False
-    return all(
-        was in (UNWRITTEN, now) or (was != ZERO and now == ZERO)
-        for was, now in zip(old.kinds, new.kinds, strict=True)
-    )
+    if _spilled_number(old) and (_spilled_number(new) or not new.kinds.strip(_ANYTHING)):
+        return old.reg is not None and pairs.covers(old.reg, new.reg or unbounded())
+    for was, now in zip(old.kinds, new.kinds, strict=True):
+        if was not in _ANYTHING and was != now:
+            return False
+    return old.reg is None or pairs.covers(old.reg, new.reg)
+
+
+def _spilled_number(slot: Slot) -> bool:
+    return slot.reg is not None and slot.kinds == SPILLED and slot.reg.kind is RegKind.SCALAR
+
+
+def unbounded() -> Reg:
+    """What a load of bytes of which nothing is known would give: linked with no register."""
+    return Reg(RegKind.SCALAR, ANY, 0, -1)
 
 
 class _Pairing:
     """Which old value stands for which new one, within one comparison.
 
     Two registers that shared one value when the checkpoint was made were refined together from
-    there on; the new state may use that only if its registers share one value, too.
+    there on; where that mattered (the value is precise), the new ones must share one value, too.
     """
 
     __slots__ = ("_ids", "_values", "precise")
@@ -162,22 +182,18 @@ class _Pairing:
         self._ids: dict[int, int] = {}
         self._values: dict[Reg, Reg] = {}
 
-    def unlinked(self, old: Reg) -> bool:
-        """Whether no register was paired with this value so far."""
-        return old not in self._values
-
     def covers(self, old: Reg, new: Reg | None) -> bool:
         """Whether ``old`` includes ``new``."""
-        if old is new:
-            return self._values.setdefault(old, old) is old
         if new is None or old.kind is not new.kind:
             return False
         if old.kind is RegKind.SCALAR:
-            if self._values.setdefault(old, new) is not new and not old.scalar.is_const:
-                return False
             if old not in self.precise:
                 return True
+            if not old.scalar.is_const and self._values.setdefault(old, new) is not new:
+                return False
             return subset(new.scalar, old.scalar)
+        if old is new and not old.id:
+            return True
         if old.off != new.off or old.map != new.map or old.frame != new.frame:
             return False
         if old.nullable != new.nullable or old.range > new.range:

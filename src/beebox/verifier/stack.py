@@ -12,8 +12,8 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import const, of_size
-from beebox.verifier.state import MISC, SPILLED, UNWRITTEN, ZERO, Reg, Slot
-from beebox.verifier.transfer import zero_extend
+from beebox.verifier.state import MISC, SPILL, SPILLED, UNWRITTEN, ZERO, Reg, Slot
+from beebox.verifier.transfer import truncate
 
 _NOTHING = UNWRITTEN * 8
 
@@ -35,64 +35,98 @@ def reach(path: Path, base: Reg, offset: int, size: int, *, what: str) -> tuple[
             f"{what} of {size} bytes at stack offset {where}; the stack is -{MAX_STACK_BYTES}..0",
             kernel=f"invalid {what} stack off={base.off + offset} size={size}", values=(base,),
         )  # fmt: skip
-    if variable.is_const and low % size and size in (2, 4, 8) and what != "helper access to":
-        raise Refusal(
-            "stack-bounds", path.pc, f"{what} of {size} bytes at the unaligned stack offset {low}",
-            kernel=f"misaligned stack access off {low} size {size}", values=(base,),
-        )  # fmt: skip
+    function = path.state.frames[base.frame].function
+    path.stack_bytes[function] = max(path.stack_bytes.get(function, 0), (7 - low) // 8 * 8)
     return low, high
+
+
+def _aligned(path: Path, base: Reg, offset: int, size: int) -> None:
+    """Loads and stores of the stack must be aligned, whatever the machine."""
+    if (base.off + offset + base.scalar.value) % size or base.scalar.mask % size:
+        raise Refusal(
+            "stack-bounds", path.pc,
+            f"access to {size} bytes of the stack that may be unaligned",
+            kernel=f"misaligned stack access off {base.off + offset} size {size}", values=(base,),
+        )  # fmt: skip
 
 
 def load(path: Path, base: Reg, offset: int, size: int) -> Reg:
     """What a zero-extending load gives."""
+    _aligned(path, base, offset, size)
     low, high = reach(path, base, offset, size, what="read from")
     stack = path.state.frames[base.frame].stack
     if not base.scalar.is_const:
         return _joined(path, stack, low, high, size)
     slot = _slot(stack, low)
+    if slot is None or slot.reg is None:
+        return _joined(path, stack, low, high, size)
+    if size == 8 and slot.kinds == SPILLED:
+        return slot.reg
+    if slot.reg.kind is not RegKind.SCALAR:
+        raise Refusal(
+            "stack-pointer-corrupt", path.pc,
+            f"{size} bytes of an 8-byte pointer are read from the stack",
+            kernel="invalid size of register fill", values=(slot.reg,),
+        )  # fmt: skip
     start = low % 8
-    if slot is not None and slot.reg is not None:
-        if size == 8 and slot.kinds == SPILLED:
-            return slot.reg
-        if slot.reg.kind is not RegKind.SCALAR:
-            raise Refusal(
-                "stack-pointer-corrupt", path.pc,
-                f"{size} bytes of an 8-byte pointer are read from the stack",
-                kernel="invalid size of register fill", values=(slot.reg,),
-            )  # fmt: skip
-        if start == 0 and size <= 4:
+    kinds = slot.kinds[start : start + size]
+    if kinds == SPILL * size:
+        if start == 0:
             return _narrowed(path, slot.reg, size)
-        return path.number(of_size(size))
-    return _joined(path, stack, low, high, size)
+        if slot.reg.scalar.is_const and slot.reg.scalar.value == 0:
+            return path.number(const(0), slot.reg)
+    return path.number(const(0) if kinds == ZERO * size else of_size(size))
 
 
 def store(path: Path, base: Reg, offset: int, size: int, value: Reg) -> None:
     """Write the low ``size`` bytes of ``value``."""
+    _aligned(path, base, offset, size)
     low, high = reach(path, base, offset, size, what="write to")
-    stack = path.state.frames[base.frame].stack
-    is_zero = value.kind is RegKind.SCALAR and value.scalar.is_const and value.scalar.value == 0
+    frames = path.state.frames
+    stack = frames[base.frame].stack
     if not base.scalar.is_const:
         smear(path, base.frame, low, high)
         return
     index = (-low - 1) // 8
     _grow(stack, index)
-    if size == 8:
-        stack[index] = Slot(value, SPILLED)
-        return
+    old, start = stack[index], low % 8
+    kinds = _NOTHING if old is None else old.kinds.replace(SPILL, MISC)
     if value.kind is not RegKind.SCALAR:
+        _check_pointer_spill(path, base, size, value)
+    elif not value.serial:  # precision is kept per value: each stored constant is its own
+        value = path.number(value.scalar)
+    if start == 0:
+        if value.scalar.umax >> 8 * size:
+            value = path.number(value.scalar, value)  # cut off: no copy of the register any more
+        stack[index] = Slot(value, SPILL * size + kinds[size:])
+        return
+    is_zero = value.scalar.is_const and value.scalar.value == 0
+    if is_zero:
+        path.precise(value)
+    kind = ZERO if is_zero else MISC
+    stack[index] = Slot(None, kinds[:start] + kind * size + kinds[start + size :])
+
+
+def _check_pointer_spill(path: Path, base: Reg, size: int, value: Reg) -> None:
+    if size != 8:
         raise Refusal(
             "stack-pointer-corrupt", path.pc,
             f"{size} bytes of an 8-byte pointer are written to the stack",
             kernel="invalid size of register spill", values=(value,),
         )  # fmt: skip
-    old, start = stack[index], low % 8
-    kinds = _NOTHING if old is None else old.kinds
-    kind = ZERO if is_zero else MISC
-    if is_zero:
-        path.precise(value)
-    kinds = kinds[:start] + kind * size + kinds[start + size :]
-    whole = start == 0 and size == 4 and value.scalar.umax <= 0xFFFFFFFF
-    stack[index] = Slot(value if whole else None, kinds)
+    if value.kind is RegKind.STACK and base.frame != len(path.state.frames) - 1:
+        raise Refusal(
+            "stack-pointer-corrupt", path.pc,
+            "a pointer to the stack is stored in the caller's frame, which may outlive it",
+            kernel="cannot spill pointers to stack into stack frame of the caller",
+            values=(value,),
+        )  # fmt: skip
+
+
+def alter(path: Path, base: Reg, offset: int, size: int) -> None:
+    """An atomic operation leaves some number in ``size`` bytes."""
+    _aligned(path, base, offset, size)
+    smear(path, base.frame, *reach(path, base, offset, size, what="write to"))
 
 
 def smear(path: Path, frame: int, low: int, high: int) -> None:
@@ -102,20 +136,14 @@ def smear(path: Path, frame: int, low: int, high: int) -> None:
         index = (-offset - 1) // 8
         _grow(stack, index)
         slot = stack[index]
-        kinds = _NOTHING if slot is None else slot.kinds
+        kinds = _NOTHING if slot is None else slot.kinds.replace(SPILL, MISC)
         at = offset % 8
         stack[index] = Slot(None, kinds[:at] + MISC + kinds[at + 1 :])
 
 
 def observe(path: Path, base: Reg, size: int) -> tuple[int, int]:
-    """A helper reads ``size`` bytes: spilled numbers among them must stay as precise as now."""
-    low, high = reach(path, base, 0, size, what="helper access to")
-    stack = path.state.frames[base.frame].stack
-    for index in range((-high) // 8 if high % 8 == 0 else (-high - 1) // 8, (-low - 1) // 8 + 1):
-        slot = stack[index] if 0 <= index < len(stack) else None
-        if slot is not None and slot.reg is not None and slot.reg.kind is RegKind.SCALAR:
-            path.precise(slot.reg)
-    return low, high
+    """A helper reads ``size`` bytes: any bytes will do, whoever wrote them."""
+    return reach(path, base, 0, size, what="helper access to")
 
 
 def constant_at(path: Path, base: Reg, size: int) -> int | None:
@@ -130,36 +158,28 @@ def constant_at(path: Path, base: Reg, size: int) -> int | None:
     if slot.kinds[start : start + size] == ZERO * size:
         return 0
     reg = slot.reg
-    if start == 0 and reg is not None and reg.kind is RegKind.SCALAR and reg.scalar.is_const:
+    if reg is not None and reg.scalar.is_const and slot.kinds[:size] == SPILL * size:
+        if start or slot.kinds[size : size + 1] == SPILL or reg.kind is not RegKind.SCALAR:
+            return None  # Linux looks at spills of exactly the key's size only
         path.precise(reg)
         return reg.scalar.value & ((1 << 8 * size) - 1)
     return None
 
 
 def _joined(path: Path, stack: list[Slot | None], low: int, high: int, size: int) -> Reg:
-    zero = True
+    """What lies in any of the bytes: 0 where all are known to be 0, else any number."""
     for offset in range(low, high):
         slot = _slot(stack, offset)
-        if slot is not None and slot.reg is not None and slot.reg.kind is not RegKind.SCALAR:
-            raise Refusal(
-                "stack-pointer-corrupt", path.pc, "part of a pointer is read from the stack",
-                kernel="invalid size of register fill", values=(slot.reg,),
-            )  # fmt: skip
-        zero = zero and slot is not None and slot.kinds[offset % 8] == ZERO
-    return path.number(const(0) if zero else of_size(size))
+        if slot is None or slot.kinds[offset % 8] != ZERO:
+            return path.number(of_size(size))
+    return path.number(const(0))
 
 
 def _narrowed(path: Path, value: Reg, size: int) -> Reg:
     """The low bytes of a spilled number, zero-extended."""
-    if size == 4:
-        scalar = zero_extend(value.scalar)
-    elif value.scalar.umax < 1 << 8 * size:
-        scalar = value.scalar
-    elif value.scalar.is_const:
-        scalar = const(value.scalar.value & ((1 << 8 * size) - 1))
-    else:
-        scalar = of_size(size)
-    return value if scalar is value.scalar else path.number(scalar, value)
+    if value.scalar.umax >> 8 * size == 0:
+        return value
+    return path.number(truncate(value.scalar, size), value)
 
 
 def _slot(stack: list[Slot | None], offset: int) -> Slot | None:
@@ -170,8 +190,3 @@ def _slot(stack: list[Slot | None], offset: int) -> Slot | None:
 def _grow(stack: list[Slot | None], index: int) -> None:
     while len(stack) <= index:
         stack.append(None)
-
-
-def depth_bytes(stack: list[Slot | None]) -> int:
-    """How deep the frame's stack was written."""
-    return 8 * len(stack)

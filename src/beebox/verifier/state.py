@@ -15,8 +15,9 @@ from beebox.verifier.scalar import Scalar
 UNWRITTEN = "-"
 MISC = "m"
 ZERO = "0"
-SPILLED = "mmmmmmmm"
-"""Kinds of stack bytes: never written, some number, the number 0."""
+SPILL = "s"
+SPILLED = SPILL * 8
+"""Kinds of stack bytes: never written, some number, the number 0, part of the slot's value."""
 
 
 class Reg:
@@ -79,7 +80,11 @@ class Reg:
 
 
 class Slot:
-    """8 bytes of stack. ``reg`` is set after a whole spill, or a 4-byte one of a number."""
+    """8 bytes of stack.
+
+    ``reg`` is the value whose low bytes lie at the slot's start, as many as ``kinds`` has SPILL:
+    all 8 for a pointer; 1, 2, 4 or 8 for a number.
+    """
 
     __slots__ = ("kinds", "reg")
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 from beebox.isa.semantics import alu as concrete_alu
+from beebox.isa.semantics import swap as concrete_swap
+from beebox.isa.semantics import to_signed
 from beebox.tables.opcodes import AluOp
 from beebox.verifier import tnum
 from beebox.verifier.scalar import (
@@ -23,12 +25,12 @@ from beebox.verifier.scalar import (
     Scalar,
     const,
     make,
-    of_size,
     signed_range,
 )
 
 _NUMBER: Final = {op: index for index, op in enumerate(AluOp)}
 _UNKNOWN: Final = frozenset({AluOp.DIV, AluOp.SDIV, AluOp.MOD, AluOp.SMOD})
+_SHIFTS: Final = frozenset({AluOp.LSH, AluOp.RSH, AluOp.ARSH})
 _memo: dict[tuple[int, int, int], Scalar] = {}
 
 
@@ -40,7 +42,7 @@ def forget() -> None:
 def alu(op: AluOp, x: Scalar, y: Scalar, *, wide: bool) -> Scalar:
     """``x op y`` on 64 bits, or on 32 with a zero-extended result."""
     if op in _UNKNOWN:
-        return ANY if wide else of_size(4)
+        return ANY
     if x.is_const and y.is_const:
         full, bits = (U64, 64) if wide else (U32, 32)
         return const(concrete_alu(op, x.value & full, y.value & full, bits))
@@ -59,15 +61,39 @@ def zero_extend(x: Scalar) -> Scalar:
     return make(x.value & U32, x.mask & U32, x.u32_min, x.u32_max, S64_MIN, S64_MAX, *low)
 
 
+def truncate(x: Scalar, size_bytes: int) -> Scalar:
+    """The low 1, 2, 4 or 8 bytes of ``x``, as a 64-bit number: Linux's ``coerce_reg_to_size``."""
+    full = (1 << 8 * size_bytes) - 1
+    if x.umax <= full:
+        return x
+    if size_bytes == 4:
+        return zero_extend(x)
+    umin, umax = 0, full
+    if x.umin & ~full == x.umax & ~full:
+        umin, umax = x.umin & full, x.umax & full
+    return make(x.value & full, x.mask & full, umin, umax)
+
+
+def swap(x: Scalar, to: str, bits: int) -> Scalar:
+    """The byte order changed: which bits are known survives, ranges only where none move."""
+    if concrete_swap(to, 16, 1) == 1:
+        return truncate(x, bits // 8)
+    return make(concrete_swap(to, bits, x.value), concrete_swap(to, bits, x.mask))
+
+
 def sign_extend(x: Scalar, bits: int, *, wide: bool) -> Scalar:
-    """The low ``bits`` of ``x``, sign-extended to 64 bits or to 32 and then zero-extended."""
-    sign = 1 << (bits - 1)
-    low, high = -sign, sign - 1
-    if bits == 32:
-        low, high = x.s32_min, x.s32_max
-    elif low <= x.smin and x.smax <= high:
-        low, high = x.smin, x.smax
-    widened = signed_range(low, high)
+    """The low ``bits`` of ``x``, sign-extended to 64 bits or to 32 and then zero-extended.
+
+    As in Linux, ranges survive only when sign extension cannot reorder them.
+    """
+    low, high = (x.smin, x.smax) if wide else (x.s32_min, x.s32_max)
+    same_top = low >> bits == high >> bits
+    low, high = to_signed(low, bits), to_signed(high, bits)
+    if same_top and (low < 0) == (high < 0):
+        widened = signed_range(low, high)
+    else:
+        sign = 1 << (bits - 1)
+        widened = signed_range(-sign, sign - 1)
     return widened if wide else zero_extend(widened)
 
 
@@ -95,81 +121,91 @@ def _alu(op: AluOp, x: Scalar, y: Scalar, *, wide: bool) -> Scalar:
         case AluOp.MOV:
             return y if wide else zero_extend(y)
         case AluOp.MOVSX8 | AluOp.MOVSX16 | AluOp.MOVSX32:
-            return sign_extend(y, op.value.offset, wide=wide)
+            return sign_extend(y, op.value.sign_extends, wide=wide)
         case AluOp.NEG:
             return _alu(AluOp.SUB, const(0), x, wide=wide)
         case _:
             pass
+    bits = 64 if wide else 32
     a, b = _Half(x, wide=wide), _Half(y, wide=wide)
-    full, bits = (U64, 64) if wide else (U32, 32)
-    least, most = (S64_MIN, S64_MAX) if wide else (S32_MIN, S32_MAX)
-    value, mask, umin, umax, smin, smax = 0, full, 0, full, least, most
-    match op:
-        case AluOp.ADD:
-            value, mask = tnum.add(a.value, a.mask, b.value, b.mask, full)
-            umin, umax = _wrap_high(a.umin + b.umin, a.umax + b.umax, full)
-            smin, smax = _within(a.smin + b.smin, a.smax + b.smax, least, most)
-        case AluOp.SUB:
-            value, mask = tnum.sub(a.value, a.mask, b.value, b.mask, full)
-            umin, umax = _wrap_low(a.umin - b.umax, a.umax - b.umin, full)
-            smin, smax = _within(a.smin - b.smax, a.smax - b.smin, least, most)
-        case AluOp.MUL:
-            value, mask = tnum.mul(a.value, a.mask, b.value, b.mask, full)
-            if a.umax * b.umax <= full:
-                umin, umax = a.umin * b.umin, a.umax * b.umax
-            corners = [p * q for p in (a.smin, a.smax) for q in (b.smin, b.smax)]
-            smin, smax = _within(min(corners), max(corners), least, most)
-        case AluOp.AND:
-            value = a.value & b.value
-            mask = (a.value | a.mask) & (b.value | b.mask) & ~value
-            umin, umax = value, min(a.umax, b.umax)
-        case AluOp.OR:
-            value = a.value | b.value
-            mask = (a.mask | b.mask) & ~value
-            umin, umax = max(a.umin, b.umin), value | mask
-        case AluOp.XOR:
-            mask = a.mask | b.mask
-            value = (a.value ^ b.value) & ~mask
-            umin, umax = value, value | mask
-        case AluOp.LSH if b.umax < bits:
-            if b.mask == 0:
-                value, mask = a.value << b.value & full, a.mask << b.value & full
-            else:
-                value, mask = 0, full & ~((1 << b.umin) - 1)
-            if a.umax <= full >> b.umax:
-                umin, umax = a.umin << b.umin, a.umax << b.umax
-            if wide and b.mask == 0 and b.value == 32:
-                # `<<= 32; s>>= 32` sign-extends: keep the low half's signed range
-                smin, smax = x.s32_min << 32, x.s32_max << 32
-        case AluOp.RSH if b.umax < bits:
-            if b.mask == 0:
-                value, mask = a.value >> b.value, a.mask >> b.value
-            else:
-                value, mask = 0, full >> b.umin
-            umin, umax = a.umin >> b.umax, a.umax >> b.umin
-        case AluOp.ARSH if b.mask == 0 and b.umax < bits:
-            ext, sign = full ^ (full >> b.value), 1 << (bits - 1)
-            value = a.value >> b.value | (ext if a.value & sign else 0)
-            mask = a.mask >> b.value | (ext if a.mask & sign else 0)
-            smin, smax = a.smin >> b.value, a.smax >> b.value
-        case _:
-            pass  # a shift by an amount that may be too large: anything
+    if op in _SHIFTS and (b.mask or b.value >= bits):
+        return ANY
+    value, mask = _bits(op, a, b, U64 if wide else U32)
+    umin, umax, smin, smax = _ranges(op, a, b, value, mask, bits)
     if not wide:
         return make(value, mask, umin, umax, S64_MIN, S64_MAX, umin, umax, smin, smax)
-    if op in (AluOp.ADD, AluOp.SUB):
-        return make(value, mask, umin, umax, smin, smax, *_low_half(op, x, y))
-    return make(value, mask, umin, umax, smin, smax)
+    if op in (AluOp.RSH, AluOp.ARSH):  # other bits come in from above
+        return make(value, mask, umin, umax, smin, smax)
+    if op is AluOp.LSH and b.value == 32:
+        # `<<= 32; s>>= 32` sign-extends: keep the low half's signed range
+        smin, smax = x.s32_min << 32, x.s32_max << 32
+    low_a, low_b = _Half(x, wide=False), _Half(y, wide=False)
+    low = _ranges(op, low_a, low_b, value & U32, mask & U32, 32)
+    return make(value, mask, umin, umax, smin, smax, *low)
 
 
-def _low_half(op: AluOp, x: Scalar, y: Scalar) -> tuple[int, int, int, int]:
-    """The 32-bit ranges of a 64-bit sum or difference."""
-    if op is AluOp.ADD:
-        low, high = _wrap_high(x.u32_min + y.u32_min, x.u32_max + y.u32_max, U32)
-        slow, shigh = x.s32_min + y.s32_min, x.s32_max + y.s32_max
-    else:
-        low, high = _wrap_low(x.u32_min - y.u32_max, x.u32_max - y.u32_min, U32)
-        slow, shigh = x.s32_min - y.s32_max, x.s32_max - y.s32_min
-    return (low, high, *_within(slow, shigh, S32_MIN, S32_MAX))
+def _bits(op: AluOp, a: _Half, b: _Half, full: int) -> tuple[int, int]:
+    """The tnum of the result. A shift's amount is a constant."""
+    match op:
+        case AluOp.ADD:
+            return tnum.add(a.value, a.mask, b.value, b.mask, full)
+        case AluOp.SUB:
+            return tnum.sub(a.value, a.mask, b.value, b.mask, full)
+        case AluOp.MUL:
+            return tnum.mul(a.value, a.mask, b.value, b.mask, full)
+        case AluOp.AND:
+            value = a.value & b.value
+            return value, (a.value | a.mask) & (b.value | b.mask) & ~value
+        case AluOp.OR:
+            value = a.value | b.value
+            return value, (a.mask | b.mask) & ~value
+        case AluOp.XOR:
+            mask = a.mask | b.mask
+            return (a.value ^ b.value) & ~mask, mask
+        case AluOp.LSH:
+            return a.value << b.value & full, a.mask << b.value & full
+        case AluOp.RSH:
+            return a.value >> b.value, a.mask >> b.value
+        case AluOp.ARSH:
+            sign, ext = full ^ (full >> 1), full ^ (full >> b.value)
+            value = a.value >> b.value | (ext if a.value & sign else 0)
+            return value, a.mask >> b.value | (ext if a.mask & sign else 0)
+        case _:
+            return 0, full
+
+
+def _ranges(
+    op: AluOp, a: _Half, b: _Half, value: int, mask: int, bits: int
+) -> tuple[int, int, int, int]:
+    """``(umin, umax, smin, smax)`` of the result; ``value``, ``mask`` is its tnum."""
+    full, least, most = (U64, S64_MIN, S64_MAX) if bits == 64 else (U32, S32_MIN, S32_MAX)
+    match op:
+        case AluOp.ADD:
+            umin, umax = _wrap_high(a.umin + b.umin, a.umax + b.umax, full)
+            return (umin, umax, *_within(a.smin + b.smin, a.smax + b.smax, least, most))
+        case AluOp.SUB:
+            umin, umax = _wrap_low(a.umin - b.umax, a.umax - b.umin, full)
+            return (umin, umax, *_within(a.smin - b.smax, a.smax - b.smin, least, most))
+        case AluOp.MUL:
+            corners = [p * q for p in (a.smin, a.smax) for q in (b.smin, b.smax)]
+            smin, smax = _within(min(corners), max(corners), least, most)
+            if a.umax * b.umax <= full:
+                return a.umin * b.umin, a.umax * b.umax, smin, smax
+            return 0, full, smin, smax
+        case AluOp.AND:
+            return value, min(a.umax, b.umax), least, most
+        case AluOp.OR:
+            return max(a.umin, b.umin), value | mask, least, most
+        case AluOp.XOR:
+            return value, value | mask, least, most
+        case AluOp.LSH if b.umax < bits and a.umax <= 1 << (bits - 1 - b.umax):
+            return a.umin << b.umin, a.umax << b.umax, least, most
+        case AluOp.RSH:
+            return a.umin >> b.umax, a.umax >> b.umin, least, most
+        case AluOp.ARSH:
+            return 0, full, a.smin >> b.value, a.smax >> b.value
+        case _:
+            return 0, full, least, most
 
 
 def _wrap_high(low: int, high: int, full: int) -> tuple[int, int]:

@@ -52,14 +52,7 @@ def verify(spec: ProgramSpec, *, profile: str = "kernel") -> Report:
         exploration.run()
     except Refusal as refusal:
         findings = (_finding(spec, refusal),)
-    except (
-        RecursionError,
-        MemoryError,
-        ArithmeticError,
-        LookupError,
-        TypeError,
-        ValueError,
-    ) as bug:
+    except _OUR_FAULTS as bug:
         pc = exploration.path.pc if exploration is not None else 0
         text = f"{type(bug).__name__}: {bug}"
         findings = (_finding(spec, Refusal("internal", pc, text)),)
@@ -101,7 +94,7 @@ def _verified(
     ranges = function_ranges(measured, len(spec.slots))
     subprograms = tuple(
         SubprogramFact(start, end, names.get(start, f"func_{start}"), used)
-        for (start, end), used in zip(ranges, exploration.stack_bytes, strict=True)
+        for (start, end), used in zip(ranges, exploration.stack_bytes(), strict=True)
     )
     return VerifiedProgram(
         spec=spec,
