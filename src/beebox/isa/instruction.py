@@ -33,17 +33,32 @@ class Reg(IntEnum):
 
 
 Operand: TypeAlias = Reg | int
-"""A register, or a signed 32-bit immediate."""
+"""A register, or a signed 32-bit immediate.
+
+``Reg.R1 == 1`` holds, as the wire wants it, but an instruction with the one as its operand never
+equals the same instruction with the other.
+"""
+
+
+def _same(a: Operand, b: Operand) -> bool:
+    return a == b and isinstance(a, Reg) == isinstance(b, Reg)
 
 
 @dataclass(frozen=True, slots=True)
-class Alu:
+class Alu:  # noqa: PLW1641 -- the dataclass makes __hash__
     """``dst = dst op src``, on 64 bits or, zero-extending, on 32."""
 
     op: AluOp
     dst: Reg
     src: Operand
     wide: bool = True
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Alu)
+            and _same(self.src, other.src)
+            and (self.op, self.dst, self.wide) == (other.op, other.dst, other.wide)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +163,20 @@ class LoadPacket:
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class Store:  # noqa: PLW1641 -- the dataclass makes __hash__
     """``*(size *)(dst + offset) = src``."""
 
     dst: Reg
     offset: int
     src: Operand
     size: Size
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Store)
+            and _same(self.src, other.src)
+            and (self.dst, self.offset, self.size) == (other.dst, other.offset, other.size)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +209,7 @@ class MayGoto:
 
 
 @dataclass(frozen=True, slots=True)
-class JumpIf:
+class JumpIf:  # noqa: PLW1641 -- the dataclass makes __hash__
     """``if dst op src: pc += offset``; ``wide`` compares 64 bits, else 32."""
 
     op: JmpOp
@@ -195,6 +217,14 @@ class JumpIf:
     src: Operand
     offset: int
     wide: bool = True
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, JumpIf)
+            and _same(self.src, other.src)
+            and (self.op, self.dst, self.offset, self.wide)
+            == (other.op, other.dst, other.offset, other.wide)
+        )
 
 
 class CallKind(IntEnum):
