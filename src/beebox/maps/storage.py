@@ -41,7 +41,7 @@ class Storage:
         return self.data[offset : offset + 4 * count].view(np.uint32)
 
     def rows(self, offset: int, count: int, stride: int) -> npt.NDArray[np.uint8]:
-        """``count`` records of ``stride`` bytes from ``offset`` on: a writable view, (count, stride)."""
+        """``count`` records of ``stride`` bytes from ``offset`` on, (count, stride): a writable view."""
         return self.data[offset : offset + count * stride].reshape(count, stride)
 
 

@@ -85,7 +85,7 @@ def read_capture(path: str | Path) -> Capture:
 def parse_capture(data: bytes | npt.NDArray[np.uint8], *, file: str = "<capture>") -> Capture:
     """The capture in ``data``, which it keeps. Raises :exc:`CaptureError`."""
     content = np.frombuffer(data, dtype=np.uint8) if isinstance(data, bytes) else data
-    view = memoryview(content)
+    view = content.data
     order, unit_ns = _header(view, file)
     record = struct.Struct(order + "IIII")
     end = len(view)

@@ -75,9 +75,9 @@ class JitEngine:
         self._storages = []  # the code holds their addresses
         for number, name in enumerate(sorted(program.maps)):
             # Numbered, not named: a map called otherwise does not change the cached code.
-            code = map_code(maps[name].spec, f"map{number}", cpus=cpus)
+            operations = map_code(maps[name].spec, f"map{number}", cpus=cpus)
             storage = maps[name].storage
-            codes[name], addresses[code.storage] = code, storage.address
+            codes[name], addresses[operations.storage] = operations, storage.address
             self._storages.append(storage)
         helpers = {id_: helper_code(HELPERS[id_].name) for id_ in program.helpers & NATIVE}
         text = jit.lower(program, maps=codes, helpers=helpers)

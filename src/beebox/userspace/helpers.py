@@ -79,7 +79,8 @@ def get_smp_processor_id(machine: Machine, *_: int) -> int:
 
 def get_prandom_u32(machine: Machine, *_: int) -> int:
     """The upper half of splitmix64's next number."""
-    state = machine.runtime.prandom_state = (machine.runtime.prandom_state + _GAMMA) & _U64
+    state = (int(machine.runtime.prandom_state) + _GAMMA) & _U64
+    machine.runtime.prandom_state = state
     z = (state ^ (state >> 30)) * _MIX_1 & _U64
     z = (z ^ (z >> 27)) * _MIX_2 & _U64
     return (z ^ (z >> 31)) >> 32
@@ -125,7 +126,7 @@ def xdp_adjust_meta(machine: Machine, _ctx: int, delta: int, *_: int) -> int:
 def csum_diff(
     _machine: Machine, old: int, old_size: int, new: int, new_size: int, seed: int
 ) -> int:
-    """seed + sum(new) - sum(old) in one's complement, folded to 16 bits."""
+    """The seed + sum(new) - sum(old) in one's complement, folded to 16 bits."""
     removed, added, total = old_size & _U32, new_size & _U32, seed & _U32
     if removed and added:
         total = _fold(_partial(new, added, total) + (_partial(old, removed, 0) ^ _U32))

@@ -32,11 +32,9 @@ from beebox.compiler.dialect import (
     pause,
     ptr,
     storage,
-    store_u8,
     store_u32,
     store_u32_relaxed,
     store_u32_release,
-    u8,
     u32,
     u64,
     unlikely,
@@ -180,7 +178,6 @@ def find(key: ptr, hashed: u64) -> ptr | None:
             return None
         if link == END | bucket:
             return None
-    return None
 
 
 @inline

@@ -166,7 +166,7 @@ def partial(data: ptr, size: u32, seed: u64) -> u64:
 @export
 @cold
 def csum_diff(rt: ptr, old: ptr, old_size: i64, new: ptr, new_size: i64, seed: i64) -> i64:
-    """seed + sum(new) - sum(old), folded to 16 bits."""
+    """The seed + sum(new) - sum(old), folded to 16 bits."""
     removed = u32(old_size)
     added = u32(new_size)
     total = u64(u32(seed))

@@ -48,7 +48,7 @@ PLUS: Final = 0x2B
 SPACE: Final = 0x20
 C: Final = 0x63
 D: Final = 0x64
-I: Final = 0x69
+LOWER_I: Final = 0x69
 L: Final = 0x6C
 U: Final = 0x75
 UPPER_X: Final = 0x58
@@ -174,7 +174,7 @@ def trace_printk(rt: ptr, fmt: ptr, fmt_size: i64, a: i64, b: i64, c: i64) -> i6
                 i += 1
                 char = load_u8(fmt + i)
         i += 1
-        signed = char == D or char == I
+        signed = char == D or char == LOWER_I
         hexadecimal = char == LOWER_X or char == UPPER_X
         if not signed and not hexadecimal and char != U:
             return i64(-EINVAL)
