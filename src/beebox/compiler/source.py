@@ -6,14 +6,14 @@ import re
 from pathlib import Path
 from typing import Final
 
-from beebox.compiler import bpf, frontend
+from beebox.compiler import bpf, frontend, ir
 from beebox.errors import CodegenError, CompileError, InputError
 from beebox.llvm import worker
 from beebox.obj import reader
 from beebox.obj.model import ObjectSpec
 
 MAX_SOURCE_BYTES: Final = 1 << 20
-_PLACED: Final = re.compile(r"error: (?P<file>.+?):(?P<line>\d+):(?P<column>\d+): (?P<text>.*)")
+_FUNCTION: Final = re.compile(r"in function (?P<name>\S+) ")
 _STACK: Final = re.compile(r"stack limit|stack arguments|stack size", re.IGNORECASE)
 
 
@@ -42,27 +42,27 @@ def compile_source(text: str, *, file: str) -> ObjectSpec:
     try:
         data = worker.compile_bpf(bpf.lower(module))
     except CodegenError as error:
-        found = _limit_exceeded(error, module.sources, file)
+        found = _limit_exceeded(error, module)
         if found is None:
             raise
         raise found from error
     return reader.read(data, file=file)
 
 
-def _limit_exceeded(error: CodegenError, sources: dict[str, str], file: str) -> CompileError | None:
+def _limit_exceeded(error: CodegenError, module: ir.Module) -> CompileError | None:
     """The refusal that a diagnostic of LLVM stands for, when the fault is the source's."""
     if not _STACK.search(error.diagnostic):
         return None
-    where, line, column = file, 1, 1
-    placed = _PLACED.search(error.diagnostic)
-    if placed and placed["file"] in sources and int(placed["line"]):
-        where, line, column = placed["file"], int(placed["line"]), max(1, int(placed["column"]))
-    lines = sources.get(where, "").splitlines()
+    named = _FUNCTION.search(error.diagnostic)
+    spans = [f.span for f in module.functions if named and f.name == named["name"]]
+    span = spans[0] if spans else ir.Span(module.file, 1, 1, 2)
+    lines = module.sources.get(span.file, "").splitlines()
     return CompileError(
         "the variables of this function need more than the 512 bytes of stack that BPF has",
-        file=where,
-        line=line,
-        column=column,
-        source_line=lines[line - 1] if line <= len(lines) else "",
+        file=span.file,
+        line=span.line,
+        column=span.column,
+        source_line=lines[span.line - 1] if span.line <= len(lines) else "",
+        width=span.end_column - span.column,
         hint="keep large structs in a per-CPU array of one element",
     )
