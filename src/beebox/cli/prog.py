@@ -9,8 +9,9 @@ from typing import Any, Final
 import click
 
 from beebox import api
+from beebox.backend import Program
 from beebox.cli.knobs import set_option, with_knobs
-from beebox.cli.output import current, example, global_options
+from beebox.cli.output import Output, current, example, global_options
 from beebox.errors import InputError
 from beebox.isa.disassembler import listing
 from beebox.obj.linker import link
@@ -117,6 +118,7 @@ def run(
     with api.load(spec, kernel=kernel, engine=engine, programs=[name]) as live:
         program = live.programs[name]
         result = program.test_run(packet, repeat=_repeat(asked.get("repeat", "1")))
+        show_log(program, output)
     target = asked.get("data_out")
     if target is not None:
         _write(Path(target), result.data_out)
@@ -140,6 +142,19 @@ def run(
     if target is None:
         output.text(f"Packet after: {len(result.data_out)} bytes")
     return 0
+
+
+def show_log(program: Program, output: Output) -> None:
+    """What a userspace program printed, on stderr; Linux keeps its own log (trace_pipe)."""
+    log = getattr(program, "log", None)
+    if log is None:
+        return
+    for record in log.records():
+        seconds, rest = divmod(record.time_ns, 1_000_000_000)
+        text = record.text.rstrip("\n")
+        output.status(f"[{record.cpu:03}] {seconds}.{rest // 1000:06}: {text}")
+    if log.lost:
+        output.status(f"{log.lost} messages found no room in the log")
 
 
 def _asked(words: tuple[str, ...]) -> dict[str, str]:
