@@ -43,11 +43,12 @@ def lower_batch(verified: VerifiedProgram) -> str:
     """IR of ``void @run_batch``, the loop over n packets.
 
     Arguments: ``i64 n, ptr packets, ptr offsets, ptr lengths, ptr verdicts, ptr times_ns, ptr
-    context, ptr rt, ptr scratch, ptr out_lengths, ptr out_moves``. ``offsets`` (u64) and ``times_ns`` (u64 or null), ``lengths`` and ``verdicts`` (u32) have n
-    elements; ``context`` is the private context to start from. The last three matter only where
-    :func:`reads_only` is false: ``scratch`` holds headroom and the longest packet, a page at least;
-    ``out_lengths`` (u32 or null) gets each packet's length afterwards, ``out_moves`` (i32 or null)
-    how far its first byte moved. Put it in one module with ``vm.jit.lower``.
+    context, ptr rt, ptr scratch, ptr out_lengths, ptr out_moves``. ``offsets`` (u64), ``lengths``
+    and ``verdicts`` (u32) and ``times_ns`` (u64, or null: the clock stands) have n elements;
+    ``context`` is the private context to start from. The last three matter only where
+    :func:`reads_only` is false: ``scratch`` holds headroom and the longest packet, a page at
+    least; ``out_lengths`` (u32 or null) gets each packet's length afterwards, ``out_moves`` (i32
+    or null) how far its first byte moved. Put it in one module with ``vm.jit.lower``.
     """
     return _BATCH.format(
         prepare=_IN_PLACE if reads_only(verified) else _COPY,

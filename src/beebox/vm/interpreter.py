@@ -255,6 +255,10 @@ class Interpreter:
         dst, src, offset, size = insn.dst, insn.src, insn.offset, insn.size.value.bytes
         read, write, mask = READERS[size], WRITERS[size], (1 << size * 8) - 1
         op, fetch, after = insn.op, insn.op.value.fetch, pc + 1
+        if op is AtomicOp.LOAD_ACQUIRE:  # one thread, so order is kept anyway
+            return self._load(Load(dst, src, offset, insn.size), pc)
+        if op is AtomicOp.STORE_RELEASE:
+            return self._store(Store(dst, offset, src, insn.size), pc)
         if op not in _COMBINE and op is not AtomicOp.CMPXCHG:
             raise NotSupportedError(f"{op.value.mnemonic} at insn {pc} in the interpreter")
         combine = _COMBINE.get(op)

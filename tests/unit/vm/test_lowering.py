@@ -1,0 +1,96 @@
+"""The shape of the proved lowering: pointers stay pointers, facts are used, limits are said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import engines
+import pytest
+
+from beebox.errors import NotSupportedError
+from beebox.maps.code import map_code
+from beebox.tables.helpers import ArgKind
+from beebox.vm.jit import lower, merge_modules
+from beebox.vm.lowering_calls import HelperCode
+
+CODES = {name: map_code(spec, f"map_{name}") for name, spec in engines.MAPS.items()}
+PARSE = """
+r2 = *(u32 *)(r1 + 0)
+r3 = *(u32 *)(r1 + 4)
+r4 = r2
+r4 += 14
+r0 = 1
+if r4 > r3 goto out
+r0 = *(u16 *)(r2 + 12)
+out:
+exit
+"""
+
+
+def test_packet_programs_have_no_integer_addresses():
+    text = lower(engines.accepted(PARSE, {}), maps={}, helpers={})
+    assert "inttoptr" not in text
+    assert "ptrtoint" not in text
+    assert "icmp ugt ptr" in text
+
+
+def test_separate_stack_slots_are_separate_allocas():
+    body = "*(u64 *)(r10 - 8) = 1\n*(u32 *)(r10 - 64) = 2\nr0 = *(u64 *)(r10 - 8)\nexit"
+    text = lower(engines.accepted(body, {}), maps={}, helpers={})
+    assert "%stack8 = alloca [8 x i8]" in text
+    assert "%stack64 = alloca [8 x i8]" in text
+
+
+def test_a_passed_frame_pointer_keeps_the_stack_whole():
+    body = (
+        "*(u64 *)(r10 - 8) = 1\n*(u64 *)(r10 - 64) = 2\nr1 = r10\nr1 += -8\ncall sub\nexit\n"
+        "sub:\nr0 = *(u64 *)(r1 - 56)\nexit"
+    )
+    text = lower(engines.accepted(body, {}), maps={}, helpers={})
+    assert "%stack64 = alloca [64 x i8]" in text
+
+
+def test_branches_never_taken_are_not_compiled():
+    body = "r1 = 5\nr0 = 1\nif r1 == 5 goto +1\nr0 = 2\nexit"
+    text = lower(engines.accepted(body, {}), maps={}, helpers={})
+    assert "br i1" not in text
+
+
+def test_missing_edges_lead_to_a_plain_return():
+    verified = engines.accepted(PARSE, {})
+    regs = list(verified.regs)
+    regs[6] = None
+    text = lower(replace(verified, regs=tuple(regs)), maps={}, helpers={})
+    assert "unreached:\n  ret i64 -1" in text
+
+
+def test_map_calls_are_direct():
+    body = """
+*(u32 *)(r10 - 4) = 1
+r2 = r10
+r2 += -4
+r1 = map[table] ll
+call 1
+r0 = 0
+exit
+"""
+    text = lower(engines.accepted(body), maps=CODES, helpers={})
+    assert "call ptr @map_table_lookup(ptr %rt, ptr %s4)" in text
+
+
+def test_helpers_take_typed_arguments():
+    def code(symbol: str) -> HelperCode:
+        ir = f"define internal i64 @{symbol}(ptr %rt, ptr %c, i64 %d) {{\n  ret i64 %d\n}}"
+        return HelperCode(symbol, ir, (ArgKind.CTX, ArgKind.ANYTHING))
+
+    verified = engines.accepted("r2 = 4\ncall 44\nr0 = 0\nexit", {})
+    text = lower(verified, maps={}, helpers={44: code("helper_xdp_adjust_head")})
+    assert "call i64 @helper_xdp_adjust_head(ptr %rt, ptr %t" in text
+    with pytest.raises(NotSupportedError):
+        lower(verified, maps={}, helpers={})
+
+
+def test_merging_keeps_one_declaration_and_no_declared_definition():
+    one = "declare i64 @f(i64)\n@s = external global i8\ndefine i64 @g() {\n  ret i64 0\n}"
+    two = "declare i64 @f(i64)\ndeclare i64 @g()\n@s = external global i8"
+    assert merge_modules([one, two]) == one + "\n"
