@@ -20,6 +20,7 @@ class Strings:
             raise BtfError("the string section does not begin and end with NUL")
         self.data = data
         self._names: dict[int, str] = {0: ""}
+        self._texts: dict[int, str] = {}
         self._left = 16 * len(data) + 65_536
 
     def name(self, offset: int) -> str:
@@ -36,7 +37,10 @@ class Strings:
 
     def text(self, offset: int) -> str:
         """The string at ``offset`` for people (file names, source lines): bad bytes are shown."""
-        return self._bytes(offset).decode(errors="backslashreplace")
+        known = self._texts.get(offset)
+        if known is None:
+            known = self._texts[offset] = self._bytes(offset).decode(errors="backslashreplace")
+        return known
 
     def _bytes(self, offset: int) -> bytes:
         if offset == 0 and not self.data:
