@@ -41,6 +41,9 @@ def compile_source(text: str, *, file: str) -> ObjectSpec:
     module = frontend.analyze(text, file=file)
     try:
         data = worker.compile_bpf(bpf.lower(module))
+    except RecursionError:
+        problem = "this source is nested too deeply"
+        raise CompileError(problem, file=file, line=1, column=1) from None
     except CodegenError as error:
         found = _limit_exceeded(error, module)
         if found is None:

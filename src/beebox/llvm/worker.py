@@ -125,9 +125,9 @@ class Worker:
 def _start() -> subprocess.Popen[bytes]:
     if not sys.executable:
         raise NotSupportedError("code generation without a Python executable")
-    places = [place for place in sys.path if place and not place.endswith(".zip")]
+    places = [place for place in sys.path if place]
     process = subprocess.Popen(  # noqa: S603 -- our own file, by our own interpreter
-        [sys.executable, "-P", "-S", str(_SERVER)],
+        [sys.executable, "-P", "-S", "-W", "ignore", str(_SERVER)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
