@@ -7,7 +7,7 @@ The IR depends on the map's shape and symbol only: the storage's address stays s
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, assert_never
@@ -17,7 +17,6 @@ from beebox.compiler.ir import Module
 from beebox.maps import layout
 from beebox.maps.layout import ArrayLayout, HashLayout
 from beebox.obj.model import MapSpec
-from beebox.tables.map_types import MapFlags
 
 RT_CPU_OFFSET: Final = 16  # of the runtime block: the native ABI that vm.memory owns
 
@@ -60,20 +59,7 @@ def map_code(spec: MapSpec, symbol: str, *, cpus: int = 1) -> MapCode:
 
 def operations(spec: MapSpec, symbol: str, *, cpus: int = 1) -> str:
     """The IR with its exported functions external: for code called from Python."""
-    return native.lower(_module(shape_of(spec), cpus), prefix=f"{symbol}_")
-
-
-def shape_of(spec: MapSpec) -> MapSpec:
-    """The spec without what the code does not depend on."""
-    return replace(
-        spec,
-        name="",
-        flags=MapFlags.NONE,
-        key_type_id=0,
-        value_type_id=0,
-        contents=None,
-        frozen=False,
-    )
+    return native.lower(_module(layout.shape_of(spec), cpus), prefix=f"{symbol}_")
 
 
 @lru_cache(maxsize=256)
@@ -81,7 +67,7 @@ def _module(shape: MapSpec, cpus: int) -> Module:
     where = layout.layout_of(shape, cpus=cpus)
     constants = {
         "VALUE_SIZE": shape.value_size,
-        "USER_VALUE_SIZE": user_value_size(shape, cpus=cpus),
+        "USER_VALUE_SIZE": layout.user_value_size(shape, cpus=cpus),
         "VALUE_STRIDE": where.value_stride,
         "MAX_ENTRIES": shape.max_entries,
         "PER_CPU": int(shape.type.value.per_cpu),
@@ -112,10 +98,3 @@ def _module(shape: MapSpec, cpus: int) -> Module:
         case _:
             assert_never(where)
     return frontend.analyze_native(_SOURCES / source, constants=constants)
-
-
-def user_value_size(spec: MapSpec, *, cpus: int) -> int:
-    """The bytes of one value in bpf(2): per-CPU maps give all CPUs' slots, padded to 8 bytes."""
-    if spec.type.value.per_cpu:
-        return layout.padded(spec.value_size) * cpus
-    return spec.value_size

@@ -164,3 +164,23 @@ def _array_layout(spec: MapSpec, cpus: int) -> ArrayLayout:
         cpus=cpus,
         size=ARRAY_ELEMENTS + stride * spec.max_entries,
     )
+
+
+def shape_of(spec: MapSpec) -> MapSpec:
+    """The spec without what the code does not depend on."""
+    return replace(
+        spec,
+        name="",
+        flags=MapFlags.NONE,
+        key_type_id=0,
+        value_type_id=0,
+        contents=None,
+        frozen=False,
+    )
+
+
+def user_value_size(spec: MapSpec, *, cpus: int) -> int:
+    """The bytes of one value in bpf(2): per-CPU maps give all CPUs' slots, padded to 8 bytes."""
+    if spec.type.value.per_cpu:
+        return padded(spec.value_size) * cpus
+    return spec.value_size

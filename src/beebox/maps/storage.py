@@ -41,7 +41,7 @@ class Storage:
         return self.data[offset : offset + 4 * count].view(np.uint32)
 
     def rows(self, offset: int, count: int, stride: int) -> npt.NDArray[np.uint8]:
-        """``count`` records of ``stride`` bytes from ``offset`` on, (count, stride): a writable view."""
+        """A writable view of ``count`` records of ``stride`` bytes: (count, stride)."""
         return self.data[offset : offset + count * stride].reshape(count, stride)
 
 

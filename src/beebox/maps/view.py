@@ -20,8 +20,7 @@ import numpy.typing as npt
 from beebox.errors import InputError, KeyExists, KeyNotFound, MapError, MapFull
 from beebox.llvm import native, worker
 from beebox.maps import layout
-from beebox.maps.code import operations, shape_of, user_value_size
-from beebox.maps.layout import ArrayLayout, HashLayout, layout_of
+from beebox.maps.layout import ArrayLayout, HashLayout, layout_of, shape_of, user_value_size
 from beebox.maps.storage import Operations, Storage
 from beebox.obj.model import MapSpec
 from beebox.tables.map_types import MapFlags, MapOp, UpdateFlags
@@ -225,4 +224,9 @@ class LiveMap:
 
 @lru_cache(maxsize=64)
 def _compiled(shape: MapSpec, cpus: int) -> bytes:
-    return worker.compile_native(operations(shape, _SYMBOL, cpus=cpus))
+    def make_ir() -> str:
+        from beebox.maps.code import operations  # noqa: PLC0415 -- the compiler, on a miss only
+
+        return operations(shape, _SYMBOL, cpus=cpus)
+
+    return worker.compile_native_for(f"map {shape!r} {cpus}".encode(), make_ir)
