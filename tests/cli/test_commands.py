@@ -1,0 +1,194 @@
+"""Each command's result, formats and exit status."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Beebox = Callable[..., Any]
+
+FINDING_FIELDS = {
+    "code", "insn", "file", "line", "column", "message", "hint", "kernel_message",
+}  # fmt: skip
+PROGRAM_FIELDS = {
+    "name", "section", "type", "verdict", "insns_processed", "states", "time_ns", "findings",
+}  # fmt: skip
+DROP_SHORT = """
+.license "GPL"
+.map seen array key=4 value=8 max_entries=1
+.section "xdp"
+drop:
+    *(u32 *)(r10 - 4) = 0
+    r1 = map[seen] ll
+    r2 = r10
+    r2 += -4
+    call bpf_map_lookup_elem#1
+    if r0 == 0 goto out
+    r1 = 1
+    lock *(u64 *)(r0 + 0) += r1
+out:
+    r0 = 1
+    exit
+"""
+
+
+@pytest.fixture
+def assembly(tmp_path: Path) -> Path:
+    path = tmp_path / "drop.s"
+    path.write_text(DROP_SHORT)
+    return path
+
+
+def test_verify_accepts_the_firewall(beebox: Beebox) -> None:
+    done = beebox("verify", "-j", "examples/firewall.py")
+    assert done.status == 0
+    assert set(done.json) == {"file", "programs"}
+    (program,) = done.json["programs"]
+    assert set(program) == PROGRAM_FIELDS
+    assert (program["verdict"], program["findings"]) == ("accepted", [])
+    assert (program["section"], program["type"]) == ("xdp", "xdp")
+    assert program["insns_processed"] > 100
+
+
+def test_verify_rejects_the_unsafe_example_at_its_line(beebox: Beebox, repository: Path) -> None:
+    done = beebox("-j", "verify", "examples/unsafe.py")
+    assert done.status == 1
+    (program,) = done.json["programs"]
+    assert program["verdict"] == "rejected"
+    finding = program["findings"][0]
+    assert set(finding) == FINDING_FIELDS
+    source = (repository / "examples/unsafe.py").read_text().splitlines()
+    assert "histogram.slots[ip.tos] += 1" in source[finding["line"] - 1]
+    assert finding["code"] == "map-value-bounds"
+
+
+def test_verify_for_people_shows_the_line_and_the_hint(beebox: Beebox) -> None:
+    done = beebox("verify", "examples/unsafe.py")
+    assert done.status == 1
+    assert "examples/unsafe.py:36" in done.out
+    assert "help:" in done.out
+    assert "\x1b[" not in done.out
+
+
+def test_compile_writes_an_object_that_verifies_the_same(beebox: Beebox, tmp_path: Path) -> None:
+    target = tmp_path / "count.o"
+    assert beebox("compile", "examples/count.py", "-o", target).status == 0
+    assert target.read_bytes().startswith(b"\x7fELF")
+    source = beebox("verify", "-j", "examples/count.py").json["programs"]
+    compiled = beebox("verify", "-j", target).json["programs"]
+    volatile = ("time_ns",)
+    for row in source + compiled:
+        for name in volatile:
+            row.pop(name)
+    assert compiled == source
+
+
+def test_compile_refuses_an_object(beebox: Beebox, tmp_path: Path) -> None:
+    target = tmp_path / "x.o"
+    target.write_bytes(b"\x7fELF")
+    assert beebox("compile", target).status == 2
+
+
+def test_dump_shows_instructions_below_their_lines(beebox: Beebox) -> None:
+    done = beebox("prog", "dump", "xlated", "examples/count.py")
+    assert done.status == 0
+    assert "examples/count.py:" in done.out
+    assert "exit" in done.out
+    as_json = beebox("prog", "dump", "xlated", "examples/count.py:count_packets", "-p").json
+    (program,) = as_json["programs"]
+    assert program["name"] == "count_packets"
+    assert [row["disasm"] for row in program["insns"]][-1] == "exit"
+
+
+@pytest.mark.parametrize("engine", ["jit", "interpreter"])
+def test_run_gives_verdict_and_packet(
+    beebox: Beebox, assembly: Path, packet: Path, tmp_path: Path, engine: str
+) -> None:
+    after = tmp_path / "after.bin"
+    words = ["data_in", packet, "data_out", after, "repeat", "5"]
+    done = beebox("prog", "run", f"{assembly}:drop", *words, "--engine", engine, "-j")
+    assert done.status == 0
+    assert set(done.json) == {"retval", "duration", "data_out", "repeat", "engine"}
+    assert (done.json["retval"], done.json["repeat"], done.json["engine"]) == (1, 5, engine)
+    assert bytes.fromhex(done.json["data_out"]) == packet.read_bytes() == after.read_bytes()
+    assert isinstance(done.json["duration"], int)
+
+
+def test_run_reads_standard_input(beebox: Beebox, assembly: Path) -> None:
+    done = beebox("prog", "run", assembly, "data_in", "-", data=bytes(64))
+    assert done.status == 0
+    assert "Return value: 1 (DROP)" in done.out
+
+
+@pytest.mark.linux
+def test_run_on_linux_agrees(beebox: Beebox, packet: Path) -> None:
+    words = ("prog", "run", "-j", "examples/count.py", "data_in", packet)
+    linux = beebox(*words, "--kernel", "linux").json
+    userspace = beebox(*words).json
+    assert linux["engine"] == "linux"
+    assert (linux["retval"], linux["data_out"]) == (userspace["retval"], userspace["data_out"])
+
+
+def test_run_without_the_right_to_bpf_says_so(command: Path, repository: Path) -> None:
+    done = subprocess.run(
+        [command, "prog", "run", "-j", "examples/count.py", "data_in", "-", "--kernel", "linux"],
+        cwd=repository,
+        input=bytes(64),
+        capture_output=True,
+        check=False,
+        preexec_fn=_drop_capabilities if os.geteuid() == 0 else None,
+    )
+    assert done.returncode == 1
+    assert b"NotSupportedError" in done.stdout
+    assert b"CAP_BPF" in done.stdout
+
+
+def _drop_capabilities() -> None:
+    """Stay root by name, without the capabilities that bpf(2) asks for, after exec too."""
+    import ctypes  # noqa: PLC0415 -- only in the child
+
+    libc = ctypes.CDLL(None)
+    for capability in (12, 21, 38, 39):  # CAP_NET_ADMIN, SYS_ADMIN, PERFMON, BPF
+        libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+
+
+@pytest.mark.parametrize("engine", ["jit", "interpreter"])
+def test_replay_counts_every_packet(beebox: Beebox, engine: str) -> None:
+    done = beebox("replay", "-j", "examples/count.py", "examples/capture.pcap", "--engine", engine)
+    assert done.status == 0
+    result = done.json
+    assert set(result) == {"packets", "bytes", "verdicts", "maps", "ns_per_packet", "seconds"}
+    assert result["packets"] == sum(result["verdicts"].values()) == 4703
+    protocols = {row["key"]: row["value"] for row in result["maps"]["protocols"]}
+    assert protocols[1]["packets"] == 40
+    counted = sum(row["packets"] for row in protocols.values())
+    assert 0 < counted <= result["packets"]
+
+
+def test_replay_is_the_same_in_both_engines_and_every_time(beebox: Beebox) -> None:
+    words = ("replay", "-j", "examples/firewall.py", "examples/capture.pcap", "--engine")
+    results = [beebox(*words, engine).json for engine in ("jit", "interpreter", "jit")]
+    for result in results:
+        del result["ns_per_packet"], result["seconds"]
+    assert results[0] == results[1] == results[2]
+    assert set(results[0]["verdicts"]) == {"DROP", "PASS"}
+
+
+def test_knobs_change_the_verdicts(beebox: Beebox) -> None:
+    words = ("replay", "-j", "examples/firewall.py", "examples/capture.pcap", "--set")
+    strict = beebox(*words, "syn_limit=1").json["verdicts"]["DROP"]
+    loose = beebox(*words, "syn_limit=1000000").json["verdicts"]["DROP"]
+    assert strict > loose
+
+
+def test_tables_are_plain_off_a_terminal(beebox: Beebox) -> None:
+    done = beebox("replay", "examples/count.py", "examples/capture.pcap")
+    assert done.status == 0
+    assert "4703 packets" in done.out
+    assert done.out.isascii()
+    assert "\x1b" not in done.out + done.err
