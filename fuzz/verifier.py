@@ -12,6 +12,7 @@ import random
 import time
 from collections import Counter
 from contextlib import ExitStack
+from typing import Self
 
 from beebox.isa.disassembler import listing
 from beebox.isa.instruction import (
@@ -374,7 +375,7 @@ def program(seed: int) -> ProgramSpec:
 class Oracle:
     """The running kernel, with the maps of :data:`MAPS` made once. A context manager."""
 
-    def __enter__(self) -> Oracle:
+    def __enter__(self) -> Self:
         self._resources = ExitStack()
         live = self._resources.enter_context(LinuxKernel().load(ObjectSpec({}, MAPS)))
         self._fds = {name: live.maps[name].fd for name in MAPS}
@@ -414,9 +415,8 @@ def main() -> None:
             if ours.accepted != theirs.accepted:
                 disagreed.append(seed)
                 if len(disagreed) <= options.show:
-                    print(
-                        f"=== seed {seed}\n{describe(spec, ours, oracle.verdict(spec, log_level=7))}"
-                    )
+                    logged = oracle.verdict(spec, log_level=7)
+                    print(f"=== seed {seed}\n{describe(spec, ours, logged)}")
             elif ours.accepted:
                 same = ours.insns_processed == theirs.insns_processed
                 counts["same instruction count" if same else "other instruction count"] += 1

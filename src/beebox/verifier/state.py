@@ -25,7 +25,7 @@ class Reg:
 
     For pointers ``scalar`` is the variable part of the offset and ``off`` the constant part;
     ``range`` counts the packet bytes proven behind the variable part, for packet pointers of one
-    ``id``.
+    ``id``. ``marked`` is a note of :func:`mark_precise`, the only field that changes.
     """
 
     __slots__ = (
@@ -33,6 +33,7 @@ class Reg:
         "id",
         "kind",
         "map",
+        "marked",
         "nullable",
         "off",
         "p1",
@@ -71,6 +72,7 @@ class Reg:
         self.nullable = nullable
         self.p1 = p1
         self.p2 = p2
+        self.marked: Checkpoint | None = None
 
     def __repr__(self) -> str:
         if self.kind is RegKind.SCALAR:
@@ -164,16 +166,16 @@ def mark_precise(value: Reg, checkpoint: Checkpoint | None) -> None:
     """Record, in every checkpoint of the path, the values that ``value`` was computed from.
 
     Terminates: serials fall along the graph; a checkpoint that learns nothing new ends the walk.
+    A value whose sources a checkpoint knows already carries it in ``marked``.
     """
     needed = [value]
     while checkpoint is not None:
         older: list[Reg] = []
-        seen: set[Reg] = set()
         while needed:
             reg = needed.pop()
             if reg.serial > checkpoint.serial:
-                if reg not in seen:
-                    seen.add(reg)
+                if reg.marked is not checkpoint:
+                    reg.marked = checkpoint
                     needed.extend(parent for parent in (reg.p1, reg.p2) if parent is not None)
             elif reg not in checkpoint.precise:
                 checkpoint.precise.add(reg)
