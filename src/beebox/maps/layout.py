@@ -18,7 +18,7 @@ a constant distance. A per-CPU value is one slot per possible CPU, each padded t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, assert_never
 
 from beebox.errors import MapError
