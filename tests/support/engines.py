@@ -17,9 +17,9 @@ from beebox.tables.program_types import ProgramType
 from beebox.verifier.result import VerifiedProgram
 from beebox.verifier.verify import verify
 from beebox.vm.interpreter import Interpreter, Machine
-from beebox.vm.jit import PROGRAM, lower
+from beebox.vm.jit import lower
 from beebox.vm.lowering_calls import MAP_DELETE, MAP_LOOKUP, MAP_UPDATE
-from beebox.vm.memory import Memory, Packet, Runtime, address_of, region_at
+from beebox.vm.memory import PROGRAM, Memory, Packet, Runtime, address_of, region_at
 
 MAPS = {
     "values": MapSpec("values", MapType.ARRAY, 4, 64, 2),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from beebox.compiler import bpf, frontend, ir
 from beebox.errors import CodegenError, CompileError, InputError
-from beebox.llvm import worker
+from beebox.llvm import cache, worker
 from beebox.obj import reader
 from beebox.obj.model import ObjectSpec
+
+if TYPE_CHECKING:
+    from beebox.compiler import ir
 
 MAX_SOURCE_BYTES: Final = 1 << 20
 _FUNCTION: Final = re.compile(r"in function (?P<name>\S+) ")
@@ -38,6 +41,21 @@ def compile_source(text: str, *, file: str) -> ObjectSpec:
     """
     if len(text) > MAX_SOURCE_BYTES:
         raise InputError(f"{file}: a source of {len(text)} characters; at most {MAX_SOURCE_BYTES}")
+    made_from = json.dumps([file, text]).encode()
+    key = cache.key(made_from, {"kind": "source", "package": cache.package_fingerprint()})
+    known = cache.get(key)
+    if known is not None:
+        return reader.read(known, file=file)
+    from beebox.obj import writer  # noqa: PLC0415 -- as in _compile
+
+    spec = _compile(text, file)
+    cache.put(key, writer.write(spec))
+    return spec
+
+
+def _compile(text: str, file: str) -> ObjectSpec:
+    from beebox.compiler import bpf, frontend  # noqa: PLC0415 -- a source seen before spares them
+
     module = frontend.analyze(text, file=file)
     try:
         data = worker.compile_bpf(bpf.lower(module))
@@ -54,6 +72,8 @@ def compile_source(text: str, *, file: str) -> ObjectSpec:
 
 def _limit_exceeded(error: CodegenError, module: ir.Module) -> CompileError | None:
     """The refusal that a diagnostic of LLVM stands for, when the fault is the source's."""
+    from beebox.compiler import ir  # noqa: PLC0415 -- as in _compile
+
     if not _STACK.search(error.diagnostic):
         return None
     named = _FUNCTION.search(error.diagnostic)

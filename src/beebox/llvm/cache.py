@@ -140,6 +140,24 @@ def _path() -> Path | None:
 
 
 @functools.cache
+def package_fingerprint() -> str:
+    """The state of beebox's own sources, as a digest of their names, sizes and times.
+
+    Part of the key of whatever the compiler or the lowerings made: a newer beebox, or an edited
+    checkout, never reads what an older one wrote.
+    """
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        for name in sorted(files):
+            if name.endswith(".py"):
+                status = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118 -- 200 files
+                digest.update(f"{folder}/{name} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+@functools.cache
 def _generator() -> str:
     """What turns IR into objects, as a digest: our server's text and llvmlite's version.
 

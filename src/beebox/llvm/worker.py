@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -44,17 +45,34 @@ def compile_native(ir: str, *, opt: int = 2, deadline: float = DEADLINE_SECONDS)
 
     Raises as :func:`compile_bpf`.
     """
+    return _compile(ir, _native_options("native", opt), deadline)
+
+
+def compile_native_for(identity: bytes, make_ir: Callable[[], str]) -> bytes:
+    """As ``compile_native(make_ir())``, found in the cache by what the IR is made from.
+
+    ``identity`` must determine the IR together with beebox's own sources; a hit makes no IR.
+    """
+    options = {**_native_options("identity", 2), "package": cache.package_fingerprint()}
+    key = cache.key(identity, options)
+    found = cache.get(key)
+    if found is None:
+        found = compile_native(make_ir())
+        cache.put(key, found)
+    return found
+
+
+def _native_options(kind: str, opt: int) -> dict[str, str | int]:
     from beebox.llvm import host  # noqa: PLC0415 -- loads llvmlite, which BPF from the cache spares
 
     target = host.target()
-    options: dict[str, str | int] = {
-        "kind": "native",
+    return {
+        "kind": kind,
         "triple": target.triple,
         "cpu": target.cpu,
         "features": target.features,
         "opt": opt,
     }
-    return _compile(ir, options, deadline)
 
 
 def _compile(ir: str, options: dict[str, str | int], deadline: float) -> bytes:

@@ -14,8 +14,8 @@ from typing import Final
 from beebox.btf.types import Btf
 from beebox.errors import ObjectError
 from beebox.isa.codec import decode
-from beebox.obj import dwarf, variables
 from beebox.obj import maps as map_definitions
+from beebox.obj import variables
 from beebox.obj.elf import Elf, SectionType, Symbol, SymbolBind, SymbolType
 from beebox.obj.elf import read as read_elf
 from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec, VarRange
@@ -162,6 +162,8 @@ def _variables(elf: Elf, functions: tuple[Function, ...]) -> dict[str, tuple[Var
     if at is not None and elf.sections[at].size:
         found = variables.parse(elf.sections[at].contents)
     else:
+        from beebox.obj import dwarf  # noqa: PLC0415 -- only objects without our own table
+
         found = dwarf.read_variables(elf, functions)
     sizes = {function.name: function.size // 8 for function in functions}
     return {

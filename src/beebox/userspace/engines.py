@@ -13,18 +13,21 @@ import numpy as np
 import numpy.typing as npt
 
 from beebox.llvm import native, worker
-from beebox.maps.code import MapCode, map_code
 from beebox.maps.view import LiveMap
 from beebox.tables.helpers import HELPERS
 from beebox.tables.map_types import MapFlags
 from beebox.userspace.captures import Capture
-from beebox.userspace.helpers import python_helpers
 from beebox.userspace.native_helpers import NATIVE, helper_code
 from beebox.userspace.runtime import Environment
 from beebox.verifier.result import VerifiedProgram
-from beebox.vm import batch, jit
-from beebox.vm.interpreter import Interpreter, Machine
-from beebox.vm.memory import BATCH_SIGNATURE, PROGRAM_SIGNATURE, Memory, region_at
+from beebox.vm.memory import (
+    BATCH_SIGNATURE,
+    PROGRAM,
+    PROGRAM_SIGNATURE,
+    RUN_BATCH,
+    Memory,
+    region_at,
+)
 
 _U32: Final = (1 << 32) - 1
 
@@ -70,23 +73,18 @@ class JitEngine:
         cpus: int,
     ) -> None:
         self._environment = environment
-        codes: dict[str, MapCode] = {}
-        addresses: dict[str, int] = {}
-        self._storages = []  # the code holds their addresses
-        for number, name in enumerate(sorted(program.maps)):
-            # Numbered, not named: a map called otherwise does not change the cached code.
-            operations = map_code(maps[name].spec, f"map{number}", cpus=cpus)
-            storage = maps[name].storage
-            codes[name], addresses[operations.storage] = operations, storage.address
-            self._storages.append(storage)
-        helpers = {id_: helper_code(HELPERS[id_].name) for id_ in program.helpers & NATIVE}
-        text = jit.lower(program, maps=codes, helpers=helpers)
-        compiled = worker.compile_native(jit.merge_modules([text, batch.lower_batch(program)]))
+        self._storages = [maps[name].storage for name in sorted(program.maps)]  # code holds them
+        compiled = worker.compile_native_for(
+            f"{program.digest} {program.profile} {cpus}".encode(), lambda: _lower(program, cpus)
+        )
+        addresses = {
+            f"map{number}_storage": storage.address for number, storage in enumerate(self._storages)
+        }
         self._code_bytes = len(compiled)
-        exports = (jit.PROGRAM, batch.RUN_BATCH)
+        exports = (PROGRAM, RUN_BATCH)
         code = native.link(compiled, imports=addresses, exports=exports)
-        self._program = code.function(jit.PROGRAM, *PROGRAM_SIGNATURE)
-        self._batch = code.function(batch.RUN_BATCH, *BATCH_SIGNATURE)
+        self._program = code.function(PROGRAM, *PROGRAM_SIGNATURE)
+        self._batch = code.function(RUN_BATCH, *BATCH_SIGNATURE)
 
     @property
     def code_bytes(self) -> int:
@@ -126,6 +124,23 @@ class JitEngine:
         return verdicts, time.perf_counter_ns() - start
 
 
+def _lower(program: VerifiedProgram, cpus: int) -> str:
+    """The program, its batch loop, maps and helpers as one module.
+
+    Maps are numbered, not named, in the order of their names: the digest tells their shapes.
+    """
+    from beebox.maps.code import map_code  # noqa: PLC0415 -- cached code needs no lowering
+    from beebox.vm import batch, jit  # noqa: PLC0415 -- the same
+
+    codes = {
+        name: map_code(program.spec.maps[name], f"map{number}", cpus=cpus)
+        for number, name in enumerate(sorted(program.maps))
+    }
+    helpers = {id_: helper_code(HELPERS[id_].name) for id_ in program.helpers & NATIVE}
+    text = jit.lower(program, maps=codes, helpers=helpers)
+    return jit.merge_modules([text, batch.lower_batch(program)])
+
+
 class InterpreterEngine:
     """The program one instruction at a time, every access checked."""
 
@@ -135,6 +150,9 @@ class InterpreterEngine:
     def __init__(
         self, program: VerifiedProgram, maps: Mapping[str, LiveMap], environment: Environment
     ) -> None:
+        from beebox.userspace.helpers import python_helpers  # noqa: PLC0415 -- this engine only
+        from beebox.vm.interpreter import Interpreter, Machine  # noqa: PLC0415 -- the same
+
         self._environment = environment
         self._storages = [maps[name].storage for name in sorted(program.maps)]
         memory = Memory()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from beebox.compiler import frontend, native
 from beebox.tables.helpers import HELPER_BY_NAME, ArgKind
 from beebox.userspace.trace import MAX_TEXT_BYTES, MAX_WIDTH
-from beebox.vm.lowering_calls import HelperCode
 from beebox.vm.memory import CONTEXT_FIELDS, RUNTIME_FIELDS
+
+if TYPE_CHECKING:
+    from beebox.vm.lowering_calls import HelperCode
 
 _SOURCES: Final = Path(__file__).with_name("source")
 _EXTERNAL: Final = re.compile(r"^define (?!internal)", re.MULTILINE)
@@ -55,6 +56,8 @@ NATIVE: Final = frozenset(HELPER_BY_NAME[name].id for name in _SOURCE_OF)
 @cache
 def helper_code(name: str) -> HelperCode:
     """The code of one helper; its ``ir`` may define others too."""
+    from beebox.vm.lowering_calls import HelperCode  # noqa: PLC0415 -- the same
+
     row = HELPER_BY_NAME[name]
     kinds = tuple(arg.kind for arg in row.args) + (_VARIADIC if row.variadic else ())
     return HelperCode(f"helper_{name}", _text(_SOURCE_OF[name]), kinds)
@@ -62,5 +65,7 @@ def helper_code(name: str) -> HelperCode:
 
 @cache
 def _text(source: str) -> str:
+    from beebox.compiler import frontend, native  # noqa: PLC0415 -- code from the cache needs none
+
     module = frontend.analyze_native(_SOURCES / source, constants=_CONSTANTS)
     return _EXTERNAL.sub("define internal ", native.lower(module, prefix="helper_"))

@@ -13,10 +13,8 @@ from beebox.isa.instruction import Atomic, Store
 from beebox.tables.helpers import HELPERS
 from beebox.tables.limits import XDP_FRAME_HEADER_BYTES, XDP_HEADROOM_BYTES, XDP_LINEAR_BYTES
 from beebox.verifier.result import RegKind, VerifiedProgram
-from beebox.vm.jit import PROGRAM
-from beebox.vm.memory import CONTEXT_BYTES, CONTEXT_FIELDS, RUNTIME_FIELDS
+from beebox.vm.memory import CONTEXT_BYTES, CONTEXT_FIELDS, PROGRAM, RUN_BATCH, RUNTIME_FIELDS
 
-RUN_BATCH: Final = "run_batch"
 FAST_CALL: Final = "fast_call"
 FAST_RUNTIME: Final = "fast_runtime"  # an import of the fast call: the runtime block's address
 MAX_FAST_BYTES: Final = 65_535  # of a packet that the fast call copies

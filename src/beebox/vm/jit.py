@@ -35,9 +35,8 @@ from beebox.vm.body import UNREACHED, Body, form_of
 from beebox.vm.lowering_alu import condition, lower_alu, lower_swap
 from beebox.vm.lowering_calls import HelperCode, Signature, lower_helper, lower_subprogram
 from beebox.vm.lowering_memory import lower_atomic, lower_imm64, lower_load, lower_store
-from beebox.vm.memory import CONTEXT_BYTES, RUNTIME_BYTES
+from beebox.vm.memory import CONTEXT_BYTES, PROGRAM, RUNTIME_BYTES
 
-PROGRAM: Final = "bpf_program"
 _INTRINSICS: Final = (
     "declare void @llvm.memset.p0.i64(ptr writeonly, i8, i64, i1 immarg)",
     *(f"declare i{bits} @llvm.bswap.i{bits}(i{bits})" for bits in (16, 32, 64)),

@@ -217,6 +217,10 @@ WRITERS: Final[MappingProxyType[int, Callable[[memoryview, int, int], None]]] = 
 """Unsigned stores: bytes -> ``pack_into``."""
 
 
+PROGRAM: Final = "bpf_program"
+RUN_BATCH: Final = "run_batch"
+"""Symbols of what ``vm.jit`` and ``vm.batch`` define."""
+
 PROGRAM_SIGNATURE: Final = (ctypes.c_uint64, (ctypes.c_void_p, ctypes.c_void_p))
 """``vm.jit``'s program for ``NativeCode.function``: context and runtime block -> R0."""
 
