@@ -345,13 +345,17 @@ def _body(
     places = {at for at, _ in placed} | {pc}
     targets = {_target(at, insn) for at, insn in placed} & places
     comments = {info.pc: info for info in lines}
+    place = ("", 0)
     out: list[str] = []
     for at, insn in placed:
         if at in targets:
             out.append(f".L{at}:")
         shown = _insn_text(at, insn, targets, starts)
-        if at in comments and comments[at].text != shown:
-            out.append(f"    ; {_comment(comments[at])}")
+        info = comments.get(at)
+        if info is not None and (info.file, info.line) != place:
+            place = (info.file, info.line)
+            if info.text != shown:
+                out.append(f"    ; {_comment(info)}")
         out.append((f"{at:>5}: " if numbered else "    ") + shown)
     if pc in targets:
         out.append(f".L{pc}:")
