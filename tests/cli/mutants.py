@@ -25,7 +25,8 @@ ROOT = Path(__file__).parent.parent.parent
 SECONDS_PER_CASE = 20
 MEMORY_BYTES = 6 << 30
 RESIDENT_KIB = 1 << 20
-CAPTURE_BYTES = 20_000
+HEADER_BYTES = 64
+CODE_BYTES = 500
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF)
 
 
@@ -50,6 +51,15 @@ def damage_bytes(data: bytes, rng: random.Random) -> bytes:
                     del out[at + 1 :]
         if not out:
             out = bytearray(b"\0")
+    return bytes(out)
+
+
+def damage_code(code: bytes, rng: random.Random) -> bytes:
+    """Change one or two bytes, keeping the length."""
+    out = bytearray(code)
+    for _ in range(rng.choice((1, 2))):
+        at = rng.randrange(len(out))
+        out[at] = rng.choice((out[at] ^ 1 << rng.randrange(8), *INTERESTING))
     return bytes(out)
 
 
@@ -102,7 +112,13 @@ def objects(number: int, rng: random.Random, folder: Path) -> list[str]:
     """A damaged object, verified or run in either engine."""
     name = ("count.py", "firewall.py")[number % 2]
     path = folder / "mutant.o"
-    path.write_bytes(damage_bytes(compiled(name), rng))
+    data = compiled(name)
+    if number % 4 < 3:  # aim at the instructions, which follow the file's header
+        end = HEADER_BYTES + CODE_BYTES
+        code = data[HEADER_BYTES:end]
+        path.write_bytes(data[:HEADER_BYTES] + damage_code(code, rng) + data[end:])
+    else:
+        path.write_bytes(damage_bytes(data, rng))
     packet = str(ROOT / "LICENSE")
     match number % 8:
         case 0:
@@ -129,10 +145,18 @@ def captures(number: int, rng: random.Random, folder: Path) -> list[str]:
     """The start of the example capture, damaged, under the counting example."""
     spec = folder / "count.o"
     spec.write_bytes(compiled("count.py"))
-    start = (ROOT / "examples" / "capture.pcap").read_bytes()[:CAPTURE_BYTES]
     path = folder / "mutant.pcap"
-    path.write_bytes(damage_bytes(start[: rng.choice((40, 2000, CAPTURE_BYTES))], rng))
+    path.write_bytes(damage_bytes(first_packets(rng.choice((1, 20, 100))), rng))
     return ["replay", str(spec), str(path), "--engine", ("jit", "interpreter")[number % 2]]
+
+
+def first_packets(count: int) -> bytes:
+    """The example capture cut after whole records."""
+    data = (ROOT / "examples" / "capture.pcap").read_bytes()
+    at = 24
+    for _ in range(count):
+        at += 16 + int.from_bytes(data[at + 8 : at + 12], "little")
+    return data[:at]
 
 
 def sources(number: int, rng: random.Random, folder: Path) -> list[str]:
