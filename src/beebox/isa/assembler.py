@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from beebox.isa.grammar import Parsed, parse, register_name
+from beebox.isa.grammar import Parsed, parse
 from beebox.isa.instruction import (
     Call,
     CallKind,
@@ -20,6 +20,7 @@ from beebox.isa.instruction import (
     SubprogRef,
     slot_count,
 )
+from beebox.isa.operands import register_name
 from beebox.isa.tokens import Statement, statements
 from beebox.tables.limits import MAX_INSNS
 

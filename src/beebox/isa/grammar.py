@@ -7,7 +7,6 @@ called ``atomic64_*`` on ``r`` registers, 16-byte loads known by their ``(18)`` 
 from __future__ import annotations
 
 import difflib
-import re
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -36,6 +35,21 @@ from beebox.isa.instruction import (
     SubprogRef,
     Swap,
 )
+from beebox.isa.operands import (
+    Register,
+    is_register,
+    need_wide,
+    size_named,
+    take_immediate,
+    take_offset,
+    take_operand,
+    take_place,
+    take_ranged,
+    take_register,
+    take_source,
+    take_typed_place,
+    take_wide_register,
+)
 from beebox.isa.tokens import Statement, Token
 from beebox.tables.helpers import HELPER_BY_NAME, HELPERS
 from beebox.tables.opcodes import (
@@ -51,11 +65,9 @@ from beebox.tables.opcodes import (
     Size,
 )
 
-_REGISTER: Final = re.compile(r"([rw])(\d{1,3})", re.ASCII)
 _BINARY: Final = {op.value.symbol: op for op in AluOp if " " not in op.value.symbol}
 _EXTENDED: Final = {f"s{op.value.sign_extends}": op for op in AluOp if op.value.sign_extends}
 _COMPARISONS: Final = {op.value.symbol: op for op in JmpOp}
-_UNSIGNED: Final = {size.value.ctype: size for size in Size}
 _SIGNED: Final = {size.value.signed_ctype: size for size in Size if size.value.signed_ctype}
 _LOCKED: Final = {op.value.symbol: op for op in AtomicOp if op.value.symbol}
 _SWAPS: Final = {f"{to}{bits}": (to, bits) for to in SWAPS for bits in SWAP_BITS}
@@ -96,27 +108,12 @@ class Parsed:
     target: Target | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Register:
-    reg: Reg
-    wide: bool
-    token: Token
-
-    def same(self, other: _Register) -> bool:
-        return self.reg is other.reg and self.wide == other.wide
-
-
 def parse(line: Statement) -> Parsed:
     """The one instruction of ``line``; raises :exc:`beebox.errors.AssemblyError`."""
     opcode = _log_prefix(line)
     parsed = _instruction(line, opcode)
     line.end()
     return parsed
-
-
-def register_name(name: str) -> bool:
-    """Whether the assembler would read ``name`` as a register."""
-    return _REGISTER.fullmatch(name) is not None
 
 
 def _log_prefix(line: Statement) -> str | None:
@@ -131,7 +128,7 @@ def _log_prefix(line: Statement) -> str | None:
 
 def _instruction(line: Statement, opcode: str | None) -> Parsed:
     first = line.peek()
-    if _is_register(first):
+    if is_register(first):
         return Parsed(_assignment(line, opcode))
     if first.text == "*":
         return Parsed(_store(line))
@@ -168,17 +165,17 @@ def _unknown(line: Statement, word: str, token: Token) -> NoReturn:
 
 
 def _assignment(line: Statement, opcode: str | None) -> Instruction:
-    dst = _register(line)
+    dst = take_register(line)
     symbol = line.take()
     if symbol.text in _BINARY and symbol.text != "=":
         op = _BINARY[symbol.text]
-        return Alu(op, dst.reg, _operand(line, dst), dst.wide)
+        return Alu(op, dst.reg, take_operand(line, dst), dst.wide)
     if symbol.text != "=":
         line.fail(f"no operation `{symbol.text}`", token=symbol)
     value = line.peek()
-    if value.text == "-" and _is_register(line.peek(1)):
+    if value.text == "-" and is_register(line.peek(1)):
         line.take()
-        if not dst.same(_register(line)):
+        if not dst.same(take_register(line)):
             line.fail("a negation is in place", token=value, hint="move the register first")
         return Alu(AluOp.NEG, dst.reg, 0, dst.wide)
     if value.text in ("-", "+") or value.kind == "number":
@@ -187,71 +184,73 @@ def _assignment(line: Statement, opcode: str | None) -> Instruction:
         return _sign_extending_move(line, dst)
     if value.text == "*":
         return _load(line, dst)
-    if _is_register(value):
-        src = _source(line, dst)
+    if is_register(value):
+        src = take_source(line, dst)
         if line.peek().text in _SWAPS:
             return _swap(line, dst, line.take(), src)
         return Alu(AluOp.MOV, dst.reg, src.reg, dst.wide)
     return _function(line, dst)
 
 
-def _move_number(line: Statement, dst: _Register, opcode: str | None) -> Instruction:
+def _move_number(line: Statement, dst: Register, opcode: str | None) -> Instruction:
     token = line.peek()
     start = line.at
     value = line.number()
     if line.accept("ll") or opcode == _LDDW_PREFIX:
-        _need_wide(line, dst)
+        need_wide(line, dst)
         if not -(1 << 63) <= value < 1 << 64:
             line.fail("a number of more than 64 bits", token=token)
         return LoadImm64(dst.reg, value & ((1 << 64) - 1))
     line.at = start
-    return Alu(AluOp.MOV, dst.reg, _immediate(line, patterns=not dst.wide), dst.wide)
+    return Alu(AluOp.MOV, dst.reg, take_immediate(line, patterns=not dst.wide), dst.wide)
 
 
-def _sign_extending_move(line: Statement, dst: _Register) -> Instruction:
+def _sign_extending_move(line: Statement, dst: Register) -> Instruction:
     line.expect("(")
     token = line.take()
     op = _EXTENDED.get(token.text)
     if op is None or (op.value.wide_only and not dst.wide):
         line.fail(f"no sign-extending move `({token.text})`", token=token)
     line.expect(")")
-    return Alu(op, dst.reg, _source(line, dst).reg, dst.wide)
+    return Alu(op, dst.reg, take_source(line, dst).reg, dst.wide)
 
 
-def _load(line: Statement, dst: _Register) -> Instruction:
+def _load(line: Statement, dst: Register) -> Instruction:
     line.expect("*")
     line.expect("(")
     token = line.take()
     signed = token.text in _SIGNED
-    size = _SIGNED[token.text] if signed else _size(line, token)
+    size = _SIGNED[token.text] if signed else size_named(line, token)
     line.expect("*")
     line.expect(")")
     if line.accept("skb"):
         return _load_packet(line, dst, size, token)
     if signed or size is Size.DW:
-        _need_wide(line, dst)
-    base, offset = _place(line)
+        need_wide(line, dst)
+    base, offset = take_place(line)
     return Load(dst.reg, base, offset, size, signed)
 
 
-def _load_packet(line: Statement, dst: _Register, size: Size, token: Token) -> Instruction:
+def _load_packet(line: Statement, dst: Register, size: Size, token: Token) -> Instruction:
     if dst.reg is not Reg.R0 or size is Size.DW or token.text in _SIGNED:
         line.fail("a packet load gives r0 a u8, u16 or u32", token=token)
     line.expect("[")
-    if not _is_register(line.peek()):
-        insn = LoadPacket(Mode.ABS, size, Reg.R0, _immediate(line))
+    if not is_register(line.peek()):
+        insn = LoadPacket(Mode.ABS, size, Reg.R0, take_immediate(line))
     else:
-        src = _wide_register(line)
-        insn = LoadPacket(Mode.IND, size, src, 0 if line.peek().text == "]" else _offset(line, 32))
+        src = take_wide_register(line)
+        insn = LoadPacket(
+            Mode.IND, size, src, 0 if line.peek().text == "]" else take_offset(line, 32)
+        )
     line.expect("]")
     return insn
 
 
-def _function(line: Statement, dst: _Register) -> Instruction:
+def _function(line: Statement, dst: Register) -> Instruction:
     """``r1 = NAME...``: everything that looks like a call or an element."""
     token = line.take()
     if token.text in _SWAPS:
-        return _swap(line, dst, token, _source(line, dst))
+        return _swap(line, dst, token, take_source(line, dst))
     if token.text == "addr_space_cast":
         return _addr_space_cast(line, dst, token)
     if token.text in _LLVM_EXCHANGES:
@@ -261,13 +260,13 @@ def _function(line: Statement, dst: _Register) -> Instruction:
         return _exchange(line, dst, _FETCHES[token.text], None)
     if token.text == "load_acquire":
         line.expect("(")
-        base, offset, size = _typed_place(line)
+        base, offset, size = take_typed_place(line)
         line.expect(")")
         return Atomic(AtomicOp.LOAD_ACQUIRE, dst.reg, offset, base, size)
     value = _symbol(line, token)
     if value is None:
         line.fail(f"`{token.text}` is no value", token=token)
-    _need_wide(line, dst)
+    need_wide(line, dst)
     line.expect("ll")
     return LoadImm64(dst.reg, value)
 
@@ -276,15 +275,15 @@ def _symbol(line: Statement, token: Token) -> Imm64 | None:
     if token.text in _PSEUDO_BY_NAME:
         row = _PSEUDO_BY_NAME[token.text]
         line.expect("(")
-        low = _immediate(line, patterns=True)
-        high = _immediate(line, patterns=True) if row.high and line.accept(",") else 0
+        low = take_immediate(line, patterns=True)
+        high = take_immediate(line, patterns=True) if row.high and line.accept(",") else 0
         line.expect(")")
         return PseudoImm64(row.src, low, high)
     if token.text not in ("map", "global", "func", "ksym"):
         return None
     line.expect("[")
     name = line.name()
-    offset = _offset(line, 64) if token.text == "global" and line.peek().text != "]" else 0
+    offset = take_offset(line, 64) if token.text == "global" and line.peek().text != "]" else 0
     line.expect("]")
     match token.text:
         case "map":
@@ -297,88 +296,88 @@ def _symbol(line: Statement, token: Token) -> Imm64 | None:
             return KsymRef(name)
 
 
-def _swap(line: Statement, dst: _Register, token: Token, src: _Register) -> Instruction:
+def _swap(line: Statement, dst: Register, token: Token, src: Register) -> Instruction:
     if not dst.same(src):
         line.fail("a byte swap is in place", token=src.token, hint="move the register first")
-    _need_wide(line, dst)
+    need_wide(line, dst)
     to, bits = _SWAPS[token.text]
     return Swap(to, bits, dst.reg)
 
 
-def _addr_space_cast(line: Statement, dst: _Register, token: Token) -> Instruction:
+def _addr_space_cast(line: Statement, dst: Register, token: Token) -> Instruction:
     line.expect("(")
-    src = _wide_register(line)
+    src = take_wide_register(line)
     line.expect(",")
     to = line.number()
     line.expect(",")
     spaces = (to, line.number())
     line.expect(")")
-    _need_wide(line, dst)
+    need_wide(line, dst)
     if spaces not in ADDR_SPACE_CASTS.values():
         line.fail("a cast is between the spaces 0 and 1", token=token)
     return AddrSpaceCast(dst.reg, src, *spaces)
 
 
-def _exchange(line: Statement, dst: _Register, op: AtomicOp, size: Size | None) -> Instruction:
+def _exchange(line: Statement, dst: Register, op: AtomicOp, size: Size | None) -> Instruction:
     """What fetches: the address, for cmpxchg R0, then the register that also takes the result."""
     line.expect("(")
     if size is None:
-        base, offset, size = _typed_place(line)
+        base, offset, size = take_typed_place(line)
     else:
-        base, offset = _place(line, closed=False)
+        base, offset = take_place(line, closed=False)
     if size not in (Size.W, Size.DW):
         line.fail("an atomic operation has 32 or 64 bits")
     line.expect(",")
-    result = _register(line)
+    result = take_register(line)
     if not dst.same(result):
         line.fail("the old value goes to the register of the operand", token=result.token)
     if op is AtomicOp.CMPXCHG:
         if dst.reg is not Reg.R0:
             line.fail("a compare-and-exchange compares with r0", token=dst.token)
         line.expect(",")
-        result = _register(line)
+        result = take_register(line)
     line.expect(")")
     return Atomic(op, base, offset, result.reg, size)
 
 
 def _locked(line: Statement) -> Instruction:
     line.expect("*")
-    base, offset, size = _typed_place(line)
+    base, offset, size = take_typed_place(line)
     symbol = line.take()
     op = _LOCKED.get(symbol.text)
     if op is None or size not in (Size.W, Size.DW):
         line.fail(f"no atomic `{symbol.text}` of {size.value.bytes * 8} bits", token=symbol)
-    return Atomic(op, base, offset, _register(line).reg, size)
+    return Atomic(op, base, offset, take_register(line).reg, size)
 
 
 def _store_release(line: Statement) -> Instruction:
     line.expect("(")
-    base, offset, size = _typed_place(line)
+    base, offset, size = take_typed_place(line)
     line.expect(",")
-    src = _register(line)
+    src = take_register(line)
     line.expect(")")
     return Atomic(AtomicOp.STORE_RELEASE, base, offset, src.reg, size)
 
 
 def _store(line: Statement) -> Instruction:
     line.expect("*")
-    base, offset, size = _typed_place(line)
+    base, offset, size = take_typed_place(line)
     line.expect("=")
-    if not _is_register(line.peek()):
-        return Store(base, offset, _immediate(line, patterns=size is not Size.DW), size)
-    src = _register(line)
+    if not is_register(line.peek()):
+        return Store(base, offset, take_immediate(line, patterns=size is not Size.DW), size)
+    src = take_register(line)
     if size is Size.DW:
-        _need_wide(line, src)
+        need_wide(line, src)
     return Store(base, offset, src.reg, size)
 
 
 def _jump_if(line: Statement) -> Parsed:
-    dst = _register(line)
+    dst = take_register(line)
     symbol = line.take()
     op = _COMPARISONS.get(symbol.text)
     if op is None:
         line.fail(f"no comparison `{symbol.text}`", token=symbol)
-    src = _operand(line, dst, patterns=True)
+    src = take_operand(line, dst, patterns=True)
     line.expect("goto")
     offset, target = _target(line)
     return Parsed(JumpIf(op, dst.reg, src, offset, dst.wide), target)
@@ -393,18 +392,18 @@ def _target(line: Statement, *, bits: int = 16) -> tuple[int, Target | None]:
     start = line.peek()
     if start.text not in ("+", "-"):
         line.fail("expected a label or a distance", hint="a distance has a sign: `goto +1`")
-    return _ranged(line, bits, start), None
+    return take_ranged(line, bits, start), None
 
 
 def _call(line: Statement) -> Parsed:
     token = line.peek()
     if token.text == "pc" and line.peek(1).text in ("+", "-"):
         line.take()
-        return Parsed(Call(CallKind.SUBPROG, _ranged(line, 32, token)))
+        return Parsed(Call(CallKind.SUBPROG, take_ranged(line, 32, token)))
     if token.text == "+":
         line.fail("a call by distance reads `call pc+1`")
     if token.kind not in ("name", "string"):
-        return Parsed(Call(CallKind.HELPER, _immediate(line)))
+        return Parsed(Call(CallKind.HELPER, take_immediate(line)))
     name = line.name()
     if token.kind == "name" and name == "func" and line.accept("["):
         called = line.name()
@@ -424,15 +423,15 @@ def _call_kfunc(line: Statement) -> Call:
         line.expect("]")
     else:
         line.expect("#")
-        target = _immediate(line)
-    offset = _ranged(line, 16, line.peek()) if line.accept("off") else 0
+        target = take_immediate(line)
+    offset = take_ranged(line, 16, line.peek()) if line.accept("off") else 0
     return Call(CallKind.KFUNC, target, offset)
 
 
 def _call_helper(line: Statement, name: str, token: Token) -> Call:
     row = HELPER_BY_NAME.get(name.removeprefix("bpf_"))
     if line.accept("#"):
-        helper_id = _immediate(line)
+        helper_id = take_immediate(line)
         known = HELPERS.get(helper_id)
         if row is None or known is None or row.id != known.id:
             line.fail(f"helper {helper_id} is not {name}", token=token, hint="write only one")
@@ -442,103 +441,3 @@ def _call_helper(line: Statement, name: str, token: Token) -> Call:
         hint = f"did you mean `{near[0]}`?" if near else "call a helper by its number"
         line.fail(f"no helper `{name}`", token=token, hint=hint)
     return Call(CallKind.HELPER, row.id)
-
-
-def _is_register(token: Token) -> bool:
-    return token.kind == "name" and register_name(token.text)
-
-
-def _register(line: Statement) -> _Register:
-    token = line.take()
-    found = _REGISTER.fullmatch(token.text) if token.kind == "name" else None
-    if found is None:
-        line.fail(f"expected a register, found `{token.text}`", token=token)
-    if int(found[2]) > Reg.R10:
-        line.fail(f"no register {token.text}", token=token, hint="they go from r0 to r10")
-    return _Register(Reg(int(found[2])), found[1] == "r", token)
-
-
-def _wide_register(line: Statement) -> Reg:
-    reg = _register(line)
-    _need_wide(line, reg)
-    return reg.reg
-
-
-def _need_wide(line: Statement, reg: _Register) -> None:
-    if not reg.wide:
-        line.fail("64 bits are needed here", token=reg.token, hint=f"write r{int(reg.reg)}")
-
-
-def _source(line: Statement, dst: _Register) -> _Register:
-    """A register as wide as ``dst``."""
-    src = _register(line)
-    if src.wide != dst.wide:
-        kind = "rw"[dst.wide is False]
-        hint = f"both are 64 bits (r) or both 32 bits (w): write {kind}{int(src.reg)}"
-        line.fail(
-            f"`{dst.token.text}` and `{src.token.text}` differ in width", token=src.token, hint=hint
-        )
-    return src
-
-
-def _operand(line: Statement, dst: _Register, *, patterns: bool = False) -> Reg | int:
-    if _is_register(line.peek()):
-        return _source(line, dst).reg
-    return _immediate(line, patterns=patterns or not dst.wide)
-
-
-def _immediate(line: Statement, *, patterns: bool = False) -> int:
-    """A signed 32-bit number.
-
-    With ``patterns`` also 0x80000000 to 0xffffffff, as bits: where a 64-bit operation would
-    sign-extend them, only the kernel's comparisons may be written so.
-    """
-    token = line.peek()
-    value = line.number()
-    if patterns and 1 << 31 <= value < 1 << 32 and token.text[:2] in ("0x", "0X"):
-        return value - (1 << 32)
-    if not -(1 << 31) <= value < 1 << 31:
-        hint = "immediates are signed 32-bit numbers; `r1 = 0x100000000 ll` loads a longer one"
-        line.fail(f"{value:#x} does not fit", token=token, hint=hint)
-    return value
-
-
-def _ranged(line: Statement, bits: int, token: Token) -> int:
-    value = line.number()
-    if not -(1 << (bits - 1)) <= value < 1 << (bits - 1):
-        line.fail(f"{value} does not fit {bits} bits", token=token)
-    return value
-
-
-def _offset(line: Statement, bits: int) -> int:
-    token = line.peek()
-    if token.text not in ("+", "-"):
-        line.fail("expected `+` or `-`")
-    return _ranged(line, bits, token)
-
-
-def _place(line: Statement, *, closed: bool = True) -> tuple[Reg, int]:
-    """``(r1 + 4)``, or inside other brackets ``r1 + 4``."""
-    if closed:
-        line.expect("(")
-    base = _wide_register(line)
-    offset = _offset(line, 16) if line.peek().text in ("+", "-") else 0
-    if closed:
-        line.expect(")")
-    return base, offset
-
-
-def _typed_place(line: Statement) -> tuple[Reg, int, Size]:
-    """``(u32 *)(r1 + 4)``."""
-    line.expect("(")
-    size = _size(line, line.take())
-    line.expect("*")
-    line.expect(")")
-    return (*_place(line), size)
-
-
-def _size(line: Statement, token: Token) -> Size:
-    size = _UNSIGNED.get(token.text)
-    if size is None:
-        line.fail(f"no access of type `{token.text}`", token=token, hint="u8, u16, u32 or u64")
-    return size
