@@ -82,7 +82,7 @@ class Writer:
     """One random program under construction. Jumps name labels until :meth:`finish`."""
 
     def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)  # noqa: S311 -- programs, not secrets
+        self.random = random.Random(seed)
         self.items: list[Instruction | tuple[Instruction, int]] = []
         self.places: dict[int, int] = {}  # label -> slot
         self.slot = 0
