@@ -2,8 +2,9 @@
 
 Part one replays a capture that is held in memory: every packet by our native loop, and a sample of
 them by BPF_PROG_TEST_RUN with `repeat`. Part two runs small programs on one packet. Both kernels
-take turns, and the minimum of each is shown. TEST_RUN's own loop is in Linux's figures (see the row
-`drop`), reading the capture and the clock in ours. Without the right to use bpf(2) our side stands alone.
+take turns, and the minimum of each is shown. TEST_RUN's own loop is in Linux's figures (see the
+row `drop`), reading the capture and the clock in ours. Without the right to use bpf(2) our side
+stands alone.
 
     .venv/bin/python benchmarks/jit.py [--rounds N] [--capture FILE] [PROGRAM.py ...]
 """

@@ -36,6 +36,7 @@ from beebox.vm.lowering_alu import condition, lower_alu, lower_swap
 from beebox.vm.lowering_calls import HelperCode, Signature, lower_helper, lower_subprogram
 from beebox.vm.lowering_memory import lower_atomic, lower_imm64, lower_load, lower_store
 from beebox.vm.memory import CONTEXT_BYTES, PROGRAM, RUNTIME_BYTES
+from beebox.vm.switches import recover
 
 _INTRINSICS: Final = (
     "declare void @llvm.memset.p0.i64(ptr writeonly, i8, i64, i1 immarg)",
@@ -102,6 +103,7 @@ class _Lowering:
         self.maps = maps
         self.helpers = helpers
         self.slots = verified.spec.slots
+        self.absorbed: frozenset[int] = frozenset()  # comparisons that a switch has replaced
         self.signatures = {
             fact.start: self._signature(number, fact)
             for number, fact in enumerate(verified.subprograms)
@@ -223,6 +225,25 @@ class _Lowering:
         if taken in {1, 2}:  # only the fall-through, only the jump
             body.line(f"br label {body.edge(pc, pc + 1 if taken == 1 else target)}")
             return
+        if not body.form(pc, insn.dst).pointer and self._switch(body, pc, insn):
+            return
         test = condition(body, pc, insn)
         yes, no = body.edge(pc, target), body.edge(pc, pc + 1)
         body.line(f"br i1 {test}, label {yes}, label {no}")
+
+    def _switch(self, body: Body, pc: int, insn: JumpIf) -> bool:
+        """A whole tree of comparisons at once, where there is one."""
+        if isinstance(insn.src, Reg) or pc in self.absorbed:
+            return False
+        switch = recover(self.verified, pc)
+        if switch is None:
+            return False
+        self.absorbed |= switch.comparisons
+        kind, value = "i64", body.integer(pc, insn.dst)
+        if not insn.wide:
+            kind, value = "i32", body.value(f"trunc i64 {value} to i32")
+        targets = {target for _, target in switch.cases} | {switch.default}
+        labels = {target: body.edge(pc, target) for target in sorted(targets)}
+        cases = " ".join(f"{kind} {case}, label {labels[to]}" for case, to in switch.cases)
+        body.line(f"switch {kind} {value}, label {labels[switch.default]} [ {cases} ]")
+        return True

@@ -11,7 +11,7 @@ from beebox.isa.instruction import Alu, Reg
 from beebox.maps.code import MapCode
 from beebox.tables.helpers import HELPERS, ArgKind, RetKind
 from beebox.tables.opcodes import AluOp
-from beebox.vm.body import Body
+from beebox.vm.body import UNREACHED, Body
 
 MAP_LOOKUP: Final = 1
 MAP_UPDATE: Final = 2
@@ -74,11 +74,27 @@ def lower_helper(
 
 
 def _lower_map_helper(body: Body, pc: int, target: int, maps: Mapping[str, MapCode]) -> None:
+    """A direct call of the map's code; where R1 may hold several maps, its handle decides."""
     fact = body.fact(pc, Reg.R1)
-    if fact is None or fact.map is None:
-        hint = "call the helper once per map"
-        raise NotSupportedError(f"one call (insn {pc}) that serves several maps", hint=hint)
-    spec, code = body.program.spec.maps[fact.map], maps[fact.map]
+    if fact is not None and fact.map is not None:
+        _call_map(body, pc, target, fact.map, maps[fact.map])
+        return
+    handle = body.pointer(pc, Reg.R1)
+    for number, name in enumerate(sorted(body.program.maps)):
+        label = f"map{pc}.{number}"
+        same = body.value(f"icmp eq ptr {handle}, @{maps[name].storage}")
+        body.line(f"br i1 {same}, label %{label}, label %{label}.not")
+        body.lines.append(f"{label}:")
+        _call_map(body, pc, target, name, maps[name])
+        body.line(f"br label %map{pc}.done")
+        body.lines.append(f"{label}.not:")
+    body.line(f"br label %{UNREACHED}")
+    body.unreached = True
+    body.lines.append(f"map{pc}.done:")
+
+
+def _call_map(body: Body, pc: int, target: int, name: str, code: MapCode) -> None:
+    spec = body.program.spec.maps[name]
     key = _memory(body, pc, Reg.R2, spec.key_size)
     match target:
         case 1:  # map_lookup_elem
