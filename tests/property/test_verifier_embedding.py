@@ -185,9 +185,9 @@ def inside(frames, machine):
         at = machine.regs[10] - 8 * (index + 1)
         if any(kind == "0" and machine.memory[at + n] for n, kind in enumerate(slot.kinds)):
             return False
-        if slot.reg is not None and slot.kinds == "s" * 8:
-            if not embedded(slot.reg, machine.load(at, 8), machine):
-                return False
+        whole = slot.reg is not None and slot.kinds == "s" * 8
+        if whole and not embedded(slot.reg, machine.load(at, 8), machine):
+            return False
     return True
 
 
@@ -226,14 +226,31 @@ def unpruned(spec):
             raise Refusal("too-complex", pc, "enough for a test")
         arrive(pc, state)
 
-    exploration.join = type(
-        "Noting", (), {"arrive": staticmethod(note), "edge": exploration.join.edge}
-    )
+    noting = {"arrive": staticmethod(note), "edge": exploration.join.edge}
+    exploration.join = type("Noting", (), noting)
     try:
         exploration.run()
     except Refusal as refusal:
         return None if refusal.code == "too-complex" else refusal
     return states
+
+
+def observer(seed, states, facts):
+    """Checks a machine's state at each instruction."""
+
+    def observe(pc, machine):
+        if states is not None:
+            assert any(inside(state, machine) for state in states[pc]), (
+                f"seed {seed}, insn {pc}: {machine.regs} in none of {states[pc]}"
+            )
+        row = facts.regs[pc]
+        assert row is not None, f"seed {seed}: insn {pc} was never reached"
+        for number, fact in enumerate(row):
+            assert true_fact(fact, machine.regs[number], machine), (
+                f"seed {seed}, insn {pc}, R{number}: {machine.regs[number]:#x}, {fact}"
+            )
+
+    return observe
 
 
 @pytest.mark.parametrize("block", range(8))
@@ -246,22 +263,8 @@ def test_execution_stays_inside(block):
             continue
         states = unpruned(spec)
         assert not isinstance(states, Refusal), f"seed {seed}: pruning changed the verdict"
-        facts = report.verified
-
-        def observe(pc, machine):
-            if states is not None:
-                assert any(inside(state, machine) for state in states[pc]), (
-                    f"seed {seed}, insn {pc}: {machine.regs} in none of {states[pc]}"
-                )
-            row = facts.regs[pc]
-            assert row is not None, f"seed {seed}: insn {pc} was never reached"
-            for number in range(11):
-                assert true_fact(row[number], machine.regs[number], machine), (
-                    f"seed {seed}, insn {pc}, R{number}: {machine.regs[number]:#x}, {row[number]}"
-                )
-
         for run in range(6):
-            Machine(spec, run).run(observe)
+            Machine(spec, run).run(observer(seed, states, report.verified))
             ran += 1
     assert ran > 30
 
