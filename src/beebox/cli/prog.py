@@ -14,6 +14,7 @@ from beebox.cli.knobs import set_option, with_knobs
 from beebox.cli.output import Output, current, example, global_options
 from beebox.errors import InputError
 from beebox.isa.disassembler import listing
+from beebox.obj.assembly import write_program
 from beebox.obj.linker import link
 from beebox.obj.model import ObjectSpec, ProgramSpec
 
@@ -46,7 +47,10 @@ def choose(spec: ObjectSpec, name: str | None) -> str:
 @click.argument("selector", metavar="FILE[:PROGRAM]")
 @global_options
 def dump(what: str, selector: str) -> int:  # noqa: ARG001 -- "xlated" is the only kind so far
-    """Show the linked instructions of a program (or of all), below the lines they come from."""
+    """Show the linked instructions of a program (or of all), below the lines they come from.
+
+    The text is assembly: saved as a .s file, it can be edited and used as FILE.
+    """
     output = current()
     file, name = split_selector(selector)
     spec = api.open_object(file)
@@ -56,17 +60,7 @@ def dump(what: str, selector: str) -> int:  # noqa: ARG001 -- "xlated" is the on
         output.data({"file": str(file), "programs": programs})
         return 0
     for program in linked:
-        output.text(f"{program.name}: {len(program.slots)} insns")
-        function_at = {info.pc: info.name for info in program.functions}
-        last = None
-        for pc, text in listing(program.insns):
-            if pc in function_at:
-                output.text(f"{function_at[pc]}:")
-            place = program.line_at(pc)
-            if place is not None and place != last and place.line:
-                output.text(f"; {place.text.strip()}  ({place.file}:{place.line})")
-            last = place
-            output.text(f"{pc:>6}: {text}")
+        output.text(write_program(program).rstrip())
     return 0
 
 
