@@ -93,7 +93,7 @@ def test_every_path_that_the_docs_name_exists(repository: Path, files: list[Path
 
 
 def test_todo_comments_name_an_issue(repository: Path, files: list[Path]) -> None:
-    open_ended = re.compile(r"#.*\b(?:TODO|FIXME)\b(?!.*#\d)")
+    open_ended = re.compile(r"#.*\b(?:TO[D]O|FIX[M]E)\b(?!.*#\d)")
     found = [
         f"{path.relative_to(repository)}:{number}"
         for path, text in texts(files)
