@@ -12,7 +12,7 @@ from beebox.maps.view import LiveMap
 from beebox.obj.model import MapSpec, ObjectSpec
 from beebox.tables.map_types import MapFlags, MapType, UpdateFlags
 
-FLAGS = [0, 0, 0, 0, 1, 2, 3, 4, 8]
+FLAGS = [0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 8]
 
 
 def outcome(action, *arguments):

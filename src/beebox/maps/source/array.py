@@ -34,6 +34,7 @@ RT_CPU: Final = constant("RT_CPU")  # the running CPU's number in the runtime bl
 
 NOEXIST: Final = 1
 EXIST: Final = 2
+LOCK: Final = 4
 E2BIG: Final = 7
 EEXIST: Final = 17
 EINVAL: Final = 22
@@ -58,17 +59,28 @@ def lookup(rt: ptr, key: ptr) -> ptr | None:
     return slot(rt, index)
 
 
+@inline
+def refusal(index: u32, flags: u64) -> i64:
+    """Why an update cannot be, in Linux's order of checks; 0 when it can."""
+    if flags & u64(~LOCK) > EXIST:
+        return i64(-EINVAL)
+    if index >= MAX_ENTRIES:
+        return i64(-E2BIG)
+    if flags & NOEXIST != 0:
+        return i64(-EEXIST)
+    if flags & LOCK != 0:
+        return i64(-EINVAL)  # no value here holds a bpf_spin_lock
+    return i64(0)
+
+
 @export
 @inline
 def update(rt: ptr, key: ptr, value: ptr, flags: u64) -> i64:
     """bpf_map_update_elem: this CPU's value."""
-    if flags > EXIST:
-        return i64(-EINVAL)
     index = load_u32(key)
-    if index >= MAX_ENTRIES:
-        return i64(-E2BIG)
-    if flags == NOEXIST:
-        return i64(-EEXIST)
+    refused = refusal(index, flags)
+    if refused != 0:
+        return refused
     copy(slot(rt, index), value, VALUE_SIZE)
     return i64(0)
 
@@ -101,15 +113,14 @@ def update_all(rt: ptr, keys: ptr, values: ptr, count: u64, flags: u64) -> i64:
 
     Keys and values lie end to end. Stops at the first failure and returns its errno.
     """
+    if flags > EXIST:
+        return i64(-EINVAL)  # bpf(2) looks at the flags first
     done = u64(0)
     while done < count:
-        if flags > EXIST:
-            return i64(-EINVAL)
         index = load_u32(keys)
-        if index >= MAX_ENTRIES:
-            return i64(-E2BIG)
-        if flags == NOEXIST:
-            return i64(-EEXIST)
+        refused = refusal(index, flags)
+        if refused != 0:
+            return refused
         store_all(index, values)
         keys = keys + 4
         values = values + USER_VALUE_SIZE
