@@ -6,6 +6,7 @@ with the kernel's reason.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -13,11 +14,18 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from beebox.linux.features import why_not
 from beebox.linux.kernel import LinuxKernel
 from beebox.linux.load import Verdict
 from beebox.obj.model import ProgramSpec
+
+# A busy machine is not a fault; and what is tested for a change is the same every time (fuzz/ is
+# for new inputs).
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("suite"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
