@@ -199,8 +199,8 @@ def _check_map_value(
         elif base.scalar.umax >= MAX_VAR_OFFSET:
             kernel = f"R{number} unbounded memory access, make sure to bounds check any such access"
         else:
-            kernel = f"invalid access to map value, value_size={spec.value_size} off={start} "
-            kernel += f"size={size}"
+            end = "min" if low < 0 or low + size > spec.value_size else "max"
+            kernel = f"R{number} {end} value is outside of the allowed memory range"
         raise Refusal(
             "map-value-bounds", path.pc,
             f"{'writing' if write else 'reading'} {size} bytes of a value of map {spec.name}: "

@@ -85,8 +85,11 @@ def _source(spec: ProgramSpec, pc: int) -> tuple[str, str]:
 
 
 def _variable(spec: ProgramSpec, finding: Finding) -> str | None:
-    """The source name of the value at fault, from the object's variable table."""
+    """The source name of the value at fault: where it is used, or else where it was made."""
     words = finding.kernel_message.split()
-    if words and words[0][:1] == "R" and words[0][1:].isdigit():
-        return spec.variable_at(finding.pc, reg=int(words[0][1:]))
-    return None
+    if not words or words[0][:1] != "R" or not words[0][1:].isdigit():
+        return None
+    reg = int(words[0][1:])
+    places = [finding.pc, *(pc for pc, _ in reversed(finding.path))]
+    names = (spec.variable_at(pc, reg=reg) for pc in places)
+    return next((name for name in names if name is not None), None)
