@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import stat
 import struct
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,9 +91,10 @@ def parse_capture(data: bytes | npt.NDArray[np.uint8], *, file: str = "<capture>
     record = struct.Struct(order + "IIII")
     end = len(view)
     at = _HEADER_BYTES
-    rows: list[tuple[int, int, int, int]] = []
+    columns = array("Q"), array("Q"), array("Q"), array("Q")  # 32 bytes for a record's 16
+    offsets, lengths, wire_lengths, times_ns = columns
     while at < end:
-        packet = len(rows)
+        packet = len(offsets)
         if end - at < _RECORD_BYTES:
             raise CaptureError("the file ends in a record", file=file, offset=at, packet=packet)
         seconds, fraction, captured, wire = record.unpack_from(view, at)
@@ -103,16 +105,19 @@ def parse_capture(data: bytes | npt.NDArray[np.uint8], *, file: str = "<capture>
         if captured > end - at:
             problem = f"{captured} bytes captured, but the file ends after {end - at}"
             raise CaptureError(problem, file=file, offset=at, packet=packet)
-        rows.append((at, captured, wire, seconds * 1_000_000_000 + fraction * unit_ns))
+        offsets.append(at)
+        lengths.append(captured)
+        wire_lengths.append(wire)
+        times_ns.append(seconds * 1_000_000_000 + fraction * unit_ns)
         at += captured
-    table = np.array(rows, dtype=np.uint64).reshape(-1, 4)
+    rows = [np.array(column, dtype=np.uint64) for column in columns]
     return Capture(
         file=file,
         data=content,
-        offsets=table[:, 0].copy(),
-        lengths=table[:, 1].astype(np.uint32),
-        wire_lengths=table[:, 2].astype(np.uint32),
-        times_ns=table[:, 3].copy(),
+        offsets=rows[0],
+        lengths=rows[1].astype(np.uint32),
+        wire_lengths=rows[2].astype(np.uint32),
+        times_ns=rows[3],
     )
 
 
