@@ -73,12 +73,14 @@ class Output:
         from rich.table import Table  # noqa: PLC0415 -- only for terminals
         from rich.text import Text  # noqa: PLC0415 -- only for terminals
 
-        table = Table(title=Text(title, style="bold"), title_justify="left")
+        table = Table()
         for i, column in enumerate(columns):
             table.add_column(Text(column), justify="right" if i >= right else "left")
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
-        Console().print(table)
+        console = Console()
+        console.print(Text(title, style="bold"))
+        console.print(table)
 
 
 def _plain(value: object) -> str:
