@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def test_replay_draws_tables(command: Path, repository: Path) -> None:
         command, repository, "replay", "examples/count.py", "examples/capture.pcap"
     )
     assert "4703 packets" in seen
-    assert "\u2503 verdict" in seen
+    assert "\u2503 verdict" in re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", seen)
 
 
 def test_verify_uses_colour(command: Path, repository: Path) -> None:
