@@ -16,12 +16,14 @@ from beebox.verifier.state import Reg
 _SIGN_EXTENDING = (AluOp.MOVSX8, AluOp.MOVSX16, AluOp.MOVSX32)
 _DIVISIONS = (AluOp.DIV, AluOp.SDIV, AluOp.MOD, AluOp.SMOD)
 _SHIFTS = (AluOp.LSH, AluOp.RSH, AluOp.ARSH)
+_PICKY = (*_SHIFTS, *_DIVISIONS)
 
 
 def execute(path: Path, insn: Alu) -> None:
     """``dst = dst op src``."""
     op, dst = insn.op, insn.dst
-    _check_immediate(path, insn)
+    if op in _PICKY:
+        _check_immediate(path, insn)
     right = path.operand(insn.src)
     if op is AluOp.MOV or op in _SIGN_EXTENDING:
         path.write(dst, _move(path, insn, right))

@@ -39,7 +39,7 @@ MIRROR = {
 }
 """The unsigned comparison with its operands exchanged."""
 
-_memo: dict[tuple[int, int, int], Outcome] = {}
+_memo: dict[tuple[int, int, int, bool], Outcome] = {}
 
 
 def forget() -> None:
@@ -49,7 +49,7 @@ def forget() -> None:
 
 def branch(op: JmpOp, x: Scalar, y: Scalar, *, wide: bool) -> Outcome:
     """Compare on 64 bits, or on the low 32."""
-    key = (x.uid, y.uid, op.value.code << 1 | wide)
+    key = (id(op), x.uid, y.uid, wide)  # hashing an enum's member is slow
     found = _memo.get(key)
     if found is None:
         found = _memo[key] = _branch(op, x, y, wide=wide)

@@ -31,10 +31,22 @@ _ANYTHING: Final = UNWRITTEN + MISC
 class Pruner:
     """The checkpoints of one verification. ``jumps`` and ``processed`` are the explorer's."""
 
-    __slots__ = ("_last_jumps", "_last_processed", "_live", "_seen", "live_now", "peak", "total")
+    __slots__ = (
+        "_last_jumps",
+        "_last_processed",
+        "_live",
+        "_live_numbers",
+        "_seen",
+        "live_now",
+        "peak",
+        "total",
+    )
 
     def __init__(self, shape: Shape) -> None:
         self._live = shape.live
+        self._live_numbers = tuple(
+            tuple(number for number in range(10) if bits >> number & 1) for bits in shape.live
+        )
         self._seen: dict[int, list[Checkpoint]] = {}
         self._last_jumps = 0
         self._last_processed = 0
@@ -46,10 +58,11 @@ class Pruner:
         """Whether the path can end at this prune point. Refuses a loop without progress."""
         add = jumps - self._last_jumps >= 2 and processed - self._last_processed >= 8
         checkpoints = self._seen.setdefault(pc, [])
+        fingerprint = self._fingerprint(state, pc) if checkpoints or add else 0
         for index in range(len(checkpoints) - 1, -1, -1):
             checkpoint = checkpoints[index]
             if checkpoint.branches:
-                if self._same(checkpoint, state, pc):
+                if checkpoint.fingerprint == fingerprint and self._same(checkpoint, state, pc):
                     raise Refusal(
                         "infinite-loop", pc,
                         "a path comes back here with nothing changed: the loop never ends",
@@ -68,10 +81,22 @@ class Pruner:
                     self.live_now -= 1
         if add:
             self._last_jumps, self._last_processed = jumps, processed
-            self._remember(state, pc, serial, checkpoints)
+            self._remember(state, pc, serial, checkpoints, fingerprint)
         return False
 
-    def _remember(self, state: State, pc: int, serial: int, checkpoints: list[Checkpoint]) -> None:
+    def _fingerprint(self, state: State, pc: int) -> int:
+        """A hash of the live registers' numbers: states that differ in it are not the same."""
+        regs, live = state.frames[-1].regs, self._live_numbers[pc]
+        return hash(tuple([reg.scalar.uid for n in live if (reg := regs[n]) is not None]))
+
+    def _remember(
+        self,
+        state: State,
+        pc: int,
+        serial: int,
+        checkpoints: list[Checkpoint],
+        fingerprint: int,
+    ) -> None:
         frames = [frame.copy() for frame in state.frames]
         for index, frame in enumerate(frames):
             inner = index == len(frames) - 1
@@ -79,7 +104,7 @@ class Pruner:
             for number in range(10):
                 if not live >> number & 1:
                     frame.regs[number] = None
-        checkpoint = Checkpoint(frames, state.parent, pc, serial)
+        checkpoint = Checkpoint(frames, state.parent, pc, serial, fingerprint)
         checkpoints.append(checkpoint)
         state.parent = checkpoint
         self.total += 1

@@ -147,15 +147,31 @@ class Checkpoint:
     the checkpoint have a ``serial`` not above its own.
     """
 
-    __slots__ = ("branches", "frames", "hits", "misses", "parent", "pc", "precise", "serial")
+    __slots__ = (
+        "branches",
+        "fingerprint",
+        "frames",
+        "hits",
+        "misses",
+        "parent",
+        "pc",
+        "precise",
+        "serial",
+    )
 
     def __init__(
-        self, frames: list[Frame], parent: Checkpoint | None, pc: int, serial: int
+        self,
+        frames: list[Frame],
+        parent: Checkpoint | None,
+        pc: int,
+        serial: int,
+        fingerprint: int = 0,
     ) -> None:
         self.frames = frames
         self.parent = parent
         self.pc = pc
         self.serial = serial
+        self.fingerprint = fingerprint
         self.branches = 1
         self.precise: set[Reg] = set()
         self.hits = 0

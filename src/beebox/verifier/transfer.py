@@ -28,10 +28,9 @@ from beebox.verifier.scalar import (
     signed_range,
 )
 
-_NUMBER: Final = {op: index for index, op in enumerate(AluOp)}
-_UNKNOWN: Final = frozenset({AluOp.DIV, AluOp.SDIV, AluOp.MOD, AluOp.SMOD})
-_SHIFTS: Final = frozenset({AluOp.LSH, AluOp.RSH, AluOp.ARSH})
-_memo: dict[tuple[int, int, int], Scalar] = {}
+_UNKNOWN: Final = (AluOp.DIV, AluOp.SDIV, AluOp.MOD, AluOp.SMOD)
+_SHIFTS: Final = (AluOp.LSH, AluOp.RSH, AluOp.ARSH)
+_memo: dict[tuple[int, int, int, bool], Scalar] = {}
 
 
 def forget() -> None:
@@ -41,12 +40,12 @@ def forget() -> None:
 
 def alu(op: AluOp, x: Scalar, y: Scalar, *, wide: bool) -> Scalar:
     """``x op y`` on 64 bits, or on 32 with a zero-extended result."""
-    if op in _UNKNOWN:
+    if op in _UNKNOWN or (op in _SHIFTS and y.umax >= (64 if wide else 32)):
         return ANY
     if x.is_const and y.is_const:
         full, bits = (U64, 64) if wide else (U32, 32)
         return const(concrete_alu(op, x.value & full, y.value & full, bits))
-    key = (x.uid, y.uid, _NUMBER[op] << 1 | wide)
+    key = (id(op), x.uid, y.uid, wide)  # hashing an enum's member is slow
     found = _memo.get(key)
     if found is None:
         found = _memo[key] = _alu(op, x, y, wide=wide)
@@ -128,7 +127,7 @@ def _alu(op: AluOp, x: Scalar, y: Scalar, *, wide: bool) -> Scalar:
             pass
     bits = 64 if wide else 32
     a, b = _Half(x, wide=wide), _Half(y, wide=wide)
-    if op in _SHIFTS and (b.mask or b.value >= bits):
+    if op in _SHIFTS and b.mask:
         return ANY
     value, mask = _bits(op, a, b, U64 if wide else U32)
     umin, umax, smin, smax = _ranges(op, a, b, value, mask, bits)
