@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from zipfile import ZipFile
 
 import pytest
 
@@ -127,11 +129,24 @@ def test_imports_stay_light(statement: str, unwanted: set[str]) -> None:
     assert loaded_by(statement) & unwanted == set()
 
 
-def test_the_wheel_is_pure_python(repository: Path) -> None:
-    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
-    assert project["build-system"]["build-backend"] == "hatchling.build"
-    packaged = {path.suffix for path in (repository / "src").rglob("*") if path.is_file()}
-    assert packaged <= {".py", ".pyc", ".typed"}
+def test_the_wheel_is_pure_python_and_whole(repository: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "project"
+    copy.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(repository / name, copy)
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(repository / "src", copy / "src", ignore=ignored)
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
+        cwd=copy,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name.endswith("-py3-none-any.whl")
+    packed = {name for name in ZipFile(wheel).namelist() if name.startswith("beebox/")}
+    sources = {path.relative_to(copy / "src") for path in (copy / "src").rglob("*")}
+    assert packed == {str(path) for path in sources if path.suffix}
 
 
 def test_development_tools_are_pinned(repository: Path) -> None:
