@@ -237,11 +237,6 @@ def of_size(size_bytes: int) -> Scalar:
     return _SIZED.get(size_bytes, ANY)
 
 
-def signed_range(low: int, high: int) -> Scalar:
-    """Every number of ``[low, high]``, signed."""
-    return make(0, U64, 0, U64, low, high)
-
-
 def subset(inner: Scalar, outer: Scalar) -> bool:
     """Whether each view of ``inner`` lies in that of ``outer``."""
     if inner is outer or outer is ANY:

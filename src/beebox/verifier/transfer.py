@@ -25,7 +25,6 @@ from beebox.verifier.scalar import (
     Scalar,
     const,
     make,
-    signed_range,
 )
 
 _UNKNOWN: Final = (AluOp.DIV, AluOp.SDIV, AluOp.MOD, AluOp.SMOD)
@@ -88,11 +87,9 @@ def sign_extend(x: Scalar, bits: int, *, wide: bool) -> Scalar:
     low, high = (x.smin, x.smax) if wide else (x.s32_min, x.s32_max)
     same_top = low >> bits == high >> bits
     low, high = to_signed(low, bits), to_signed(high, bits)
-    if same_top and (low < 0) == (high < 0):
-        widened = signed_range(low, high)
-    else:
-        sign = 1 << (bits - 1)
-        widened = signed_range(-sign, sign - 1)
+    if not same_top or (low < 0) != (high < 0):
+        low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    widened = make(0, U64, 0, U64, low, high, 0, U32, low, high)
     return widened if wide else zero_extend(widened)
 
 
