@@ -57,6 +57,9 @@ def branch(op: JmpOp, x: Scalar, y: Scalar, *, wide: bool) -> Outcome:
 
 
 def _branch(op: JmpOp, x: Scalar, y: Scalar, *, wide: bool) -> Outcome:
+    if op is JmpOp.SET and _View(y, wide=wide).mask and not _View(x, wide=wide).mask:
+        same = _branch(op, y, x, wide=wide)  # the rules want the constant on the right
+        return Outcome(same.taken, same.y_jump, same.x_jump, same.y_fall, same.x_fall)
     taken = _decide(op, _View(x, wide=wide), _View(y, wide=wide))
     if taken is not None:
         return Outcome(taken, x, y, x, y)
