@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import assert_never
 
 from beebox.isa.instruction import (
@@ -223,6 +224,7 @@ class Exploration:
         own = [(used + 15) // 16 * 16 for used in self.stack_bytes()]
         calls = self.shape.calls
 
+        @cache
         def deepest(function: int, frames: int) -> int:
             if frames > MAX_CALL_FRAMES:  # also where functions call each other in a circle
                 raise Refusal(
