@@ -8,6 +8,7 @@ from beebox.isa.assembler import assemble
 from beebox.obj.model import MapSpec, ProgramSpec
 from beebox.tables.map_types import MapType
 from beebox.tables.program_types import ProgramType
+from beebox.verifier import explore
 from beebox.verifier.result import RegFact, RegKind
 from beebox.verifier.verify import digest, verify
 
@@ -102,3 +103,11 @@ def test_digest_tells_programs_and_map_shapes_apart():
     bigger = replace(spec, maps={"table": replace(_TABLE, value_size=24)})
     assert digest(bigger) != digest(spec)
     assert digest(replace(spec, insns=assemble("r0 = 0\nexit"))) != digest(spec)
+
+
+def test_a_program_that_takes_too_long_is_refused(monkeypatch):
+    monkeypatch.setattr(explore, "MAX_INSNS", 5000)  # the real limit takes seconds
+    code = assemble("r0 = 0\nagain:\nr0 += 1\nif r0 != 0 goto again\nexit")
+    report = verify(ProgramSpec("p", "xdp", ProgramType.XDP, code, {}))
+    assert [finding.code for finding in report.findings] == ["too-complex"]
+    assert report.insns_processed == 5001
