@@ -22,9 +22,9 @@ from beebox.userspace.runtime import Environment
 from beebox.verifier.result import VerifiedProgram
 from beebox.vm.memory import (
     BATCH_SIGNATURE,
-    PROGRAM,
-    PROGRAM_SIGNATURE,
+    REPEAT_SIGNATURE,
     RUN_BATCH,
+    RUN_REPEAT,
     Memory,
     region_at,
 )
@@ -45,8 +45,8 @@ class Engine(Protocol):
         """The size of the native object, 0 where there is none."""
         ...
 
-    def run(self) -> int:
-        """Run over the environment's frame as it stands; the low 32 bits of R0."""
+    def run(self, repeat: int = 1) -> int:
+        """Run ``repeat`` times over the frame as it stands; the low 32 bits of the last R0."""
         ...
 
     def run_batch(
@@ -81,9 +81,9 @@ class JitEngine:
             f"map{number}_storage": storage.address for number, storage in enumerate(self._storages)
         }
         self._code_bytes = len(compiled)
-        exports = (PROGRAM, RUN_BATCH)
+        exports = (RUN_REPEAT, RUN_BATCH)
         code = native.link(compiled, imports=addresses, exports=exports)
-        self._program = code.function(PROGRAM, *PROGRAM_SIGNATURE)
+        self._repeat = code.function(RUN_REPEAT, *REPEAT_SIGNATURE)
         self._batch = code.function(RUN_BATCH, *BATCH_SIGNATURE)
 
     @property
@@ -91,10 +91,10 @@ class JitEngine:
         """The size of the native object."""
         return self._code_bytes
 
-    def run(self) -> int:
-        """Run over the environment's frame as it stands; the low 32 bits of R0."""
+    def run(self, repeat: int = 1) -> int:
+        """As :class:`Engine`; the GIL is released meanwhile."""
         environment = self._environment
-        result = self._program(environment.context_address, environment.runtime_address)
+        result = self._repeat(repeat, environment.context_address, environment.runtime_address)
         return int(result) & _U32
 
     def run_batch(
@@ -138,7 +138,7 @@ def _lower(program: VerifiedProgram, cpus: int) -> str:
     }
     helpers = {id_: helper_code(HELPERS[id_].name) for id_ in program.helpers & NATIVE}
     text = jit.lower(program, maps=codes, helpers=helpers)
-    return jit.merge_modules([text, batch.lower_batch(program)])
+    return jit.merge_modules([text, batch.lower_batch(program), batch.lower_repeat()])
 
 
 class InterpreterEngine:
@@ -175,9 +175,12 @@ class InterpreterEngine:
         helpers = python_helpers(operations, environment.log)
         self._interpreter = Interpreter(program, machine, helpers)
 
-    def run(self) -> int:
-        """Run over the environment's frame as it stands; the low 32 bits of R0."""
-        return self._interpreter.run() & _U32
+    def run(self, repeat: int = 1) -> int:
+        """As :class:`Engine`."""
+        result = 0
+        for _ in range(repeat):
+            result = self._interpreter.run()
+        return result & _U32
 
     def run_batch(
         self, capture: Capture, first: int, lengths: npt.NDArray[np.uint32]

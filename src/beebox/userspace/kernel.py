@@ -71,10 +71,8 @@ class UserspaceProgram:
             raise InputError(f"a frame of {len(data)} bytes; XDP takes {least} to {most}")
         environment.load(data)
         environment.runtime.time_ns = time.monotonic_ns()
-        retval = 0
         start = time.perf_counter_ns()
-        for _ in range(repeat):
-            retval = engine.run()
+        retval = engine.run(repeat)
         duration = (time.perf_counter_ns() - start) // repeat
         return TestRun(retval, environment.frame(), duration, repeat, engine.name)
 

@@ -13,7 +13,14 @@ from beebox.isa.instruction import Atomic, Store
 from beebox.tables.helpers import HELPERS
 from beebox.tables.limits import XDP_FRAME_HEADER_BYTES, XDP_HEADROOM_BYTES, XDP_LINEAR_BYTES
 from beebox.verifier.result import RegKind, VerifiedProgram
-from beebox.vm.memory import CONTEXT_BYTES, CONTEXT_FIELDS, PROGRAM, RUN_BATCH, RUNTIME_FIELDS
+from beebox.vm.memory import (
+    CONTEXT_BYTES,
+    CONTEXT_FIELDS,
+    PROGRAM,
+    RUN_BATCH,
+    RUN_REPEAT,
+    RUNTIME_FIELDS,
+)
 
 FAST_CALL: Final = "fast_call"
 FAST_RUNTIME: Final = "fast_runtime"  # an import of the fast call: the runtime block's address
@@ -55,6 +62,15 @@ def lower_batch(verified: VerifiedProgram) -> str:
         time=RUNTIME_FIELDS["time_ns"][0],
         **_OFFSETS,
     )
+
+
+def lower_repeat() -> str:
+    """IR of ``i64 @run_repeat(i64 n, ptr context, ptr rt)``: n times on the frame as it stands.
+
+    The frame is not restored between runs. The empty assembly keeps LLVM from running a program
+    without effects only once. Put it in one module with ``vm.jit.lower``.
+    """
+    return _REPEAT.format(program=PROGRAM)
 
 
 def lower_fast_call(verified: VerifiedProgram) -> str:
@@ -181,6 +197,22 @@ _FAST_SCRATCH: Final = (
     f"@fast_scratch = internal global "
     f"[{XDP_HEADROOM_BYTES + MAX_FAST_BYTES} x i8] zeroinitializer, align 64"
 )
+
+_REPEAT: Final = f"""\
+define i64 @{RUN_REPEAT}(i64 %n, ptr %context, ptr %rt) nounwind {{{{
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+  call void asm sideeffect "", "~{{{{memory}}}}"()
+  %r0 = call i64 @{{program}}(ptr %context, ptr %rt)
+  %next = add nuw i64 %i, 1
+  %more = icmp ult i64 %next, %n
+  br i1 %more, label %loop, label %done
+done:
+  ret i64 %r0
+}}}}
+"""
 
 _FAST: Final = f"""\
 declare i64 @llvm.umax.i64(i64, i64)

@@ -219,10 +219,14 @@ WRITERS: Final[MappingProxyType[int, Callable[[memoryview, int, int], None]]] = 
 
 PROGRAM: Final = "bpf_program"
 RUN_BATCH: Final = "run_batch"
+RUN_REPEAT: Final = "run_repeat"
 """Symbols of what ``vm.jit`` and ``vm.batch`` define."""
 
 PROGRAM_SIGNATURE: Final = (ctypes.c_uint64, (ctypes.c_void_p, ctypes.c_void_p))
 """``vm.jit``'s program for ``NativeCode.function``: context and runtime block -> R0."""
+
+REPEAT_SIGNATURE: Final = (ctypes.c_uint64, (ctypes.c_uint64, ctypes.c_void_p, ctypes.c_void_p))
+"""``vm.batch``'s repetition: a count from 1, context and runtime block -> the last R0."""
 
 BATCH_SIGNATURE: Final = (None, (ctypes.c_uint64, *(ctypes.c_void_p,) * 10))
 """``vm.batch``'s loop for ``NativeCode.function``: a count, then addresses (None: null)."""
