@@ -6,6 +6,8 @@ joined, never ranges: a range that no later decision relied on is not an invaria
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from beebox.verifier.cfg import Shape
 from beebox.verifier.result import RegFact, RegKind
 from beebox.verifier.state import Reg, State
@@ -35,7 +37,7 @@ class Join:
         row = self.rows[pc]
         if row is None:
             row = self.rows[pc] = [None] * 11
-            row[10] = RegFact(RegKind.STACK, offset=0)
+            row[10] = _pointer(RegKind.STACK, offset=0)
             for number in self._live[pc]:
                 reg = regs[number]
                 row[number] = None if reg is None else _fact(reg, depth)
@@ -48,7 +50,7 @@ class Join:
             if old is _SCALAR and reg.kind is RegKind.SCALAR:
                 continue
             new = _fact(reg, depth)
-            if old != new:
+            if old is not new:
                 row[number] = new if old is None else _join(old, new)
 
     def edge(self, pc: int, *, jump: bool) -> None:
@@ -58,7 +60,7 @@ class Join:
     def regs(self) -> tuple[tuple[RegFact | None, ...] | None, ...]:
         """The finished table."""
         return tuple(
-            None if row is None else tuple(_SCALAR if fact == _ZERO else fact for fact in row)
+            None if row is None else tuple(_SCALAR if fact is _ZERO else fact for fact in row)
             for row in self.rows
         )
 
@@ -68,8 +70,20 @@ def _fact(reg: Reg, depth: int) -> RegFact:
         return _ZERO if reg.scalar.is_const and reg.scalar.value == 0 else _SCALAR
     if reg.kind is RegKind.STACK:
         offset = reg.off + reg.scalar.smin if reg.scalar.is_const else None
-        return RegFact(RegKind.STACK, frames_up=depth - reg.frame, offset=offset)
-    return RegFact(reg.kind, map=reg.map or None, nullable=reg.nullable)
+        return _pointer(RegKind.STACK, frames_up=depth - reg.frame, offset=offset)
+    return _pointer(reg.kind, reg.map or None, reg.nullable)
+
+
+@lru_cache(maxsize=4096)
+def _pointer(
+    kind: RegKind,
+    map_: str | None = None,
+    nullable: bool = False,
+    frames_up: int = 0,
+    offset: int | None = None,
+) -> RegFact:
+    """The fact, one object for equal facts: most arrivals only compare identities."""
+    return RegFact(kind, map_, nullable, frames_up, offset)
 
 
 def _join(old: RegFact, new: RegFact) -> RegFact:
@@ -77,12 +91,12 @@ def _join(old: RegFact, new: RegFact) -> RegFact:
         if old.kind is new.kind:
             return _SCALAR
         pointer, number = (new, old) if old.kind is RegKind.SCALAR else (old, new)
-        if number != _ZERO or pointer.kind in (RegKind.MIXED, RegKind.STACK):
+        if number is not _ZERO or pointer.kind in (RegKind.MIXED, RegKind.STACK):
             return _MIXED
-        return RegFact(pointer.kind, pointer.map, nullable=True)
+        return _pointer(pointer.kind, pointer.map, nullable=True)
     if old.kind is not new.kind or old.frames_up != new.frames_up:
         return _MIXED
-    return RegFact(
+    return _pointer(
         old.kind,
         old.map if old.map == new.map else None,
         old.nullable or new.nullable,

@@ -152,7 +152,8 @@ def _covers(checkpoint: Checkpoint, state: State) -> bool:
     if len(checkpoint.frames) != len(state.frames):
         return False
     pairs = _Pairing(checkpoint.precise)
-    for old, new in zip(checkpoint.frames, state.frames, strict=True):
+    # The innermost frame first: there most states differ.
+    for old, new in zip(reversed(checkpoint.frames), reversed(state.frames), strict=True):
         if old.return_pc != new.return_pc:
             return False
         old_regs, new_regs = old.regs, new.regs
