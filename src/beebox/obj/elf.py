@@ -193,7 +193,17 @@ def _sections(
         raise ObjectError("sections overlap or are too large", file=file)
     names = bytes(bodies[names_at])
     return tuple(
-        Section(_string(names, name, file), kind, flags, body, size, link, info, align, entry)
+        Section(
+            _string(names, name, file),
+            kind,
+            flags,
+            body,
+            size if kind == SectionType.NOBITS else len(body),  # a NULL section's means nothing
+            link,
+            info,
+            align,
+            entry,
+        )
         for (name, kind, flags, _, _, size, link, info, align, entry), body in zip(
             heads, bodies, strict=True
         )

@@ -14,7 +14,7 @@ from typing import Final
 from beebox.btf import codec, ext
 from beebox.btf.types import Btf, Datasec, Func, SectionVar, Var
 from beebox.errors import ObjectError
-from beebox.obj.elf import Elf, RelocationType, SymbolType
+from beebox.obj.elf import Elf, RelocationType, Section, SectionFlag, SectionType, SymbolType
 from beebox.obj.model import LineInfo
 from beebox.obj.relocations import Function
 
@@ -86,7 +86,7 @@ def _placed(elf: Elf, btf: Btf, file: str) -> Btf:
         if not isinstance(row, Datasec):
             continue
         section = elf.find(row.name)
-        if section is None:
+        if section is None or not _holds_data(elf.sections[section]):
             raise _elsewhere(btf, row, file)
         if row.name in seen:
             raise ObjectError("BTF describes it twice", file=file, section=row.name)
@@ -111,6 +111,12 @@ def _placed(elf: Elf, btf: Btf, file: str) -> Btf:
         placed.sort(key=lambda var: var.offset)
         types[type_id - 1] = Datasec(row.name, elf.sections[section].size, tuple(placed))
     return Btf(tuple(types))
+
+
+def _holds_data(section: Section) -> bool:
+    """Whether variables can lie in the section: what a linker would allocate."""
+    kinds = (SectionType.PROGBITS, SectionType.NOBITS)
+    return section.type in kinds and bool(section.flags & SectionFlag.ALLOC)
 
 
 def _elsewhere(btf: Btf, row: Datasec, file: str) -> ObjectError:

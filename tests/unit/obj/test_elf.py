@@ -96,3 +96,12 @@ def test_sections_may_not_overlap() -> None:
         struct.pack_into("<QQ", data, table + 64 * index + 24, 0, len(data) // 2)
     with pytest.raises(ObjectError):
         elf.read(bytes(data))
+
+
+def test_a_null_section_has_no_size() -> None:
+    """Its header may say anything; a size believed here became gigabytes when written."""
+    (table,) = struct.unpack_from("<Q", small(), 40)
+    data = bytearray(small())
+    struct.pack_into("<I", data, table + 64 * 2 + 4, SectionType.NULL)
+    struct.pack_into("<Q", data, table + 64 * 2 + 32, 1 << 63)
+    assert elf.read(bytes(data)).sections[2].size == 0
