@@ -118,18 +118,21 @@ def programs() -> str:
     parts = []
     for kind in ProgramType:
         row = kind.value
+        if row.context is None:
+            continue
         fields = (
             (
                 f"`{each.name}`",
                 each.offset,
                 each.size,
                 each.kind.name.lower(),
-                "yes" if each.writable else "",
+                ", ".join(map(str, each.reads)),
+                ", ".join(map(str, each.writes)),
                 each.since,
             )
             for each in row.context.fields
         )
-        columns = ("field", "offset", "bytes", "kind", "writable", "since Linux")
+        columns = ("field", "offset", "bytes", "kind", "loads", "stores", "since Linux")
         parts.append(f"## {row.name}: `{row.context.name}`\n\n" + table(columns, fields))
         if row.verdicts is not None:
             verdicts = ((f"`{each.name}`", each.value) for each in row.verdicts)

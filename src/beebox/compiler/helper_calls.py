@@ -74,6 +74,8 @@ def _argument(f: FunctionContext, node: ast.expr, arg: Arg) -> Expr:
             return convert(f, number(f, f.operand(node)), IntType(arg.bits, arg.signed))
         case ArgKind.CONST_SIZE | ArgKind.CONST_SIZE_OR_ZERO:
             raise f.error(node, "sizes come with their memory")
+        case _:
+            raise f.error(node, f"the language has no {arg.kind.name} arguments")
 
 
 def _memory(f: FunctionContext, node: ast.expr, arg: Arg) -> Expr:

@@ -5,31 +5,58 @@ Argument and result kinds are the kernel's ``ARG_*`` and ``RET_*`` without the p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
 
+from beebox.tables.map_types import MapType
 from beebox.tables.program_types import ProgramType
 
 
 class ArgKind(Enum):
-    """What a helper demands of one of R1-R5."""
+    """What a helper demands of one of R1-R5: the kernel's ``ARG_*``, without PTR_TO."""
 
     ANYTHING = auto()
     CONST_MAP_PTR = auto()
     MAP_KEY = auto()  # points to key_size readable bytes
-    MAP_VALUE = auto()  # points to value_size readable bytes
-    MEM = auto()  # points to as many bytes as the CONST_SIZE argument that follows says
+    MAP_VALUE = auto()  # points to value_size bytes
+    MEM = auto()  # points to ``fixed_size`` bytes, or as many as the CONST_SIZE that follows says
     CONST_SIZE = auto()  # bytes of the MEM before it, at least 1
     CONST_SIZE_OR_ZERO = auto()
+    CONST_ALLOC_SIZE_OR_ZERO = auto()  # a constant: the size of the memory that is returned
     CTX = auto()
+    STACK = auto()  # a pointer into the stack
+    CONST_STR = auto()  # a NUL-terminated string in a read-only map
+    FUNC = auto()  # a callback: a static subprogram
+    SOCK_COMMON = auto()
+    SOCKET = auto()
+    BTF_ID_SOCK_COMMON = auto()  # SOCK_COMMON, or a BTF pointer to such a struct
+    BTF_ID = auto()
+    PERCPU_BTF_ID = auto()
+    SPIN_LOCK = auto()
+    TIMER = auto()
+    RINGBUF_MEM = auto()
+    DYNPTR = auto()
+    KPTR_XCHG_DEST = auto()
 
 
 class RetKind(Enum):
-    """What a helper leaves in R0."""
+    """What a helper leaves in R0: the kernel's ``RET_*``, without PTR_TO."""
 
     INTEGER = auto()
+    VOID = auto()
+    MAP_VALUE = auto()
     MAP_VALUE_OR_NULL = auto()
+    SOCKET_OR_NULL = auto()
+    TCP_SOCK_OR_NULL = auto()
+    SOCK_COMMON_OR_NULL = auto()
+    MEM_OR_NULL = auto()  # dynptr_data
+    RINGBUF_MEM_OR_NULL = auto()
+    MEM_OR_BTF_ID = auto()
+    MEM_OR_BTF_ID_OR_NULL = auto()
+    BTF_ID = auto()
+    BTF_ID_OR_NULL = auto()
+    BTF_ID_TRUSTED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +68,21 @@ class Arg:
     uninit: bool = False  # the memory need not be initialised before (MEM_UNINIT)
     signed: bool = False  # how the uapi prototype declares an integer argument
     bits: int = 64
+    fixed_size: int = 0  # bytes of a MEM without a size argument (MEM_FIXED_SIZE)
+    aligned: bool = False  # the fixed-size memory must be aligned to its size (MEM_ALIGNED)
+    releases: bool = False  # the reference in this argument is gone after the call (OBJ_RELEASE)
+    type_name: str = ""  # the BTF struct that a BTF_ID points to; "ringbuf", "local" of a DYNPTR
+
+
+@dataclass(frozen=True, slots=True)
+class Prototype:
+    """How programs of some types call a helper, where that differs from the helper's own row."""
+
+    program_types: frozenset[ProgramType]
+    ret: RetKind
+    args: tuple[Arg, ...]
+    gpl_only: bool = False
+    packet_access: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +99,24 @@ class Helper:
     variadic: bool = False  # trace_printk: arguments past the named ones are ANYTHING
     ret_bits: int = 64
     ret_signed: bool = True
+    sleepable: bool = False  # may sleep: only sleepable programs may call it
+    map_types: frozenset[MapType] = frozenset()  # non-empty: only maps of these types
+    acquires: bool = False  # the result is a reference that must be released
+    ret_type_name: str = ""  # the BTF struct that a BTF_ID result points to
+    variants: tuple[Prototype, ...] = ()
+
+    def called_by(self, program_type: ProgramType) -> Helper:
+        """The row as programs of ``program_type`` see it: with the prototype that they get."""
+        for variant in self.variants:
+            if program_type in variant.program_types:
+                return replace(
+                    self,
+                    ret=variant.ret,
+                    args=variant.args,
+                    gpl_only=variant.gpl_only,
+                    packet_access=variant.packet_access,
+                )
+        return self
 
 
 _XDP: Final = frozenset({ProgramType.XDP})

@@ -71,6 +71,8 @@ def _checked(path: Path, row: Helper) -> Reg:
                 pass  # checked with the size that follows
             case ArgKind.CONST_SIZE | ArgKind.CONST_SIZE_OR_ZERO:
                 _sized_memory(path, row, number, row.args[number - 2], arg.kind)
+            case _:
+                raise _unknown(path, row, f"takes a {arg.kind.name}")
     match row.ret:
         case RetKind.INTEGER:
             return path.number(ANY)
@@ -79,6 +81,12 @@ def _checked(path: Path, row: Helper) -> Reg:
             present = spec.type in _ALWAYS_PRESENT and key is not None and key < spec.max_entries
             id_ = 0 if present else path.new_id()
             return path.pointer(RegKind.MAP_VALUE, id_=id_, map_=map_name, nullable=not present)
+        case _:
+            raise _unknown(path, row, f"returns a {row.ret.name}")
+
+
+def _unknown(path: Path, row: Helper, what: str) -> Refusal:
+    return Refusal("not-supported", path.pc, f"bpf_{row.name} {what}, not verified yet")
 
 
 def _require(

@@ -223,6 +223,8 @@ def _frozen_value(path: Path, base: Reg, offset: int, size: int) -> int | None:
 
 def _context_field(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
     context = path.spec.type.value.context
+    if context is None:
+        raise Refusal("not-supported", path.pc, f"the context of {path.spec.type.name} programs")
     attach = path.spec.attach_type
     where = base.off + offset
     field = context.field_at(where, size) if base.scalar.is_const and base.off == 0 else None
