@@ -18,6 +18,7 @@ from beebox.tables.helpers import HELPERS
 from beebox.tables.map_types import MapFlags
 from beebox.userspace.captures import Capture
 from beebox.userspace.native_helpers import NATIVE, helper_code
+from beebox.userspace.observation import Observation
 from beebox.userspace.runtime import Environment
 from beebox.verifier.result import VerifiedProgram
 from beebox.vm.memory import (
@@ -28,6 +29,7 @@ from beebox.vm.memory import (
     Memory,
     region_at,
 )
+from beebox.vm.observe import Observe
 
 _U32: Final = (1 << 32) - 1
 
@@ -71,11 +73,13 @@ class JitEngine:
         environment: Environment,
         *,
         cpus: int,
+        observe: Observe = Observe.NOTHING,
     ) -> None:
         self._environment = environment
         self._storages = [maps[name].storage for name in sorted(program.maps)]  # code holds them
         compiled = worker.compile_native_for(
-            f"{program.digest} {program.profile} {cpus}".encode(), lambda: _lower(program, cpus)
+            f"{program.digest} {program.profile} {cpus} {observe.name}".encode(),
+            lambda: _lower(program, cpus, observe),
         )
         addresses = {
             f"map{number}_storage": storage.address for number, storage in enumerate(self._storages)
@@ -124,7 +128,7 @@ class JitEngine:
         return verdicts, time.perf_counter_ns() - start
 
 
-def _lower(program: VerifiedProgram, cpus: int) -> str:
+def _lower(program: VerifiedProgram, cpus: int, observe: Observe) -> str:
     """The program, its batch loop, maps and helpers as one module.
 
     Maps are numbered, not named, in the order of their names: the digest tells their shapes.
@@ -137,7 +141,7 @@ def _lower(program: VerifiedProgram, cpus: int) -> str:
         for number, name in enumerate(sorted(program.maps))
     }
     helpers = {id_: helper_code(HELPERS[id_].name) for id_ in program.helpers & NATIVE}
-    text = jit.lower(program, maps=codes, helpers=helpers)
+    text = jit.lower(program, maps=codes, helpers=helpers, observe=observe)
     return jit.merge_modules([text, batch.lower_batch(program), batch.lower_repeat()])
 
 
@@ -148,7 +152,12 @@ class InterpreterEngine:
     code_bytes = 0
 
     def __init__(
-        self, program: VerifiedProgram, maps: Mapping[str, LiveMap], environment: Environment
+        self,
+        program: VerifiedProgram,
+        maps: Mapping[str, LiveMap],
+        environment: Environment,
+        *,
+        observation: Observation | None = None,
     ) -> None:
         from beebox.userspace.helpers import python_helpers  # noqa: PLC0415 -- this engine only
         from beebox.vm.interpreter import Interpreter, Machine  # noqa: PLC0415 -- the same
@@ -173,14 +182,26 @@ class InterpreterEngine:
         )
         operations = {handles[name]: live.operations for name, live in used.items()}
         helpers = python_helpers(operations, environment.log)
-        self._interpreter = Interpreter(program, machine, helpers)
+        observe = observation.observe if observation is not None else Observe.NOTHING
+        self._interpreter = Interpreter(program, machine, helpers, observe=observe)
+        self._observation = observation
 
     def run(self, repeat: int = 1) -> int:
         """As :class:`Engine`."""
         result = 0
         for _ in range(repeat):
-            result = self._interpreter.run()
+            result = self._run()
         return result & _U32
+
+    def _run(self) -> int:
+        observation = self._observation
+        if observation is None:
+            return self._interpreter.run()
+        observation.start()
+        result = self._interpreter.run()
+        observation.record()
+        observation.count(self._interpreter.executed)
+        return result
 
     def run_batch(
         self, capture: Capture, first: int, lengths: npt.NDArray[np.uint32]

@@ -15,10 +15,12 @@ from beebox.obj.linker import link
 from beebox.obj.model import ObjectSpec, ProgramSpec
 from beebox.userspace.admission import admit
 from beebox.userspace.engines import Engine, InterpreterEngine, JitEngine
+from beebox.userspace.observation import Observation
 from beebox.userspace.runtime import Environment
 from beebox.userspace.trace import TraceLog
 from beebox.verifier.result import Report
 from beebox.verifier.verify import verify
+from beebox.vm.observe import Observe
 
 EngineName: TypeAlias = Literal["jit", "interpreter"]
 ENGINES: Final[tuple[EngineName, ...]] = ("jit", "interpreter")
@@ -28,8 +30,15 @@ MAX_REPEAT: Final = 1 << 31
 class UserspaceProgram:
     """A verified program, ready to run; not for two threads at a time."""
 
-    def __init__(self, report: Report, engine: Engine, environment: Environment) -> None:
+    def __init__(
+        self,
+        report: Report,
+        engine: Engine,
+        environment: Environment,
+        observation: Observation | None = None,
+    ) -> None:
         self._report = report
+        self.observation = observation
         self._engine: Engine | None = engine
         self._environment = environment
 
@@ -135,9 +144,17 @@ class UserspaceKernel:
 
     ``cpus`` is the number of possible CPUs that per-CPU maps show; programs run on CPU 0. One by
     default, so that a replay gives the same on every machine. ``seed`` starts the random helper.
+    ``observe`` makes programs write down where verdicts come from, or also what runs cost.
     """
 
-    def __init__(self, engine: EngineName = "jit", *, cpus: int = 1, seed: int = 0) -> None:
+    def __init__(
+        self,
+        engine: EngineName = "jit",
+        *,
+        cpus: int = 1,
+        seed: int = 0,
+        observe: Observe = Observe.NOTHING,
+    ) -> None:
         if engine not in ENGINES:
             raise InputError(f"there is no engine {engine!r}; choose {' or '.join(ENGINES)}")
         if cpus < 1:
@@ -145,6 +162,7 @@ class UserspaceKernel:
         self._engine: EngineName = engine
         self._cpus = cpus
         self._seed = seed
+        self._observe = observe
 
     @property
     def name(self) -> str:
@@ -174,10 +192,15 @@ class UserspaceKernel:
     def _program(self, report: Report, maps: Mapping[str, LiveMap]) -> UserspaceProgram:
         verified = report.require_accepted()
         environment = Environment(seed=self._seed)
+        observation = None
+        if self._observe is not Observe.NOTHING:
+            observation = Observation(verified, environment.runtime, self._observe)
         engine: Engine
         match self._engine:
             case "jit":
-                engine = JitEngine(verified, maps, environment, cpus=self._cpus)
+                engine = JitEngine(
+                    verified, maps, environment, cpus=self._cpus, observe=self._observe
+                )
             case "interpreter":
-                engine = InterpreterEngine(verified, maps, environment)
-        return UserspaceProgram(report, engine, environment)
+                engine = InterpreterEngine(verified, maps, environment, observation=observation)
+        return UserspaceProgram(report, engine, environment, observation)

@@ -50,6 +50,7 @@ from beebox.vm.memory import (
     Region,
     Runtime,
 )
+from beebox.vm.observe import Notes, Observe
 
 U64: Final = (1 << 64) - 1
 U32: Final = (1 << 32) - 1
@@ -81,9 +82,17 @@ class Interpreter:
     """One program on one machine. Not for two threads at a time."""
 
     def __init__(
-        self, program: VerifiedProgram, machine: Machine, helpers: Mapping[int, HelperFn]
+        self,
+        program: VerifiedProgram,
+        machine: Machine,
+        helpers: Mapping[int, HelperFn],
+        *,
+        observe: Observe = Observe.NOTHING,
     ) -> None:
-        """Decode. Raises :exc:`NotSupportedError` for what this engine cannot run."""
+        """Decode; ``observe`` makes it write down how it runs.
+
+        Raises :exc:`NotSupportedError` for what this engine cannot run.
+        """
         self.program = program
         self.machine = machine
         self._helpers = helpers
@@ -99,6 +108,9 @@ class Interpreter:
             self._decode(pc, insn) if insn is not None else _second_slot
             for pc, insn in enumerate(program.spec.slots)
         ]
+        self.executed: list[int] = []  # per pc, with Observe.COSTS
+        if observe is not Observe.NOTHING:
+            self._observe(Notes(program, observe))
 
     def run(self, *, fuel: int = DEFAULT_FUEL) -> int:
         """R0 after one run over the packet as it stands in the machine.
@@ -120,6 +132,16 @@ class Interpreter:
             if pc < 0:
                 return regs[0]
         raise ExecutionError(f"ran out of fuel after {fuel} instructions", pc=pc)
+
+    def _observe(self, notes: Notes) -> None:
+        """Wrap the steps that ``notes`` is about: as native code, instruction by instruction."""
+        runtime = self.machine.runtime
+        for pc, field in notes.origins.items():
+            self._steps[pc] = _noted(self._steps[pc], runtime, field, pc)
+        if notes.counts:
+            self.executed = [0] * len(self._steps)
+            for pc, step in enumerate(self._steps):
+                self._steps[pc] = _counted(step, runtime, self.executed, pc)
 
     # ---- frames and packet
 
@@ -325,6 +347,24 @@ _COMBINE: Final[Mapping[AtomicOp, Callable[[int, int], int]]] = {
     AtomicOp.FETCH_XOR: lambda old, new: old ^ new,
     AtomicOp.XCHG: lambda _, new: new,
 }
+
+
+def _noted(step: Step, runtime: Runtime, field: str, pc: int) -> Step:
+    def noted(regs: Registers) -> int:
+        after = step(regs)
+        setattr(runtime, field, pc + 1)
+        return after
+
+    return noted
+
+
+def _counted(step: Step, runtime: Runtime, executed: list[int], pc: int) -> Step:
+    def counted(regs: Registers) -> int:
+        executed[pc] += 1
+        runtime.insns += 1
+        return step(regs)
+
+    return counted
 
 
 def _second_slot(_regs: Registers) -> int:

@@ -36,6 +36,7 @@ from beebox.vm.lowering_alu import condition, lower_alu, lower_swap
 from beebox.vm.lowering_calls import HelperCode, Signature, lower_helper, lower_subprogram
 from beebox.vm.lowering_memory import lower_atomic, lower_imm64, lower_load, lower_store
 from beebox.vm.memory import CONTEXT_BYTES, PROGRAM, RUNTIME_BYTES
+from beebox.vm.observe import Notes, Observe
 from beebox.vm.switches import recover
 
 _INTRINSICS: Final = (
@@ -49,18 +50,20 @@ def lower(
     *,
     maps: Mapping[str, MapCode],
     helpers: Mapping[int, HelperCode],
+    observe: Observe = Observe.NOTHING,
 ) -> str:
     """LLVM IR text with the program as ``i64 @bpf_program(ptr ctx, ptr rt)``.
 
+    ``observe`` makes it write down how it ran.
     ``maps`` holds the code of every map the program names, ``helpers`` of every helper apart from
     the three map operations. Open symbols: the maps' storages. Raises :exc:`NotSupportedError`.
     """
-    lowering = _Lowering(verified, maps, helpers)
+    lowering = _Lowering(verified, maps, helpers, Notes(verified, observe))
     functions = [lowering.function(fact) for fact in verified.subprograms]
     used_maps = [maps[name] for name in sorted(verified.maps)]
     used_helpers = [helpers[id_] for id_ in sorted(verified.helpers) if id_ in helpers]
     parts = [*(code.ir for code in used_maps), *(code.ir for code in used_helpers), *functions]
-    return merge_modules([*parts, "\n".join(_INTRINSICS)])
+    return merge_modules([*parts, lowering.notes.wrapper(), "\n".join(_INTRINSICS)])
 
 
 def merge_modules(parts: Iterable[str]) -> str:
@@ -98,7 +101,9 @@ class _Lowering:
         verified: VerifiedProgram,
         maps: Mapping[str, MapCode],
         helpers: Mapping[int, HelperCode],
+        notes: Notes,
     ) -> None:
+        self.notes = notes
         self.verified = verified
         self.maps = maps
         self.helpers = helpers
@@ -111,7 +116,7 @@ class _Lowering:
 
     def _signature(self, number: int, fact: SubprogramFact) -> Signature:
         if fact.start == 0:
-            return Signature(PROGRAM, ((1, "ptr"),), "i64")
+            return Signature(self.notes.program, ((1, "ptr"),), "i64")
         facts = self.verified.regs[fact.start] or (None,) * 11
         args = tuple(
             (reg, "ptr" if form.pointer else "i64")
@@ -145,7 +150,9 @@ class _Lowering:
             insn = self.slots[pc]
             assert insn is not None
             body.written = {}
+            body.lines += self.notes.before(pc)
             open_block = self._insn(body, pc, insn, signature)
+            body.lines += self.notes.after(pc)
             after = pc + (2 if isinstance(insn, LoadImm64) else 1)
             if open_block and (after in body.leaders or after not in visited):
                 body.line(f"br label {body.edge(pc, after)}")
@@ -159,7 +166,7 @@ class _Lowering:
         if main:
             args = [f"ptr noalias nonnull align 8 dereferenceable({CONTEXT_BYTES}) %a1"]
         args.append(f"ptr noalias nonnull align 8 dereferenceable({RUNTIME_BYTES}) %rt")
-        linkage = "" if main else "internal "
+        linkage = "" if signature.symbol == PROGRAM else "internal "
         head = f"define {linkage}{signature.result} @{signature.symbol}({', '.join(args)})"
         entry = [
             f"  store {kind} %a{reg}, ptr %r{reg}.{'p' if kind == 'ptr' else 'i'}"
@@ -233,7 +240,7 @@ class _Lowering:
 
     def _switch(self, body: Body, pc: int, insn: JumpIf) -> bool:
         """A whole tree of comparisons at once, where there is one."""
-        if isinstance(insn.src, Reg) or pc in self.absorbed:
+        if isinstance(insn.src, Reg) or pc in self.absorbed or self.notes.counts:
             return False
         switch = recover(self.verified, pc)
         if switch is None:

@@ -34,7 +34,7 @@ CONTEXT_FIELDS: Final = MappingProxyType(
 """Private XDP context: field name -> (offset, bytes). uapi names keep their meaning; data and meta
 may not move below ``hard_start``, ``data_end`` not above ``hard_end``."""
 
-RUNTIME_BYTES: Final = 64
+RUNTIME_BYTES: Final = 128
 RUNTIME_FIELDS: Final = MappingProxyType(
     {
         "time_ns": (0, 8),
@@ -44,9 +44,24 @@ RUNTIME_FIELDS: Final = MappingProxyType(
         "trace_capacity": (32, 8),
         "trace_used": (40, 8),
         "trace_lost": (48, 8),
+        "verdict_pc": (64, 4),
+        "reason_pc": (68, 4),
+        "insns": (72, 8),
+        "observed": (80, 8),
+        "observed_capacity": (88, 8),
+        "observed_origins": (96, 8),
+        "observed_costs": (104, 8),
+        "observed_blocks": (112, 8),
     }
 )
-"""Runtime block of one thread: what helpers read and write. Trace sizes are bytes."""
+"""Runtime block of one thread: what helpers read and write. Trace sizes are bytes.
+
+From ``verdict_pc`` on, ``vm.observe`` notes how a program ran. pcs are stored plus one: 0 is "never
+set". ``observed`` counts records up to ``observed_capacity``; the addresses behind it are of
+``observed_origins`` (u64 per run: ``verdict_pc`` in the low half, ``reason_pc`` in the high one),
+``observed_costs`` (u32 instructions per run) and ``observed_blocks`` (u64 executions per block, in
+the order of ``vm.observe.blocks``).
+"""
 
 
 class XdpContext(ctypes.Structure):
@@ -79,6 +94,15 @@ class Runtime(ctypes.Structure):
         ("trace_used", ctypes.c_uint64),
         ("trace_lost", ctypes.c_uint64),
         ("_reserved", ctypes.c_uint64),
+        ("verdict_pc", ctypes.c_uint32),
+        ("reason_pc", ctypes.c_uint32),
+        ("insns", ctypes.c_uint64),
+        ("observed", ctypes.c_uint64),
+        ("observed_capacity", ctypes.c_uint64),
+        ("observed_origins", ctypes.c_uint64),
+        ("observed_costs", ctypes.c_uint64),
+        ("observed_blocks", ctypes.c_uint64),
+        ("_more", ctypes.c_uint64),
     )
 
 
