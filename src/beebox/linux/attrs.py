@@ -31,12 +31,16 @@ def map_create(
     *,
     name: str = "",
     btf: tuple[int, int, int] = (0, 0, 0),
+    inner_fd: int = 0,
+    extra: int = 0,
 ) -> Attr:
-    """BPF_MAP_CREATE; ``btf`` is (fd, key type id, value type id)."""
+    """BPF_MAP_CREATE; ``btf`` is (fd, key type id, value type id), ``extra`` map_extra."""
     data = bytearray(72)
     struct.pack_into("=5I", data, 0, type_id, key_size, value_size, max_entries, flags)
     _MAP_NAME.pack_into(data, 28, object_name(name))
+    struct.pack_into("=I", data, 20, inner_fd)
     struct.pack_into("=3I", data, 48, *btf)
+    struct.pack_into("=Q", data, 64, extra)
     return Attr(data)
 
 

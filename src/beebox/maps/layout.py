@@ -19,15 +19,13 @@ a constant distance. A per-CPU value is one slot per possible CPU, each padded t
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias, assert_never
+from typing import Final, TypeAlias
 
-from beebox.errors import MapError
+from beebox.errors import MapError, NotSupportedError
+from beebox.obj.map_rules import check_spec
 from beebox.obj.model import MapSpec
-from beebox.tables.limits import MAX_KEY_AND_VALUE_BYTES
 from beebox.tables.map_types import MapFlags, MapType
 
-EINVAL: Final = 22
-E2BIG: Final = 7
 ENOMEM: Final = 12
 
 HASH_LOCK: Final = 0
@@ -98,38 +96,11 @@ def layout_of(spec: MapSpec, *, cpus: int = 1) -> Layout:
         case MapType.ARRAY | MapType.PERCPU_ARRAY:
             layout = _array_layout(spec, slots)
         case _:
-            assert_never(spec.type)
+            raise NotSupportedError(f"{spec.type.value.name} maps in userspace")
     if layout.size > MAX_STORAGE_BYTES:
         problem = f"{layout.size} bytes are more than {MAX_STORAGE_BYTES} for one map"
         raise MapError(problem, map_name=spec.name, errno=ENOMEM)
     return layout
-
-
-def check_spec(spec: MapSpec) -> None:
-    """Refuse what BPF_MAP_CREATE refuses. Raises :exc:`MapError`."""
-    row = spec.type.value
-
-    def refuse(problem: str, errno: int = EINVAL) -> MapError:
-        return MapError(problem, map_name=spec.name, errno=errno)
-
-    if spec.key_size <= 0 or spec.value_size <= 0 or spec.max_entries <= 0:
-        raise refuse("key_size, value_size and max_entries must all be positive")
-    if row.key_size not in {None, spec.key_size}:
-        raise refuse(f"key_size is {spec.key_size}; a {row.name} takes {row.key_size}")
-    if row.value_size not in {None, spec.value_size}:
-        raise refuse(f"value_size is {spec.value_size}; a {row.name} takes {row.value_size}")
-    if spec.flags & ~row.flags:
-        raise refuse(f"flags {spec.flags & ~row.flags!r} do not apply to a {row.name}")
-    for read, write in (
-        (MapFlags.RDONLY, MapFlags.WRONLY),
-        (MapFlags.RDONLY_PROG, MapFlags.WRONLY_PROG),
-    ):
-        if spec.flags & read and spec.flags & write:
-            raise refuse(f"{read.name} and {write.name} exclude each other")
-    if spec.max_entries > MAX_ELEMENTS:
-        raise refuse(f"max_entries is {spec.max_entries}", E2BIG)
-    if spec.key_size + spec.value_size > MAX_KEY_AND_VALUE_BYTES:
-        raise refuse("key and value together are too large", E2BIG)
 
 
 def _hash_layout(spec: MapSpec, cpus: int) -> HashLayout:

@@ -13,9 +13,9 @@ from typing import Final
 
 from beebox.btf.builder import Builder
 from beebox.btf.types import Array, Btf, Datasec, Int, Member, Ptr, SectionVar, Struct, Var
-from beebox.errors import BtfError, ObjectError
+from beebox.errors import BtfError, MapError, ObjectError
+from beebox.obj.map_rules import check_spec
 from beebox.obj.model import MapSpec
-from beebox.tables.limits import MAX_KEY_AND_VALUE_BYTES
 from beebox.tables.map_types import MAP_TYPE_BY_ID, MapFlags, MapType
 
 SECTION: Final = ".maps"
@@ -139,16 +139,10 @@ def _size(name: str, fields: Mapping[str, int], part: str) -> int:
 
 
 def _checked(spec: MapSpec) -> MapSpec:
-    row = spec.type.value
-    if row.key_size is not None and spec.key_size != row.key_size:
-        raise ObjectError(f"map {spec.name}: a key of {row.name} has {row.key_size} bytes")
-    if not spec.key_size or not spec.value_size or not spec.max_entries:
-        raise ObjectError(f"map {spec.name}: key, value or max_entries is missing")
-    if spec.key_size + spec.value_size > MAX_KEY_AND_VALUE_BYTES:
-        raise ObjectError(f"map {spec.name}: key and value are too large")
-    if spec.flags & ~row.flags:
-        unknown = int(spec.flags & ~row.flags)
-        raise ObjectError(f"map {spec.name}: flags {unknown:#x} are not supported by {row.name}")
+    try:
+        check_spec(spec)
+    except MapError as error:
+        raise ObjectError(str(error)) from None
     return spec
 
 

@@ -15,7 +15,11 @@ from beebox.tables.sections import ProgramFlags
 
 @dataclass(frozen=True, slots=True)
 class MapSpec:
-    """A map to be made. ``value_size`` is one CPU's bytes, also for per-CPU maps."""
+    """A map to be made. ``value_size`` is one CPU's bytes, also for per-CPU maps.
+
+    ``slots`` gives the first values of a map of maps or programs: the name of a map or function of
+    the same object by key.
+    """
 
     name: str
     type: MapType
@@ -27,6 +31,9 @@ class MapSpec:
     value_type_id: int = 0
     contents: bytes | None = None  # a global-data map (.data, .rodata, .bss): its only value
     frozen: bool = False  # .rodata: neither programs nor user space may write after load
+    extra: int = 0  # map_extra: a bloom filter's number of hashes
+    inner: MapSpec | None = None  # of a map of maps: what each inner map must be like
+    slots: tuple[tuple[int, str], ...] = ()
 
     @property
     def is_global_data(self) -> bool:

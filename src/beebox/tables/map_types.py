@@ -151,6 +151,7 @@ class MapTypeRow:
 
 _PER_CPU_BYTES: Final = 32 << 10  # PCPU_MIN_UNIT_SIZE
 _KMALLOC_BYTES: Final = 4 << 20  # KMALLOC_MAX_SIZE
+_STORAGE_VALUE_BYTES: Final = (64 << 10) - 129  # U16_MAX less struct bpf_local_storage_elem
 _BUCKETS: Final = 1 << 31
 
 
@@ -282,7 +283,7 @@ class MapType(Enum):
         _ACCESS | MapFlags.NO_PREALLOC | MapFlags.NUMA_NODE,
         ("map_lookup_elem", "map_update_elem", "map_delete_elem"),
         key=Sizes(5, 4 + 256),
-        value=Sizes(1, _KMALLOC_BYTES - 256 - 40),
+        value=Sizes(1, _KMALLOC_BYTES - 256 - 24),
         required=MapFlags.NO_PREALLOC,
         since="4.11",
     )
@@ -303,7 +304,7 @@ class MapType(Enum):
         "hash_of_maps",
         MapOp.LOOKUP,
         _KEYED,
-        _USER_ACCESS | MapFlags.NO_PREALLOC | MapFlags.ZERO_SEED | MapFlags.NUMA_NODE,
+        _HASH | MapFlags.NUMA_NODE,
         ("map_lookup_elem",),
         value=FOUR,
         has_inner=True,
@@ -374,6 +375,7 @@ class MapType(Enum):
         ("get_local_storage",),
         key=Sizes(choices=(8, 16)),
         entries=Entries.ZERO,
+        most_value_bytes=_STORAGE_VALUE_BYTES,
         since="4.19",
     )
     REUSEPORT_SOCKARRAY = MapTypeRow(
@@ -392,7 +394,7 @@ class MapType(Enum):
         "percpu_cgroup_storage",
         MapOp(0),
         MapOp.LOOKUP | MapOp.UPDATE | MapOp.ITERATE,
-        _ACCESS,
+        _ACCESS | MapFlags.NUMA_NODE,
         ("get_local_storage",),
         key=Sizes(choices=(8, 16)),
         entries=Entries.ZERO,
@@ -433,6 +435,7 @@ class MapType(Enum):
         entries=Entries.ZERO,
         required=MapFlags.NO_PREALLOC,
         needs_btf=True,
+        most_value_bytes=_STORAGE_VALUE_BYTES,
         since="5.2",
     )
     DEVMAP_HASH = MapTypeRow(
@@ -444,7 +447,6 @@ class MapType(Enum):
         ("redirect_map", "map_lookup_elem"),
         key=FOUR,
         value=Sizes(choices=(4, 8)),
-        most_entries=_BUCKETS,
         since="5.4",
     )
     STRUCT_OPS = MapTypeRow(
@@ -488,6 +490,7 @@ class MapType(Enum):
         entries=Entries.ZERO,
         required=MapFlags.NO_PREALLOC,
         needs_btf=True,
+        most_value_bytes=_STORAGE_VALUE_BYTES,
         since="5.10",
     )
     TASK_STORAGE = MapTypeRow(
@@ -501,6 +504,7 @@ class MapType(Enum):
         entries=Entries.ZERO,
         required=MapFlags.NO_PREALLOC,
         needs_btf=True,
+        most_value_bytes=_STORAGE_VALUE_BYTES,
         since="5.11",
     )
     BLOOM_FILTER = MapTypeRow(
@@ -512,6 +516,7 @@ class MapType(Enum):
         ("map_peek_elem", "map_push_elem"),
         key=NO_BYTES,
         most_extra=15,
+        most_value_bytes=_KMALLOC_BYTES,
         since="5.16",
     )
     USER_RINGBUF = MapTypeRow(
@@ -537,6 +542,7 @@ class MapType(Enum):
         entries=Entries.ZERO,
         required=MapFlags.NO_PREALLOC,
         needs_btf=True,
+        most_value_bytes=_STORAGE_VALUE_BYTES,
         since="6.2",
     )
     ARENA = MapTypeRow(

@@ -1,0 +1,134 @@
+"""Map types against the running kernel: ids, and what BPF_MAP_CREATE takes, errno by errno."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from beebox.btf.codec import encode
+from beebox.btf.types import Array, Btf, Int
+from beebox.errors import MapError, SyscallError
+from beebox.linux import attrs
+from beebox.linux.syscall import Command, Fd, bpf
+from beebox.obj.map_rules import check_spec
+from beebox.obj.model import MapSpec
+from beebox.tables.map_types import Entries, MapFlags, MapType
+
+KEYS = (0, 1, 4, 5, 8, 12, 16, 260, 261, 512, 513)
+VALUES = (0, 1, 4, 8, 9, 12, 16, 1016, 1024, 32768, 32769, 65407, 65408, (4 << 20) - 48, 5 << 20)
+ENTRIES = (0, 1, 2, 3, 4096, 6144)
+MANY_ENTRIES = 8  # with large values, more would only cost memory
+
+INNER = MapSpec("inner", MapType.ARRAY, 4, 4, 1)
+LEGAL_ENTRIES = {
+    Entries.POSITIVE: 2,
+    Entries.ZERO: 0,
+    Entries.PAGES: 4096,
+    Entries.PER_PAGE: 1,
+}
+
+
+def depends_on_the_machine(spec: MapSpec, theirs: int) -> bool:
+    """Memory, and how many CPUs a kernel was built for."""
+    most_cpus = spec.type is MapType.CPUMAP and spec.max_entries > 1 and theirs == errno.E2BIG
+    return theirs == errno.ENOMEM or most_cpus
+
+
+class Oracle:
+    """BPF_MAP_CREATE, with a type for keys and values and a template for inner maps."""
+
+    def __init__(self) -> None:
+        bytes_of = [Array(2, 1, size) for size in VALUES]
+        types = Btf((Int("u32", 4, 32), Int("u8", 1, 8), *bytes_of))
+        self.btf = Fd(bpf(Command.BTF_LOAD, attrs.btf_load(encode(types))), "BTF")
+        self.inner = Fd(bpf(Command.MAP_CREATE, attrs.map_create(2, 4, 4, 1)), "inner")
+
+    def value_type(self, spec: MapSpec) -> int:
+        return 3 + VALUES.index(spec.value_size)
+
+    def errno(self, spec: MapSpec) -> int:
+        attr = attrs.map_create(
+            spec.type.value.id,
+            spec.key_size,
+            spec.value_size,
+            spec.max_entries,
+            spec.flags.value,
+            btf=(self.btf.number, 1, self.value_type(spec)) if spec.value_type_id else (0, 0, 0),
+            inner_fd=self.inner.number if spec.inner else 0,
+            extra=spec.extra,
+        )
+        try:
+            Fd(bpf(Command.MAP_CREATE, attr), "probe").close()
+        except SyscallError as error:
+            return error.errno or -1
+        return 0
+
+
+@pytest.fixture(scope="module")
+def oracle() -> Oracle:
+    return Oracle()
+
+
+def ours(spec: MapSpec) -> int:
+    try:
+        check_spec(spec)
+    except MapError as error:
+        return error.errno
+    return 0
+
+
+def legal(kind: MapType) -> MapSpec:
+    """A map of this type that can be made."""
+    row = kind.value
+    sizes = [
+        rule.choices[0] if rule.choices else max(rule.least, min(4, rule.most))
+        for rule in (row.key, row.value)
+    ]
+    return MapSpec(
+        "m",
+        kind,
+        *sizes,
+        max_entries=LEGAL_ENTRIES[row.entries],
+        flags=row.required,
+        key_type_id=int(row.needs_btf),
+        value_type_id=int(row.needs_btf),
+        inner=INNER if row.has_inner else None,
+    )
+
+
+def variants(kind: MapType) -> Iterator[MapSpec]:
+    """Every size and number of entries, then every pair of flags, then map_extra."""
+    base = legal(kind)
+    for key, value, entries in product(KEYS, VALUES, ENTRIES):
+        if entries <= MANY_ENTRIES or value <= 1024:
+            yield replace(base, key_size=key, value_size=value, max_entries=entries)
+    for entries in ((1 << 31), (1 << 31) + 1, (1 << 32) - 1):
+        if kind.value.most_entries < entries:
+            yield replace(base, max_entries=entries)
+    known = [MapFlags(1 << bit) for bit in range(20)]
+    for first, second in product(known, known):
+        if first & MapFlags.TOKEN_FD or second & MapFlags.TOKEN_FD:
+            continue  # names a token's descriptor, which an object cannot carry
+        yield replace(base, flags=first | second | kind.value.required)
+        yield replace(base, flags=first | second)
+    for extra in (1, 5, 15, 16, 1 << 40):
+        if kind is not MapType.ARENA:  # there it is an address
+            yield replace(base, extra=extra)
+    yield replace(base, value_type_id=0, key_type_id=0)
+    yield replace(base, inner=None)
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("kind", [kind for kind in MapType if kind is not MapType.STRUCT_OPS])
+def test_map_create_takes_what_the_table_says(kind: MapType, oracle: Oracle):
+    wrong = []
+    for spec in variants(kind):
+        theirs = oracle.errno(spec)
+        if theirs != ours(spec) and not depends_on_the_machine(spec, theirs):
+            sizes = (spec.key_size, spec.value_size, spec.max_entries, spec.flags, spec.extra)
+            wrong.append((sizes, theirs, ours(spec)))
+    assert wrong == []
