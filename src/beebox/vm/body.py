@@ -13,7 +13,7 @@ from typing import Final
 
 from beebox.errors import InternalError
 from beebox.isa.instruction import Operand, Reg
-from beebox.tables.limits import MAX_STACK_BYTES
+from beebox.tables.limits import MAX_LOOPS, MAX_STACK_BYTES
 from beebox.verifier.result import RegFact, RegKind, SubprogramFact, VerifiedProgram
 
 UNREACHED: Final = "unreached"
@@ -55,6 +55,7 @@ class Body:
         self.written: dict[int, Form] = {}
         self.leaders: frozenset[int] = frozenset()  # pcs where a block starts
         self.unreached = False
+        self.loops = False  # a may_goto counts in this frame
         self._temps = 0
         self._slots: dict[int, int] = {}  # offset from R10 -> bytes used there
         self._escapes = False  # a pointer into the frame is a value somewhere
@@ -187,6 +188,8 @@ class Body:
                 f"  %r{reg}.p = alloca ptr",
                 f"  store ptr null, ptr %r{reg}.p",
             ]
+        if self.loops:
+            lines += ["  %loops = alloca i64", f"  store i64 {MAX_LOOPS}, ptr %loops"]
         for low, high in self._intervals():
             zeroed = f"ptr align 8 %stack{-low}"
             lines += [

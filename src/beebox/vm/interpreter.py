@@ -1,4 +1,4 @@
-"""Runs a verified program one instruction at a time, checking every access.
+"""Runs a program one instruction at a time, checking every access.
 
 Each instruction is decoded once into a closure that takes the registers and gives the next pc; the
 operations come from ``isa.semantics``. The interpreter works on the same addresses as native code,
@@ -34,10 +34,11 @@ from beebox.isa.instruction import (
     Store,
     Swap,
 )
+from beebox.obj.model import ProgramSpec
 from beebox.tables.contexts import XDP_MD
 from beebox.tables.helpers import HELPERS
-from beebox.tables.limits import MAX_CALL_FRAMES, MAX_STACK_BYTES
-from beebox.tables.opcodes import AluOp, AtomicOp
+from beebox.tables.limits import MAX_CALL_FRAMES, MAX_LOOPS, MAX_STACK_BYTES
+from beebox.tables.opcodes import AluOp, AtomicOp, Mode
 from beebox.verifier.result import VerifiedProgram
 from beebox.vm.memory import (
     CONTEXT_FIELDS,
@@ -51,10 +52,11 @@ from beebox.vm.memory import (
     Runtime,
 )
 from beebox.vm.observe import Notes, Observe
+from beebox.vm.structure import functions
 
 U64: Final = (1 << 64) - 1
 U32: Final = (1 << 32) - 1
-DEFAULT_FUEL: Final = 1 << 26
+DEFAULT_FUEL: Final = 1 << 32
 EXIT: Final = -1
 
 Registers: TypeAlias = list[int]
@@ -79,21 +81,32 @@ class Machine:
 
 
 class Interpreter:
-    """One program on one machine. Not for two threads at a time."""
+    """One program on one machine. Not for two threads at a time.
+
+    Registers that nothing has set are 0, as are R1-R5 after a call and all but R1-R5 and R10 at the
+    start of a function.
+    """
 
     def __init__(
         self,
-        program: VerifiedProgram,
+        program: VerifiedProgram | ProgramSpec,
         machine: Machine,
         helpers: Mapping[int, HelperFn],
         *,
         observe: Observe = Observe.NOTHING,
+        max_loops: int = MAX_LOOPS,
     ) -> None:
-        """Decode; ``observe`` makes it write down how it runs.
+        """Decode; ``observe`` makes it write down how a verified program runs.
 
-        Raises :exc:`NotSupportedError` for what this engine cannot run.
+        ``max_loops`` is what all ``may_goto`` of a frame may do together. Raises
+        :exc:`NotSupportedError` for what this engine cannot run, :exc:`DecodeError` for what
+        :mod:`beebox.vm.structure` refuses of a program that is not verified.
         """
-        self.program = program
+        if isinstance(program, VerifiedProgram):
+            self.spec = program.spec
+        else:
+            self.spec = program
+            functions(program.slots)
         self.machine = machine
         self._helpers = helpers
         self._stack = Buffer(MAX_STACK_BYTES * MAX_CALL_FRAMES)
@@ -103,23 +116,25 @@ class Interpreter:
         buffer = machine.packet.buffer
         self._packet_region = Region("packet", 0, 0, buffer.address, buffer.view)
         self._own = Memory([self._stack_region, self._packet_region])
-        self._calls: list[tuple[int, int, int, int, int]] = []
+        self._calls: list[tuple[int, int, int, int, int, int]] = []
+        self._max_loops = self._loops = max_loops
         self._steps: list[Step] = [
             self._decode(pc, insn) if insn is not None else _second_slot
-            for pc, insn in enumerate(program.spec.slots)
+            for pc, insn in enumerate(self.spec.slots)
         ]
         self.executed: list[int] = []  # per pc, with Observe.COSTS
-        if observe is not Observe.NOTHING:
+        if observe is not Observe.NOTHING and isinstance(program, VerifiedProgram):
             self._observe(Notes(program, observe))
 
-    def run(self, *, fuel: int = DEFAULT_FUEL) -> int:
+    def run(self, *arguments: int, fuel: int = DEFAULT_FUEL) -> int:
         """R0 after one run over the packet as it stands in the machine.
 
-        Raises :exc:`ExecutionError` on an access outside every region and after ``fuel``
-        instructions.
+        ``arguments`` are R1-R5, by default the context. Raises :exc:`ExecutionError` on an access
+        outside every region and after ``fuel`` instructions.
         """
         regs: Registers = [0] * 11
-        regs[1] = self._context
+        given = arguments or (self._context,)
+        regs[1 : 1 + len(given)] = given
         region = self._stack_region
         region.start = region.end = self._stack.address + self._stack.size
         self._calls.clear()
@@ -155,6 +170,7 @@ class Interpreter:
         offset = low - region.base
         region.view[offset : offset + MAX_STACK_BYTES] = bytes(MAX_STACK_BYTES)
         regs[10] = top
+        self._loops = self._max_loops
 
     def _sync_packet(self) -> None:
         context = self.machine.packet.context
@@ -197,7 +213,11 @@ class Interpreter:
                 return self._subprogram(after + target, pc)
             case Exit():
                 return self._exit
-            case AddrSpaceCast() | LoadPacket() | MayGoto() | Call():
+            case MayGoto(offset=offset):
+                return self._may_goto(after, after + offset)
+            case LoadPacket():
+                return self._packet_load(insn, after)
+            case AddrSpaceCast() | Call():
                 raise NotSupportedError(f"{type(insn).__name__} at insn {pc} in the interpreter")
             case _:
                 assert_never(insn)
@@ -277,17 +297,16 @@ class Interpreter:
         dst, src, offset, size = insn.dst, insn.src, insn.offset, insn.size.value.bytes
         read, write, mask = READERS[size], WRITERS[size], (1 << size * 8) - 1
         op, fetch, after = insn.op, insn.op.value.fetch, pc + 1
-        if op is AtomicOp.LOAD_ACQUIRE:  # one thread, so order is kept anyway
-            return self._load(Load(dst, src, offset, insn.size), pc)
+        if op is AtomicOp.LOAD_ACQUIRE:  # the GIL orders what this engine does
+            return self._aligned(self._load(Load(dst, src, offset, insn.size), pc), pc, insn, src)
         if op is AtomicOp.STORE_RELEASE:
-            return self._store(Store(dst, offset, src, insn.size), pc)
-        if op not in _COMBINE and op is not AtomicOp.CMPXCHG:
-            raise NotSupportedError(f"{op.value.mnemonic} at insn {pc} in the interpreter")
+            return self._aligned(self._store(Store(dst, offset, src, insn.size), pc), pc, insn, dst)
         combine = _COMBINE.get(op)
 
         def atomic(regs: Registers) -> int:
             address = (regs[dst] + offset) & U64
             region = self._locate(pc, address, size, write=True)
+            self._check_aligned(pc, address, size)
             at = address - region.base
             old = read(region.view, at)[0]
             if combine is not None:
@@ -302,6 +321,52 @@ class Interpreter:
 
         return atomic
 
+    def _aligned(self, step: Step, pc: int, insn: Atomic, base: Reg) -> Step:
+        offset, size = insn.offset, insn.size.value.bytes
+
+        def aligned(regs: Registers) -> int:
+            address = (regs[base] + offset) & U64  # before the step: it may overwrite the base
+            after = step(regs)
+            self._check_aligned(pc, address, size)
+            return after
+
+        return aligned
+
+    def _check_aligned(self, pc: int, address: int, size: int) -> None:
+        if address % size:
+            access = f"{size} bytes at {address:#x}"
+            raise ExecutionError("misaligned atomic access", pc=pc, access=access)
+
+    def _may_goto(self, after: int, target: int) -> Step:
+        def may_goto(_regs: Registers) -> int:
+            if self._loops == 0:
+                return target
+            self._loops -= 1
+            return after
+
+        return may_goto
+
+    def _packet_load(self, insn: LoadPacket, after: int) -> Step:
+        """R0 from the packet, in network order; outside of it the function ends with 0."""
+        size, offset, src = insn.size.value.bytes, insn.offset, insn.src
+        indirect, region, leave = insn.mode is Mode.IND, self._packet_region, self._exit
+        context = self.machine.packet.context
+
+        def packet_load(regs: Registers) -> int:
+            index = offset
+            if indirect:
+                index = semantics.to_signed(regs[src] + offset, 32)
+            start = context.data + index
+            if index < 0 or start + size > region.end:
+                regs[0] = 0
+                return leave(regs)
+            at = start - region.base
+            regs[0] = int.from_bytes(region.view[at : at + size], "big")
+            regs[1:6] = _ZEROS
+            return after
+
+        return packet_load
+
     def _helper(self, target: int, pc: int) -> Step:
         function, after = self._helpers.get(target), pc + 1
         if function is None:
@@ -312,6 +377,7 @@ class Interpreter:
 
         def helper(regs: Registers) -> int:
             regs[0] = implementation(machine, regs[1], regs[2], regs[3], regs[4], regs[5]) & U64
+            regs[1:6] = _ZEROS
             sync()
             return after
 
@@ -321,8 +387,9 @@ class Interpreter:
         after = pc + 1
 
         def call(regs: Registers) -> int:
-            self._calls.append((after, regs[6], regs[7], regs[8], regs[9]))
+            self._calls.append((after, regs[6], regs[7], regs[8], regs[9], self._loops))
             self._push_frame(regs, pc)
+            regs[0] = regs[6] = regs[7] = regs[8] = regs[9] = 0
             return target
 
         return call
@@ -330,11 +397,14 @@ class Interpreter:
     def _exit(self, regs: Registers) -> int:
         if not self._calls:
             return EXIT
-        after, regs[6], regs[7], regs[8], regs[9] = self._calls.pop()
+        after, regs[6], regs[7], regs[8], regs[9], self._loops = self._calls.pop()
+        regs[1:6] = _ZEROS
         self._stack_region.start = regs[10]
         regs[10] += MAX_STACK_BYTES
         return after
 
+
+_ZEROS: Final = (0,) * 5
 
 _COMBINE: Final[Mapping[AtomicOp, Callable[[int, int], int]]] = {
     AtomicOp.ADD: lambda old, new: old + new,

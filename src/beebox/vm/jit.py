@@ -184,7 +184,7 @@ class _Lowering:
         leaders = {fact.start}
         for pc in pcs:
             insn = self.slots[pc]
-            if isinstance(insn, Jump | JumpIf):
+            if isinstance(insn, Jump | JumpIf | MayGoto):
                 leaders |= {pc + 1, pc + 1 + insn.offset}
             elif isinstance(insn, Exit):
                 leaders.add(pc + 1)
@@ -220,11 +220,26 @@ class _Lowering:
                 value = body.pointer(pc, Reg.R0) if pointer else body.integer(pc, Reg.R0)
                 body.line(f"ret {signature.result} {value}")
                 return False
-            case AddrSpaceCast() | LoadPacket() | MayGoto() | Call():
+            case MayGoto(offset=offset):
+                self._may_goto(body, pc, pc + 1 + offset)
+                return False
+            case AddrSpaceCast() | LoadPacket() | Call():
                 raise NotSupportedError(f"{type(insn).__name__} at insn {pc} in native code")
             case _:
                 assert_never(insn)
         return True
+
+    def _may_goto(self, body: Body, pc: int, target: int) -> None:
+        """Fall through while the frame's budget lasts; after it ``target`` is the way out."""
+        body.loops = True
+        left = body.value("load i64, ptr %loops")
+        spent = body.value(f"icmp eq i64 {left}, 0")
+        out = body.edge(pc, target)
+        body.line(f"br i1 {spent}, label {out}, label %goto{pc}")
+        body.lines.append(f"goto{pc}:")
+        fewer = body.value(f"sub i64 {left}, 1")
+        body.line(f"store i64 {fewer}, ptr %loops")
+        body.line(f"br label {body.edge(pc, pc + 1)}")
 
     def _jump_if(self, body: Body, pc: int, insn: JumpIf) -> None:
         target = pc + 1 + insn.offset

@@ -7,6 +7,7 @@ from typing import Final
 from beebox.isa.instruction import Alu, JumpIf, Operand, Reg, Swap
 from beebox.tables.opcodes import AluOp, JmpOp
 from beebox.vm.body import NUMBER, Body, Form
+from beebox.vm.text import Text
 
 _PLAIN: Final = {
     AluOp.ADD: "add",
@@ -23,7 +24,6 @@ _DIVISIONS: Final = {
     AluOp.SDIV: "sdiv",
     AluOp.SMOD: "srem",
 }
-_EXTENDS: Final = {AluOp.MOVSX8: 8, AluOp.MOVSX16: 16, AluOp.MOVSX32: 32}
 _PREDICATES: Final = {
     JmpOp.EQ: "eq",
     JmpOp.NE: "ne",
@@ -46,10 +46,10 @@ def lower_alu(body: Body, pc: int, insn: Alu) -> None:
     source = _cut(body, pc, insn.src, bits)
     if insn.op is AluOp.MOV:
         result = source
-    elif insn.op in _EXTENDS:
-        result = _sign_extend(body, source, _EXTENDS[insn.op], bits)
+    elif insn.op.value.sign_extends:
+        result = sign_extend(body, source, insn.op.value.sign_extends, bits)
     else:
-        result = _operate(body, insn.op, _cut(body, pc, insn.dst, bits), source, bits)
+        result = operate(body, insn.op, _cut(body, pc, insn.dst, bits), source, bits)
     body.set_integer(insn.dst, result if insn.wide else body.value(f"zext i32 {result} to i64"))
 
 
@@ -109,57 +109,61 @@ def _cut(body: Body, pc: int, operand: Operand, bits: int) -> str:
     return body.value(f"trunc i64 {value} to i{bits}")
 
 
-def _sign_extend(body: Body, value: str, source_bits: int, bits: int) -> str:
+def sign_extend(out: Text, value: str, source_bits: int, bits: int) -> str:
+    """The low ``source_bits`` of an i``bits``, sign-extended to an i``bits``."""
     if source_bits == bits:
         return value
-    low = body.value(f"trunc i{bits} {value} to i{source_bits}")
-    return body.value(f"sext i{source_bits} {low} to i{bits}")
+    low = out.value(f"trunc i{bits} {value} to i{source_bits}")
+    return out.value(f"sext i{source_bits} {low} to i{bits}")
 
 
-def _operate(body: Body, op: AluOp, a: str, b: str, bits: int) -> str:
+def operate(out: Text, op: AluOp, a: str, b: str, bits: int) -> str:
+    """``a op b`` on i``bits``; moves are no operation. Unary ones leave ``b`` alone."""
     if op is AluOp.NEG:
-        return body.value(f"sub i{bits} 0, {a}")
+        return out.value(f"sub i{bits} 0, {a}")
     if op in _SHIFTS:
-        count = body.value(f"and i{bits} {b}, {bits - 1}")
-        return body.value(f"{_SHIFTS[op]} i{bits} {a}, {count}")
+        count = out.value(f"and i{bits} {b}, {bits - 1}")
+        return out.value(f"{_SHIFTS[op]} i{bits} {a}, {count}")
     if op in _DIVISIONS:
-        return _divide(body, op, a, b, bits)
-    return body.value(f"{_PLAIN[op]} i{bits} {a}, {b}")
+        return _divide(out, op, a, b, bits)
+    return out.value(f"{_PLAIN[op]} i{bits} {a}, {b}")
 
 
-def _divide(body: Body, op: AluOp, a: str, b: str, bits: int) -> str:
+def _divide(out: Text, op: AluOp, a: str, b: str, bits: int) -> str:
     """RFC 9669: by 0 the quotient is 0, the remainder ``a``; smallest / -1 wraps to itself.
 
     The divisor is replaced by 1 in those cases, where LLVM's division would be undefined.
     """
     signed = op in {AluOp.SDIV, AluOp.SMOD}
     quotient = op in {AluOp.DIV, AluOp.SDIV}
-    zero = body.value(f"icmp eq i{bits} {b}, 0")
+    zero = out.value(f"icmp eq i{bits} {b}, 0")
     special = zero
     minus_one = ""
     if signed:
-        minus_one = body.value(f"icmp eq i{bits} {b}, -1")
-        special = body.value(f"or i1 {zero}, {minus_one}")
-    divisor = body.value(f"select i1 {special}, i{bits} 1, i{bits} {b}")
-    result = body.value(f"{_DIVISIONS[op]} i{bits} {a}, {divisor}")
+        minus_one = out.value(f"icmp eq i{bits} {b}, -1")
+        special = out.value(f"or i1 {zero}, {minus_one}")
+    divisor = out.value(f"select i1 {special}, i{bits} 1, i{bits} {b}")
+    result = out.value(f"{_DIVISIONS[op]} i{bits} {a}, {divisor}")
     if signed and quotient:
-        negated = body.value(f"sub i{bits} 0, {a}")
-        result = body.value(f"select i1 {minus_one}, i{bits} {negated}, i{bits} {result}")
+        negated = out.value(f"sub i{bits} 0, {a}")
+        result = out.value(f"select i1 {minus_one}, i{bits} {negated}, i{bits} {result}")
     by_zero = "0" if quotient else a
-    return body.value(f"select i1 {zero}, i{bits} {by_zero}, i{bits} {result}")
+    return out.value(f"select i1 {zero}, i{bits} {by_zero}, i{bits} {result}")
 
 
 def lower_swap(body: Body, pc: int, insn: Swap) -> None:
     """Byte order on a little-endian host; the result is zero-extended."""
-    value = body.integer(pc, insn.dst)
+    body.set_integer(insn.dst, swap(body, body.integer(pc, insn.dst), insn))
+
+
+def swap(out: Text, value: str, insn: Swap) -> str:
+    """``insn`` applied to the i64 ``value``."""
     bits = insn.bits
     if bits < 64:
-        value = body.value(f"trunc i64 {value} to i{bits}")
+        value = out.value(f"trunc i64 {value} to i{bits}")
     if insn.to != "le":
-        value = body.value(f"call i{bits} @llvm.bswap.i{bits}(i{bits} {value})")
-    if bits < 64:
-        value = body.value(f"zext i{bits} {value} to i64")
-    body.set_integer(insn.dst, value)
+        value = out.value(f"call i{bits} @llvm.bswap.i{bits}(i{bits} {value})")
+    return out.value(f"zext i{bits} {value} to i64") if bits < 64 else value
 
 
 def condition(body: Body, pc: int, insn: JumpIf) -> str:
@@ -172,7 +176,12 @@ def condition(body: Body, pc: int, insn: JumpIf) -> str:
             right = body.pointer(pc, insn.src) if isinstance(insn.src, Reg) else "null"
             return body.value(f"icmp {_PREDICATES[insn.op]} ptr {left}, {right}")
     left, right = _cut(body, pc, insn.dst, bits), _cut(body, pc, insn.src, bits)
-    if insn.op is JmpOp.SET:
-        both = body.value(f"and i{bits} {left}, {right}")
-        return body.value(f"icmp ne i{bits} {both}, 0")
-    return body.value(f"icmp {_PREDICATES[insn.op]} i{bits} {left}, {right}")
+    return compare(body, insn.op, left, right, bits)
+
+
+def compare(out: Text, op: JmpOp, left: str, right: str, bits: int) -> str:
+    """The i1 ``left op right`` on i``bits``."""
+    if op is JmpOp.SET:
+        both = out.value(f"and i{bits} {left}, {right}")
+        return out.value(f"icmp ne i{bits} {both}, 0")
+    return out.value(f"icmp {_PREDICATES[op]} i{bits} {left}, {right}")

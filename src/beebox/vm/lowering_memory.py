@@ -13,6 +13,8 @@ from beebox.tables.opcodes import AtomicOp
 from beebox.verifier.result import RegKind
 from beebox.vm.body import Body
 from beebox.vm.memory import CONTEXT_FIELDS
+from beebox.vm.structure import fetched
+from beebox.vm.text import Text
 
 _READ_MODIFY_WRITE: Final = {
     AtomicOp.ADD: "add",
@@ -96,32 +98,42 @@ def lower_store(body: Body, pc: int, insn: Store) -> None:
 
 
 def lower_atomic(body: Body, pc: int, insn: Atomic) -> None:
-    """Atomics; the verifier has checked natural alignment. With a fetch they order all memory."""
+    """Atomics; the verifier has checked natural alignment."""
+    size = insn.size.value.bytes
+    base = insn.src if insn.op is AtomicOp.LOAD_ACQUIRE else insn.dst
+    address = body.address(pc, base, insn.offset, size)
+    source = expected = ""
+    if insn.op is not AtomicOp.LOAD_ACQUIRE:
+        source = _cut(body, body.integer(pc, insn.src), size)
+    if insn.op is AtomicOp.CMPXCHG:
+        expected = _cut(body, body.integer(pc, Reg.R0), size)
+    old = atomic(body, insn, address, source, expected)
+    result = fetched(insn)
+    if result is not None:
+        _set_widened(body, result, old, size, signed=False)
+
+
+def atomic(out: Text, insn: Atomic, address: str, source: str, expected: str) -> str:
+    """The access to ``address``, which is aligned; the value that was there ("" after a store).
+
+    Ordered as in Linux: what fetches orders all memory around it, the rest is atomic only.
+    """
     size = insn.size.value.bytes
     kind = f"i{size * 8}"
-    if insn.op is AtomicOp.LOAD_ACQUIRE:
-        address = body.address(pc, insn.src, insn.offset, size)
-        value = body.value(f"load atomic {kind}, ptr {address} acquire, align {size}")
-        _set_widened(body, insn.dst, value, size, signed=False)
-        return
-    address = body.address(pc, insn.dst, insn.offset, size)
-    source = _cut(body, body.integer(pc, insn.src), size)
-    if insn.op is AtomicOp.STORE_RELEASE:
-        body.line(f"store atomic {kind} {source}, ptr {address} release, align {size}")
-    elif insn.op is AtomicOp.CMPXCHG:
-        expected = _cut(body, body.integer(pc, Reg.R0), size)
-        order = f"seq_cst seq_cst, align {size}"
-        pair = body.value(f"cmpxchg ptr {address}, {kind} {expected}, {kind} {source} {order}")
-        old = body.value(f"extractvalue {{ {kind}, i1 }} {pair}, 0")
-        _set_widened(body, Reg.R0, old, size, signed=False)
-    elif insn.op in _READ_MODIFY_WRITE:
-        order = "seq_cst" if insn.op.value.fetch else "monotonic"
-        name = _READ_MODIFY_WRITE[insn.op]
-        old = body.value(f"atomicrmw {name} ptr {address}, {kind} {source} {order}, align {size}")
-        if insn.op.value.fetch:
-            _set_widened(body, insn.src, old, size, signed=False)
-    else:
-        raise NotSupportedError(f"{insn.op.value.mnemonic} at insn {pc} in native code")
+    match insn.op:
+        case AtomicOp.LOAD_ACQUIRE:
+            return out.value(f"load atomic {kind}, ptr {address} acquire, align {size}")
+        case AtomicOp.STORE_RELEASE:
+            out.line(f"store atomic {kind} {source}, ptr {address} release, align {size}")
+            return ""
+        case AtomicOp.CMPXCHG:
+            order = f"seq_cst seq_cst, align {size}"
+            pair = out.value(f"cmpxchg ptr {address}, {kind} {expected}, {kind} {source} {order}")
+            return out.value(f"extractvalue {{ {kind}, i1 }} {pair}, 0")
+        case op:
+            order = f"{'seq_cst' if op.value.fetch else 'monotonic'}, align {size}"
+            name = _READ_MODIFY_WRITE[op]
+            return out.value(f"atomicrmw {name} ptr {address}, {kind} {source} {order}")
 
 
 def _alignment(body: Body, pc: int, reg: Reg, offset: int, size: int) -> int:

@@ -254,3 +254,6 @@ REPEAT_SIGNATURE: Final = (ctypes.c_uint64, (ctypes.c_uint64, ctypes.c_void_p, c
 
 BATCH_SIGNATURE: Final = (None, (ctypes.c_uint64, *(ctypes.c_void_p,) * 10))
 """``vm.batch``'s loop for ``NativeCode.function``: a count, then addresses (None: null)."""
+
+CHECKED_SIGNATURE: Final = (ctypes.c_uint64, (ctypes.c_void_p, *(ctypes.c_uint64,) * 5))
+"""``vm.checked``'s program: state block and R1-R5 -> R0."""
