@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 from beebox.btf.types import Btf
 from beebox.isa.instruction import Instruction, slots
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.program_types import AttachType, ProgramType
 from beebox.tables.sections import ProgramFlags
+
+INNER: Final = "[]"
+"""``NAME[]`` names, in facts, any inner map of the map ``NAME``: its template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,11 @@ class ProgramSpec:
     def slots(self) -> tuple[Instruction | None, ...]:
         """The instructions indexed by pc; None is the second slot of a 16-byte one."""
         return slots(self.insns)
+
+    def map_named(self, name: str) -> MapSpec | None:
+        """The map that a fact names: one of :attr:`maps`, or the template of its inner maps."""
+        outer = self.maps.get(name.removesuffix(INNER))
+        return outer.inner if outer is not None and name.endswith(INNER) else outer
 
     @cached_property
     def _line_by_pc(self) -> dict[int, LineInfo]:

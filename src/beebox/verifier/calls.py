@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from beebox.isa.instruction import Call
+from beebox.obj.model import INNER
 from beebox.tables.helpers import HELPERS, Arg, ArgKind, Helper, RetKind
 from beebox.tables.limits import MAX_VAR_SIZE
 from beebox.tables.map_types import MapType
@@ -78,6 +79,9 @@ def _checked(path: Path, row: Helper) -> Reg:
             return path.number(ANY)
         case RetKind.MAP_VALUE_OR_NULL:
             spec = path.map_spec(map_name)
+            if spec.inner is not None:
+                name = map_name + INNER
+                return path.pointer(RegKind.MAP, id_=path.new_id(), map_=name, nullable=True)
             present = spec.type in _ALWAYS_PRESENT and key is not None and key < spec.max_entries
             id_ = 0 if present else path.new_id()
             return path.pointer(RegKind.MAP_VALUE, id_=id_, map_=map_name, nullable=not present)

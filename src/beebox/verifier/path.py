@@ -147,8 +147,11 @@ class Path:
             mark_precise(value, self.state.parent)
 
     def map_spec(self, name: str) -> MapSpec:
-        """The map called ``name``. Refuses names that the program does not declare."""
-        spec = self.spec.maps.get(name)
+        """The map called ``name``, or the template of inner maps that ``name`` stands for.
+
+        Refuses names that the program does not declare.
+        """
+        spec = self.spec.map_named(name)
         if spec is None:
             raise Refusal("not-supported", self.pc, f"the program names no map {name!r}")
         return spec

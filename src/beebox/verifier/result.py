@@ -23,8 +23,10 @@ class RegKind(Enum):
     PACKET = auto()
     PACKET_META = auto()
     PACKET_END = auto()
-    MAP = auto()  # a map's handle; ``map`` names it
-    MAP_VALUE = auto()  # ``map`` names it; ``nullable`` before the check
+    MAP = (
+        auto()
+    )  # a map's handle; ``map`` names it, ``NAME[]`` an inner map of NAME (nullable, too)
+    MAP_VALUE = auto()  # ``map`` names it, in the same way; ``nullable`` before the check
     STACK = auto()
     MIXED = auto()
 

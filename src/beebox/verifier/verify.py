@@ -126,7 +126,9 @@ def digest(spec: ProgramSpec) -> str:
     for name in order:
         spec_ = spec.maps[name]
         shape_ = (name, spec_.type.name, spec_.key_size, spec_.value_size, spec_.max_entries)
-        hashed.update(f"{shape_} {int(spec_.flags)} {spec_.frozen}".encode())
+        hashed.update(f"{shape_} {int(spec_.flags)} {spec_.frozen} {spec_.extra}".encode())
+        if spec_.inner is not None:
+            hashed.update(f"{spec_.inner}".encode())
         if spec_.frozen and spec_.contents is not None:
             hashed.update(spec_.contents)
     return hashed.hexdigest()

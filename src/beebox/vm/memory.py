@@ -34,7 +34,7 @@ CONTEXT_FIELDS: Final = MappingProxyType(
 """Private XDP context: field name -> (offset, bytes). uapi names keep their meaning; data and meta
 may not move below ``hard_start``, ``data_end`` not above ``hard_end``."""
 
-RUNTIME_BYTES: Final = 128
+RUNTIME_BYTES: Final = 192
 RUNTIME_FIELDS: Final = MappingProxyType(
     {
         "time_ns": (0, 8),
@@ -44,6 +44,7 @@ RUNTIME_FIELDS: Final = MappingProxyType(
         "trace_capacity": (32, 8),
         "trace_used": (40, 8),
         "trace_lost": (48, 8),
+        "tail_calls": (56, 4),
         "verdict_pc": (64, 4),
         "reason_pc": (68, 4),
         "insns": (72, 8),
@@ -52,15 +53,23 @@ RUNTIME_FIELDS: Final = MappingProxyType(
         "observed_origins": (96, 8),
         "observed_costs": (104, 8),
         "observed_blocks": (112, 8),
+        "redirect_map": (128, 8),
+        "redirect_key": (136, 8),
+        "redirect_flags": (144, 8),
+        "redirect_ifindex": (152, 4),
     }
 )
 """Runtime block of one thread: what helpers read and write. Trace sizes are bytes.
 
-From ``verdict_pc`` on, ``vm.observe`` notes how a program ran. pcs are stored plus one: 0 is "never
-set". ``observed`` counts records up to ``observed_capacity``; the addresses behind it are of
-``observed_origins`` (u64 per run: ``verdict_pc`` in the low half, ``reason_pc`` in the high one),
-``observed_costs`` (u32 instructions per run) and ``observed_blocks`` (u64 executions per block, in
-the order of ``vm.observe.blocks``).
+``tail_calls`` counts those of the present run. The last redirection asked for: ``redirect_map`` is
+the storage's address of the map that redirect_map took its target from (0: none), with its key and
+flags; ``redirect_ifindex`` is the device, also of a plain redirect.
+
+From ``verdict_pc`` to ``observed_blocks``, ``vm.observe`` notes how a program ran. pcs are stored
+plus one: 0 is "never set". ``observed`` counts records up to ``observed_capacity``; the addresses
+behind it are of ``observed_origins`` (u64 per run: ``verdict_pc`` in the low half, ``reason_pc`` in
+the high one), ``observed_costs`` (u32 instructions per run) and ``observed_blocks`` (u64 executions
+per block, in the order of ``vm.observe.blocks``).
 """
 
 
@@ -93,7 +102,8 @@ class Runtime(ctypes.Structure):
         ("trace_capacity", ctypes.c_uint64),
         ("trace_used", ctypes.c_uint64),
         ("trace_lost", ctypes.c_uint64),
-        ("_reserved", ctypes.c_uint64),
+        ("tail_calls", ctypes.c_uint32),
+        ("_pad2", ctypes.c_uint32),
         ("verdict_pc", ctypes.c_uint32),
         ("reason_pc", ctypes.c_uint32),
         ("insns", ctypes.c_uint64),
@@ -102,7 +112,12 @@ class Runtime(ctypes.Structure):
         ("observed_origins", ctypes.c_uint64),
         ("observed_costs", ctypes.c_uint64),
         ("observed_blocks", ctypes.c_uint64),
-        ("_more", ctypes.c_uint64),
+        ("_pad3", ctypes.c_uint64),
+        ("redirect_map", ctypes.c_uint64),
+        ("redirect_key", ctypes.c_uint64),
+        ("redirect_flags", ctypes.c_uint64),
+        ("redirect_ifindex", ctypes.c_uint32),
+        ("_reserved", ctypes.c_uint8 * 36),
     )
 
 
