@@ -61,7 +61,7 @@ def helpers() -> str:
         for row in HELPERS.values()
     )
     columns = ("id", "name", "arguments", "result", "since Linux", "notes")
-    return page("Helper functions", "What XDP programs can call.", table(columns, rows))
+    return page("Helper functions", "What programs can call.", table(columns, rows))
 
 
 def findings() -> str:

@@ -77,16 +77,66 @@ class PacketAccess(Enum):
 
 
 class AttachType(Enum):
-    """``bpf_attach_type``; only those that an object can ask for by its section."""
+    """``bpf_attach_type``."""
 
     CGROUP_INET_INGRESS = 0
     CGROUP_INET_EGRESS = 1
+    CGROUP_INET_SOCK_CREATE = 2
+    CGROUP_SOCK_OPS = 3
+    SK_SKB_STREAM_PARSER = 4
+    SK_SKB_STREAM_VERDICT = 5
+    CGROUP_DEVICE = 6
+    SK_MSG_VERDICT = 7
+    CGROUP_INET4_BIND = 8
+    CGROUP_INET6_BIND = 9
+    CGROUP_INET4_CONNECT = 10
+    CGROUP_INET6_CONNECT = 11
+    CGROUP_INET4_POST_BIND = 12
+    CGROUP_INET6_POST_BIND = 13
+    CGROUP_UDP4_SENDMSG = 14
+    CGROUP_UDP6_SENDMSG = 15
+    LIRC_MODE2 = 16
     FLOW_DISSECTOR = 17
+    CGROUP_SYSCTL = 18
+    CGROUP_UDP4_RECVMSG = 19
+    CGROUP_UDP6_RECVMSG = 20
+    CGROUP_GETSOCKOPT = 21
+    CGROUP_SETSOCKOPT = 22
+    TRACE_RAW_TP = 23
+    TRACE_FENTRY = 24
+    TRACE_FEXIT = 25
+    MODIFY_RETURN = 26
+    LSM_MAC = 27
+    TRACE_ITER = 28
+    CGROUP_INET4_GETPEERNAME = 29
+    CGROUP_INET6_GETPEERNAME = 30
+    CGROUP_INET4_GETSOCKNAME = 31
+    CGROUP_INET6_GETSOCKNAME = 32
     XDP_DEVMAP = 33
+    CGROUP_INET_SOCK_RELEASE = 34
     XDP_CPUMAP = 35
+    SK_LOOKUP = 36
     XDP = 37
+    SK_SKB_VERDICT = 38
+    SK_REUSEPORT_SELECT = 39
+    SK_REUSEPORT_SELECT_OR_MIGRATE = 40
+    PERF_EVENT = 41
+    TRACE_KPROBE_MULTI = 42
+    LSM_CGROUP = 43
+    STRUCT_OPS = 44
+    NETFILTER = 45
     TCX_INGRESS = 46
     TCX_EGRESS = 47
+    TRACE_UPROBE_MULTI = 48
+    CGROUP_UNIX_CONNECT = 49
+    CGROUP_UNIX_SENDMSG = 50
+    CGROUP_UNIX_RECVMSG = 51
+    CGROUP_UNIX_GETPEERNAME = 52
+    CGROUP_UNIX_GETSOCKNAME = 53
+    NETKIT_PRIMARY = 54
+    NETKIT_PEER = 55
+    TRACE_KPROBE_SESSION = 56
+    TRACE_UPROBE_SESSION = 57
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +165,17 @@ class ProgramType(Enum):
     """``bpf_prog_type``; the member's value is its row."""
 
     SOCKET_FILTER = ProgramTypeRow(1, "socket_filter", SK_BUFF_SOCKET_FILTER, legacy_loads=True)
+    KPROBE = ProgramTypeRow(
+        2,
+        "kprobe",
+        attach_types=(
+            AttachType.TRACE_KPROBE_MULTI,
+            AttachType.TRACE_UPROBE_MULTI,
+            AttachType.TRACE_KPROBE_SESSION,
+            AttachType.TRACE_UPROBE_SESSION,
+        ),
+        since="4.1",
+    )
     SCHED_CLS = ProgramTypeRow(
         3,
         "sched_cls",
@@ -128,6 +189,7 @@ class ProgramType(Enum):
     SCHED_ACT = ProgramTypeRow(
         4, "sched_act", SK_BUFF_TC, TcAction, PacketAccess.WRITE, legacy_loads=True, since="4.1"
     )
+    TRACEPOINT = ProgramTypeRow(5, "tracepoint", since="4.7")
     XDP = ProgramTypeRow(
         6,
         "xdp",
@@ -137,6 +199,7 @@ class ProgramType(Enum):
         attach_types=(AttachType.XDP, AttachType.XDP_DEVMAP, AttachType.XDP_CPUMAP),
         since="4.8",
     )
+    PERF_EVENT = ProgramTypeRow(7, "perf_event", since="4.9")
     CGROUP_SKB = ProgramTypeRow(
         8,
         "cgroup_skb",
@@ -151,6 +214,17 @@ class ProgramType(Enum):
         attach_types=(AttachType.CGROUP_INET_INGRESS, AttachType.CGROUP_INET_EGRESS),
         since="4.10",
     )
+    CGROUP_SOCK = ProgramTypeRow(
+        9,
+        "cgroup_sock",
+        attach_types=(
+            AttachType.CGROUP_INET_SOCK_CREATE,
+            AttachType.CGROUP_INET_SOCK_RELEASE,
+            AttachType.CGROUP_INET4_POST_BIND,
+            AttachType.CGROUP_INET6_POST_BIND,
+        ),
+        since="4.10",
+    )
     LWT_IN = ProgramTypeRow(10, "lwt_in", SK_BUFF_LWT, LwtVerdict, PacketAccess.READ, since="4.10")
     LWT_OUT = ProgramTypeRow(
         11, "lwt_out", SK_BUFF_LWT, LwtVerdict, PacketAccess.READ, since="4.10"
@@ -158,8 +232,62 @@ class ProgramType(Enum):
     LWT_XMIT = ProgramTypeRow(
         12, "lwt_xmit", SK_BUFF_LWT, LwtVerdict, PacketAccess.WRITE, since="4.10"
     )
+    SOCK_OPS = ProgramTypeRow(
+        13, "sock_ops", attach_types=(AttachType.CGROUP_SOCK_OPS,), since="4.13"
+    )
+    SK_SKB = ProgramTypeRow(
+        14,
+        "sk_skb",
+        attach_types=(
+            AttachType.SK_SKB_STREAM_PARSER,
+            AttachType.SK_SKB_STREAM_VERDICT,
+            AttachType.SK_SKB_VERDICT,
+        ),
+        since="4.14",
+    )
+    CGROUP_DEVICE = ProgramTypeRow(
+        15, "cgroup_device", attach_types=(AttachType.CGROUP_DEVICE,), since="4.15"
+    )
+    SK_MSG = ProgramTypeRow(16, "sk_msg", attach_types=(AttachType.SK_MSG_VERDICT,), since="4.17")
+    RAW_TRACEPOINT = ProgramTypeRow(17, "raw_tracepoint", since="4.17")
+    CGROUP_SOCK_ADDR = ProgramTypeRow(
+        18,
+        "cgroup_sock_addr",
+        attach_types=(
+            AttachType.CGROUP_INET4_BIND,
+            AttachType.CGROUP_INET6_BIND,
+            AttachType.CGROUP_INET4_CONNECT,
+            AttachType.CGROUP_INET6_CONNECT,
+            AttachType.CGROUP_UDP4_SENDMSG,
+            AttachType.CGROUP_UDP6_SENDMSG,
+            AttachType.CGROUP_UDP4_RECVMSG,
+            AttachType.CGROUP_UDP6_RECVMSG,
+            AttachType.CGROUP_INET4_GETPEERNAME,
+            AttachType.CGROUP_INET6_GETPEERNAME,
+            AttachType.CGROUP_INET4_GETSOCKNAME,
+            AttachType.CGROUP_INET6_GETSOCKNAME,
+            AttachType.CGROUP_UNIX_CONNECT,
+            AttachType.CGROUP_UNIX_SENDMSG,
+            AttachType.CGROUP_UNIX_RECVMSG,
+            AttachType.CGROUP_UNIX_GETPEERNAME,
+            AttachType.CGROUP_UNIX_GETSOCKNAME,
+        ),
+        since="4.17",
+    )
     LWT_SEG6LOCAL = ProgramTypeRow(
         19, "lwt_seg6local", SK_BUFF_LWT, LwtVerdict, PacketAccess.READ, since="4.18"
+    )
+    LIRC_MODE2 = ProgramTypeRow(
+        20, "lirc_mode2", attach_types=(AttachType.LIRC_MODE2,), since="4.18"
+    )
+    SK_REUSEPORT = ProgramTypeRow(
+        21,
+        "sk_reuseport",
+        attach_types=(
+            AttachType.SK_REUSEPORT_SELECT,
+            AttachType.SK_REUSEPORT_SELECT_OR_MIGRATE,
+        ),
+        since="4.19",
     )
     FLOW_DISSECTOR = ProgramTypeRow(
         22,
@@ -170,6 +298,45 @@ class ProgramType(Enum):
         attach_types=(AttachType.FLOW_DISSECTOR,),
         since="4.20",
     )
+    CGROUP_SYSCTL = ProgramTypeRow(
+        23, "cgroup_sysctl", attach_types=(AttachType.CGROUP_SYSCTL,), since="5.2"
+    )
+    RAW_TRACEPOINT_WRITABLE = ProgramTypeRow(24, "raw_tracepoint_writable", since="5.2")
+    CGROUP_SOCKOPT = ProgramTypeRow(
+        25,
+        "cgroup_sockopt",
+        attach_types=(
+            AttachType.CGROUP_GETSOCKOPT,
+            AttachType.CGROUP_SETSOCKOPT,
+        ),
+        since="5.3",
+    )
+    TRACING = ProgramTypeRow(
+        26,
+        "tracing",
+        attach_types=(
+            AttachType.TRACE_RAW_TP,
+            AttachType.TRACE_FENTRY,
+            AttachType.TRACE_FEXIT,
+            AttachType.MODIFY_RETURN,
+            AttachType.TRACE_ITER,
+        ),
+        since="5.5",
+    )
+    STRUCT_OPS = ProgramTypeRow(27, "struct_ops", since="5.6")
+    EXT = ProgramTypeRow(28, "ext", since="5.6")
+    LSM = ProgramTypeRow(
+        29,
+        "lsm",
+        attach_types=(
+            AttachType.LSM_MAC,
+            AttachType.LSM_CGROUP,
+        ),
+        since="5.7",
+    )
+    SK_LOOKUP = ProgramTypeRow(30, "sk_lookup", attach_types=(AttachType.SK_LOOKUP,), since="5.9")
+    SYSCALL = ProgramTypeRow(31, "syscall", since="5.14")
+    NETFILTER = ProgramTypeRow(32, "netfilter", attach_types=(AttachType.NETFILTER,), since="6.4")
 
 
 PROGRAM_TYPE_BY_ID: Final = {row.value.id: row for row in ProgramType}

@@ -10,9 +10,9 @@ import beebox
 from beebox.compiler import dialect, stubs
 from beebox.compiler.integers import i32, u8, u16, u32, u64
 from beebox.compiler.intrinsics import INTRINSICS, Operation
-from beebox.compiler.resolver import DIALECT, LANGUAGE, MAP_SYNTAX
+from beebox.compiler.resolver import DIALECT, HELPER_WORDS, LANGUAGE, MAP_SYNTAX
 from beebox.lib.net import ethhdr, iphdr, ipv6hdr, tcphdr, udphdr
-from beebox.tables.helpers import HELPERS
+from beebox.tables.helpers import HELPER_BY_NAME
 
 
 def test_arithmetic_wraps_to_the_wider_side():
@@ -60,11 +60,12 @@ def test_maps_copy_and_arrays_have_every_key():
     assert {key: hits[key] for key in hits} == {5: 3}
 
 
-def test_every_helper_is_a_function_or_map_syntax():
+def test_every_helper_of_the_language_is_a_function_or_map_syntax():
     own = {
         name for name, value in vars(stubs).items() if inspect.isfunction(value) and name[0] != "_"
     }
-    assert {row.name for row in HELPERS.values()} == MAP_SYNTAX | own
+    assert own == set(HELPER_WORDS.split())
+    assert own | MAP_SYNTAX <= HELPER_BY_NAME.keys()
 
 
 def test_every_language_name_can_be_imported_from_beebox():
