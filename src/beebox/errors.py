@@ -110,7 +110,7 @@ class CompileError(InputError):
 
 
 class CaptureError(InputError):
-    """A packet capture is malformed: which file, at which byte, in which record."""
+    """A packet capture is malformed: which file, at which byte, at which packet (from 1)."""
 
     def __init__(
         self, problem: str, *, file: str, offset: int | None = None, packet: int | None = None

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from beebox.cli.output import Output
-from beebox.cli.replay import progress_bar
+from beebox.cli.progress import progress_bar
 
 
 def on_a_terminal(command: Path, folder: Path, *words: str) -> str:
@@ -59,5 +59,5 @@ def test_progress_is_silent_off_a_terminal(
     output: Output, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with progress_bar(output) as progress:
-        progress(1, 2)
+        progress(1, 2, 3)
     assert capsys.readouterr() == ("", "")

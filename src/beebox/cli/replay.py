@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Final
+import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,62 +13,142 @@ from beebox.cli.contents import entries, is_zero, shown
 from beebox.cli.knobs import set_option, with_knobs
 from beebox.cli.output import Output, current, example, global_options
 from beebox.cli.prog import choose, show_log, split_selector
+from beebox.cli.progress import progress_bar
+from beebox.errors import InputError
 
-_BAR_AFTER_SECONDS: Final = 0.5
+if TYPE_CHECKING:
+    from beebox.userspace.replay import Clock, Replay
+
 _SHOWN_ENTRIES: Final = 10
 
 
 @click.command(
     "replay",
-    short_help="Run a program over a capture.",
+    short_help="Run a program over captures.",
     epilog=example(
         "beebox replay examples/firewall.py examples/capture.pcap",
         "beebox replay -j --set syn_limit=5 examples/firewall.py examples/capture.pcap",
+        "beebox replay -o passed.pcapng.gz examples/firewall.py monday.pcap tuesday.pcapng.zst",
+        "tcpdump -i eth0 -w - | beebox replay --count 10000 examples/count.py -",
     ),
 )
 @click.argument("selector", metavar="FILE[:PROGRAM]")
-@click.argument("capture", metavar="CAPTURE", type=click.Path(path_type=Path))
+@click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True)
 @click.option("--engine", type=click.Choice(["jit", "interpreter"]), default="jit")
+@click.option("-o", "--output", "target", metavar="OUT", help="Write the packets that pass.")
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="Stop after N packets.")
+@click.option(
+    "--clock",
+    "clock_text",
+    default="capture",
+    metavar="capture|wall|SECONDS",
+    help="What the program's clock shows: packet times (default), the machine's, or one time.",
+)
+@click.option("--progress", "lines", is_flag=True, help="Say how far it is off a terminal, too.")
 @set_option
 @global_options
 def replay_command(
-    selector: str, capture: Path, engine: api.EngineName, knobs: tuple[str, ...]
+    selector: str,
+    captures: tuple[str, ...],
+    engine: api.EngineName,
+    target: str | None,
+    count: int | None,
+    clock_text: str,
+    lines: bool,
+    knobs: tuple[str, ...],
 ) -> int:
-    """Run a program over every packet of CAPTURE (pcap) and show verdicts and maps.
+    """Run a program over every packet of the captures and show verdicts and maps.
 
-    Time is the capture's, the CPU is 0 and random numbers are seeded: every run gives the same.
+    CAPTURE is a pcap or pcapng file, plain or compressed with gzip or zstd; - is standard input.
+    Several are read one after the other. Time is the capture's, the CPU is 0 and random numbers
+    are seeded: every run gives the same. OUT ends in .pcap or .pcapng, with .gz or .zst behind it;
+    pcapng notes each packet's verdict.
     """
-    from beebox.userspace.captures import read_capture  # noqa: PLC0415 -- loads numpy
+    from beebox.userspace.captures import Captures  # noqa: PLC0415 -- loads numpy
+    from beebox.userspace.captures.writing import CaptureWriter  # noqa: PLC0415 -- the same
     from beebox.userspace.kernel import UserspaceKernel  # noqa: PLC0415 -- loads LLVM
-    from beebox.userspace.replay import replay  # noqa: PLC0415 -- loads numpy
+    from beebox.userspace.observers import Passed, Rates, limited  # noqa: PLC0415 -- loads numpy
+    from beebox.userspace.replay import Observer, replay  # noqa: PLC0415 -- loads numpy
 
     output = current()
+    clock = _clock(clock_text)
     file, name = split_selector(selector)
     spec = with_knobs(api.open_object(file), knobs)
     name = choose(spec, name)
-    packets = read_capture(capture)
-    with UserspaceKernel(engine).load(spec, programs=[name]) as live:
+    source = Captures(captures)
+    with contextlib.ExitStack() as stack:
+        live = stack.enter_context(UserspaceKernel(engine).load(spec, programs=[name]))
         program = live.programs[name]
-        with progress_bar(output) as progress:
-            result = replay(program, packets, progress=progress)
+        rates = Rates()
+        observers: list[Observer] = [rates]
+        writer = None
+        if target is not None:
+            writer = stack.enter_context(CaptureWriter(target))
+            observers.append(Passed(writer))
+        update = stack.enter_context(progress_bar(output, lines=lines))
+        total = source.total
+        result = replay(
+            program,
+            limited(source, count),
+            observers=observers,
+            clock=clock,
+            progress=lambda packets: update(source.done, total, packets),
+        )
         maps = {
             row: entries(each, spec.btf)
             for row, each in live.maps.items()
             if not each.spec.frozen or output.json
         }
         show_log(program, output)
+    written = {} if writer is None else {"file": writer.file, "packets": writer.packets}
     if output.json:
-        output.data(
-            {
-                "packets": result.packets,
-                "bytes": result.bytes,
-                "verdicts": dict(result.verdicts),
-                "maps": maps,
-                "ns_per_packet": result.ns_per_packet,
-                "seconds": result.seconds,
-            }
-        )
+        output.data(_document(result, maps, rates.rows(), captures, written))
         return 0
+    _show_result(name, result, output)
+    _show_maps(maps, output)
+    if written:
+        output.text(f"\n{written['packets']} packets written to {written['file']}")
+    nanoseconds = result.ns_per_packet
+    rate = 1000 / nanoseconds if nanoseconds else 0.0
+    output.text(f"\n{result.engine}: {nanoseconds:.1f} ns/packet, {rate:.2f} Mpps")
+    return 0
+
+
+def _clock(text: str) -> Clock:
+    if text in {"capture", "wall"}:
+        return "capture" if text == "capture" else "wall"
+    try:
+        time_ns = round(float(text) * 1e9)
+    except (ValueError, OverflowError):
+        time_ns = -1
+    if not 0 <= time_ns < 1 << 64:
+        raise InputError(f"--clock {text}: write capture, wall or seconds since 1970")
+    return time_ns
+
+
+def _document(
+    result: Replay,
+    maps: Mapping[str, Any],
+    rates: list[tuple[float, dict[str, int]]],
+    captures: tuple[str, ...],
+    written: Mapping[str, Any],
+) -> dict[str, Any]:
+    return {
+        "captures": list(captures),
+        "packets": result.packets,
+        "bytes": result.bytes,
+        "refused": result.refused,
+        "verdicts": dict(result.verdicts),
+        "rates": [{"time": start, "verdicts": counts} for start, counts in rates],
+        "maps": maps,
+        "written": dict(written) or None,
+        "engine": result.engine,
+        "ns_per_packet": result.ns_per_packet,
+        "seconds": result.seconds,
+    }
+
+
+def _show_result(name: str, result: Replay, output: Output) -> None:
     total = max(1, result.packets)
     output.table(
         f"{name}: {result.packets} packets, {result.bytes} bytes",
@@ -84,6 +161,9 @@ def replay_command(
     )
     if result.refused:
         output.text(f"{result.refused} frames are too short to reach the program")
+
+
+def _show_maps(maps: Mapping[str, list[dict[str, Any]]], output: Output) -> None:
     told = {row: _told(found) for row, found in maps.items()}
     for row, found in told.items():
         if found:
@@ -91,10 +171,6 @@ def replay_command(
     empty = ", ".join(row for row, found in told.items() if not found)
     if empty:
         output.text(f"\nempty: {empty}")
-    nanoseconds = result.ns_per_packet
-    rate = 1000 / nanoseconds if nanoseconds else 0.0
-    output.text(f"\n{result.engine}: {nanoseconds:.1f} ns/packet, {rate:.2f} Mpps")
-    return 0
 
 
 def _told(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -121,23 +197,3 @@ def _weight(value: object) -> float:
             return max((_weight(part) for part in value), default=0)
         case _:
             return 0
-
-
-@contextmanager
-def progress_bar(output: Output) -> Iterator[Callable[[int, int], None]]:
-    """A callback that draws a bar on stderr once a run takes long; nothing off a terminal."""
-    if output.json or not sys.stderr.isatty():
-        yield lambda _done, _total: None
-        return
-    from rich.console import Console  # noqa: PLC0415 -- only for terminals
-    from rich.progress import Progress  # noqa: PLC0415 -- only for terminals
-
-    started = time.monotonic()
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("replay", total=None, visible=False)
-
-        def update(done: int, total: int) -> None:
-            late = time.monotonic() - started > _BAR_AFTER_SECONDS
-            bar.update(task, completed=done, total=total, visible=late)
-
-        yield update

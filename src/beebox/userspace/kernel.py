@@ -20,6 +20,7 @@ from beebox.userspace.runtime import Environment
 from beebox.userspace.trace import TraceLog
 from beebox.verifier.result import Report
 from beebox.verifier.verify import verify
+from beebox.vm.batch import reads_only
 from beebox.vm.observe import Observe
 
 EngineName: TypeAlias = Literal["jit", "interpreter"]
@@ -84,6 +85,23 @@ class UserspaceProgram:
         retval = engine.run(repeat)
         duration = (time.perf_counter_ns() - start) // repeat
         return TestRun(retval, environment.frame(), duration, repeat, engine.name)
+
+    @property
+    def reads_only(self) -> bool:
+        """Whether it provably never changes a packet."""
+        return reads_only(self._report.require_accepted())
+
+    def run_at(self, data: bytes, time_ns: int) -> tuple[int, bytes]:
+        """Run over one frame at a time of the caller's; the return value, the frame it left.
+
+        Metadata before the frame is left out. The frame has 14 bytes at least.
+        """
+        environment = self._environment
+        environment.load(data)
+        environment.runtime.time_ns = time_ns
+        retval = self.engine.run()
+        context = environment.packet.context
+        return retval, environment.frame()[context.data - context.data_meta :]
 
     def close(self) -> None:
         """Unload the program."""

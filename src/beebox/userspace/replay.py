@@ -1,32 +1,93 @@
-"""Replay: one program over every packet of a capture, deterministically.
+"""Replay: one program over the packets of a capture, a block at a time, deterministically.
 
 Time is the capture's, the CPU is 0, random numbers are seeded: equal inputs give equal verdicts
-and maps. The native loop runs in chunks without the GIL; between chunks it reports progress.
+and maps. The native loop runs in batches without the GIL; behind each batch the observers see what
+came out, and memory holds no more than a block, whatever the capture's size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from beebox.hooks import xdp
-from beebox.userspace.captures import Capture
+from beebox.userspace.captures.packets import Capture
 from beebox.userspace.kernel import UserspaceProgram
+from beebox.userspace.verdicts import Hook, hook_of
 
 CHUNK_PACKETS: Final = {"jit": 1 << 16, "interpreter": 1 << 8}  # about 10 ms each
+_SMALL: Final = 1 << 16
+_WALL_PACKETS: Final = 1 << 10  # between two looks at the clock
+
+Clock: TypeAlias = Literal["capture", "wall"] | int
+"""The packets' times, the machine's monotonic clock, or one time in nanoseconds for all."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some packets behind a program.
+
+    ``frames`` are the Ethernet frames that it was given, ``ran`` says which of them reached it,
+    ``retvals`` what it returned (0 where it did not run). ``after`` holds the frames as it left
+    them, for observers that want them.
+    """
+
+    hook: Hook
+    frames: Capture
+    ran: npt.NDArray[np.bool_]
+    retvals: npt.NDArray[np.uint32]
+    after: Sequence[bytes] | Capture | None = None
+
+    def after_of(self, index: int) -> bytes:
+        """One frame as the program left it."""
+        match self.after:
+            case None:
+                return self.frames.packet(index)
+            case Capture() as same:
+                return same.packet(index)
+            case changed:
+                return changed[index]
+
+    def named(self) -> tuple[list[str], npt.NDArray[np.uint32]]:
+        """The verdicts that came up, and which of them each packet got."""
+        values = sorted(counts_of(self.retvals))
+        places = np.searchsorted(np.array(values, dtype=np.uint32), self.retvals)
+        return [self.hook.verdict_name(value) for value in values], places.astype(np.uint32)
+
+    def passing(self) -> npt.NDArray[np.bool_]:
+        """Which frames reached the program and passed."""
+        chosen = np.zeros(len(self.retvals), dtype=np.bool_)
+        for value in counts_of(self.retvals):
+            if self.hook.passes(value):
+                chosen |= self.retvals == value
+        return chosen & self.ran
+
+
+class Observer(Protocol):
+    """Sees every batch, in order."""
+
+    @property
+    def wants_frames(self) -> bool:
+        """Whether it reads the frames as the program left them, which takes longer."""
+        ...
+
+    def see(self, batch: Batch) -> None:
+        """One batch."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
 class Replay:
     """What a replay gave. ``verdicts`` counts by name, in the order of the return values.
 
-    ``retvals`` holds one return value per packet; ``ran`` says which packets reached the program:
-    frames below 14 bytes do not (``refused`` counts them, their return value is 0). ``bytes`` are
-    those captured of all packets. Times are the program's alone.
+    Frames that are too short never reach the program: ``refused`` counts them. ``bytes`` are those
+    captured of all packets. Times are the program's alone. ``retvals`` holds one return value per
+    packet (0 where it did not run) and ``ran`` which ran; both are empty unless asked for.
     """
 
     packets: int
@@ -51,48 +112,125 @@ class Replay:
 
 def replay(
     program: UserspaceProgram,
-    capture: Capture,
+    packets: Capture | Iterable[Capture],
     *,
-    progress: Callable[[int, int], None] | None = None,
+    observers: Sequence[Observer] = (),
+    clock: Clock = "capture",
+    per_packet: bool | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Replay:
-    """Run ``program`` over ``capture``; ``progress`` is told packets done and in all."""
-    engine = program.engine
-    total = len(capture)
-    ran = capture.lengths >= xdp.MIN_FRAME_BYTES
-    chosen = capture if bool(ran.all()) else _select(capture, ran)
-    lengths = np.minimum(chosen.lengths, xdp.LINEAR_BYTES).astype(np.uint32)
-    skipped = total - len(chosen)
-    results = np.zeros(len(chosen), dtype=np.uint32)
-    step = CHUNK_PACKETS[engine.name]
-    elapsed = 0
-    for first in range(0, len(chosen), step):
-        part = lengths[first : first + step]
-        results[first : first + len(part)], took = engine.run_batch(chosen, first, part)
-        elapsed += took
-        if progress is not None:
-            progress(skipped + first + len(part), total)
-    retvals = np.zeros(total, dtype=np.uint32)
-    retvals[ran] = results
-    values, counts = np.unique(results, return_counts=True)
-    named = zip(values.tolist(), counts.tolist(), strict=True)
-    return Replay(
-        packets=total,
-        bytes=capture.total_bytes,
-        refused=skipped,
-        verdicts={xdp.verdict_name(value): count for value, count in named},
-        retvals=retvals,
-        ran=ran,
-        elapsed_ns=elapsed,
-        engine=engine.name,
-    )
+    """Run ``program`` over a capture in memory or over blocks of one.
+
+    ``per_packet`` keeps each packet's return value, by default for a capture in memory only;
+    ``progress`` is told the packets done. Raises :exc:`CaptureError` from the blocks' source.
+    """
+    keep = isinstance(packets, Capture) if per_packet is None else per_packet
+    run = Run(program, observers=observers, clock=clock)
+    retvals = [np.zeros(0, dtype=np.uint32)]
+    ran = [np.zeros(0, dtype=np.bool_)]
+    for block in [packets] if isinstance(packets, Capture) else packets:
+        for batch in run.over(block):
+            if keep:
+                retvals.append(batch.retvals)
+                ran.append(batch.ran)
+            if progress is not None:
+                progress(run.packets)
+    return run.result(np.concatenate(retvals), np.concatenate(ran))
 
 
-def _select(capture: Capture, chosen: npt.NDArray[np.bool_]) -> Capture:
-    return Capture(
-        file=capture.file,
-        data=capture.data,
-        offsets=capture.offsets[chosen],
-        lengths=capture.lengths[chosen],
-        wire_lengths=capture.wire_lengths[chosen],
-        times_ns=capture.times_ns[chosen],
-    )
+def counts_of(values: npt.NDArray[Any]) -> dict[int, int]:
+    """How often each value is there; fast where all are small, as return values are."""
+    if len(values) and int(values.max()) < _SMALL:
+        counts = np.bincount(values.astype(np.intp), minlength=1)
+        return {value: int(counts[value]) for value in np.flatnonzero(counts).tolist()}
+    found, counts = np.unique(values, return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+class Run:
+    """A replay under way: blocks go in, batches come out, sums stay."""
+
+    def __init__(
+        self,
+        program: UserspaceProgram,
+        *,
+        observers: Sequence[Observer] = (),
+        clock: Clock = "capture",
+        frames: bool = False,
+    ) -> None:
+        self.packets = 0
+        self.hook = hook_of(program.spec)
+        self._program = program
+        self._observers = observers
+        self._clock = clock
+        self._wants_frames = frames or any(observer.wants_frames for observer in observers)
+        self._bytes = 0
+        self._refused = 0
+        self._elapsed_ns = 0
+        self._counts: Counter[int] = Counter()
+
+    def over(self, block: Capture) -> Iterator[Batch]:
+        """Each batch of the block's packets, once the program and the observers are through."""
+        frames = block.ethernet()
+        self._bytes += block.total_bytes
+        step = CHUNK_PACKETS[self._program.engine.name]
+        if self._clock == "wall":
+            step = min(step, _WALL_PACKETS)
+        for start in range(0, len(frames), step):
+            batch = self._batch(frames.part(start, start + step))
+            for observer in self._observers:
+                observer.see(batch)
+            yield batch
+
+    def result(self, retvals: npt.NDArray[np.uint32], ran: npt.NDArray[np.bool_]) -> Replay:
+        """The sums so far."""
+        return Replay(
+            packets=self.packets,
+            bytes=self._bytes,
+            refused=self._refused,
+            verdicts={
+                self.hook.verdict_name(value): self._counts[value] for value in sorted(self._counts)
+            },
+            retvals=retvals,
+            ran=ran,
+            elapsed_ns=self._elapsed_ns,
+            engine=self._program.engine.name,
+        )
+
+    def _batch(self, frames: Capture) -> Batch:
+        ran = frames.lengths >= self.hook.min_bytes
+        chosen = self._timed(frames.select(ran))
+        if self._wants_frames and not self._program.reads_only:
+            results, changed, took = self._one_by_one(chosen)
+            left = iter(changed)
+            whole = [next(left) if done else b"" for done in ran.tolist()]
+            after: Sequence[bytes] | Capture | None = whole
+        else:
+            lengths = np.minimum(chosen.lengths, self.hook.linear_bytes).astype(np.uint32)
+            results, took = self._program.engine.run_batch(chosen, 0, lengths)
+            after = frames
+        self.packets += len(frames)
+        self._refused += len(frames) - len(chosen)
+        self._elapsed_ns += took
+        self._counts.update(counts_of(results))
+        retvals = results
+        if len(results) < len(frames):
+            retvals = np.zeros(len(frames), dtype=np.uint32)
+            retvals[ran] = results
+        return Batch(self.hook, frames, ran, retvals, after)
+
+    def _timed(self, frames: Capture) -> Capture:
+        if self._clock == "capture":
+            return frames
+        now = time.monotonic_ns() if self._clock == "wall" else self._clock
+        return replace(frames, times_ns=np.full(len(frames), now, dtype=np.uint64))
+
+    def _one_by_one(self, frames: Capture) -> tuple[npt.NDArray[np.uint32], Sequence[bytes], int]:
+        """Return values and what is left of each frame, for programs that change packets."""
+        results = np.zeros(len(frames), dtype=np.uint32)
+        left = []
+        start = time.perf_counter_ns()
+        for index, time_ns in enumerate(frames.times_ns.tolist()):
+            results[index], after = self._program.run_at(frames.packet(index), time_ns)
+            left.append(after)
+        return results, left, time.perf_counter_ns() - start

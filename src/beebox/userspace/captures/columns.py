@@ -32,7 +32,7 @@ class Columns:
             self.links = np.empty(room, dtype=np.uint32)
 
     def walk(self, name: str, **words: int) -> Status:
-        """Take the packets that the window holds whole; why it stopped, the window at that place."""
+        """Take the packets that the window holds whole; why it stopped at the window's place."""
         window = self._window
         arrays = {} if self.links is None else {"INTERFACES": self.links}
         status, after = native.call(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO, Any, Final, Protocol
+from typing import IO, Final, Protocol
 
 from beebox.errors import CaptureError, NotSupportedError
 from beebox.userspace.captures.streams import ByteStream
@@ -215,7 +215,7 @@ def _take(reader: _Reader, size: int) -> bytes:
 def _feed(reader: _Reader, frame: _Frame, data: bytes, offset: int) -> bytes:
     try:
         return frame.decompress(data)
-    except Exception as cause:  # noqa: BLE001 -- each library has a class of its own
+    except Exception as cause:
         problem = f"corrupt zstd data ({cause})"
         raise CaptureError(problem, file=reader.file, offset=offset) from cause
 
@@ -232,15 +232,17 @@ def compressed(out: IO[bytes], suffix: str) -> IO[bytes]:
     return out
 
 
-def _zstd_writer(out: IO[bytes]) -> Any:
+def _zstd_writer(out: IO[bytes]) -> IO[bytes]:
     try:
         import zstandard  # noqa: PLC0415 -- an extra
     except ModuleNotFoundError:
         pass
     else:
-        return zstandard.ZstdCompressor().stream_writer(out, closefd=False)
+        writer: IO[bytes] = zstandard.ZstdCompressor().stream_writer(out, closefd=False)
+        return writer
     try:
         from compression import zstd  # noqa: PLC0415 -- Python 3.14
     except ModuleNotFoundError:
         raise NotSupportedError("zstd", hint="pip install 'beebox[zstd]'") from None
-    return zstd.ZstdFile(out, mode="wb")
+    file: IO[bytes] = zstd.ZstdFile(out, mode="wb")
+    return file

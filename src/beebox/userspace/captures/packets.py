@@ -152,7 +152,8 @@ class Capture:
             return self
         room = self.total_bytes + 14 * len(self) + 16
         data = np.empty(room, dtype=np.uint8)
-        offsets, lengths, wires = (np.empty_like(column) for column in self._columns())
+        offsets = np.empty(len(self), dtype=np.uint64)
+        lengths, wires = (np.empty(len(self), dtype=np.uint32) for _ in range(2))
         native.call(
             "frame",
             self.data,
@@ -177,9 +178,6 @@ class Capture:
             links=None,
         )
 
-    def _columns(self) -> tuple[npt.NDArray[np.uint64], ...]:
-        return self.offsets, self.lengths, self.wire_lengths  # type: ignore[return-value]  # only shapes matter
-
     def _refuse(self, index: int) -> None:
         interface = self.interface(index)
         raise CaptureError(
@@ -193,13 +191,13 @@ class Capture:
 
 def join(blocks: Sequence[Capture], *, file: str) -> Capture:
     """One capture of several blocks, in memory of its own."""
-    base, at, interfaces = [], 0, []
-    links = []
+    base, links, at = [], [], 0
+    interfaces: list[Interface] = []
     for block in blocks:
         base.append(block.offsets + np.uint64(at))
         at += len(block.data)
         own = block.links if block.links is not None else np.zeros(len(block), dtype=np.uint32)
-        links.append(own + np.uint32(len(interfaces)))
+        links.append((own + len(interfaces)).astype(np.uint32))
         interfaces += block.interfaces
     if not blocks:
         nothing = np.empty(0, dtype=np.uint32)

@@ -33,9 +33,7 @@ class Captures:
     pipe is among them.
     """
 
-    def __init__(
-        self, paths: Sequence[str | Path], *, block_bytes: int = BLOCK_BYTES
-    ) -> None:
+    def __init__(self, paths: Sequence[str | Path], *, block_bytes: int = BLOCK_BYTES) -> None:
         self.paths = tuple(str(path) for path in paths)
         self._block_bytes = block_bytes
         self._before = 0

@@ -157,7 +157,7 @@ class Window:
         size = max(self._block_bytes, 2 * rest)
         data = np.empty(size + _SLACK_BYTES, dtype=np.uint8)
         data[:rest] = self.data[self.at : self.end]
-        view = memoryview(data)[:size]
+        view = data.data[:size]
         end = rest
         while end < size:
             count = self.stream.read_into(view[end:])

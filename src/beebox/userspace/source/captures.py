@@ -21,11 +21,9 @@ from beebox.compiler.dialect import (
     load_u64,
     ptr,
     store_u8,
-    store_u16,
     store_u32,
     store_u64,
     u8,
-    u16,
     u32,
     u64,
 )
