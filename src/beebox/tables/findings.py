@@ -22,6 +22,18 @@ _ROWS: Final = (
         "compare the end of the access with data_end first",
     ),
     FindingRow(
+        "packet-access",
+        "memory",
+        "direct packet access that this program type does not have",
+        "use bpf_skb_load_bytes and bpf_skb_store_bytes where the type has them",
+    ),
+    FindingRow(
+        "flow-keys-bounds",
+        "memory",
+        "access outside the flow keys",
+        "access fields of struct bpf_flow_keys at constant offsets",
+    ),
+    FindingRow(
         "map-value-bounds",
         "memory",
         "access outside a map value",
@@ -110,6 +122,18 @@ _ROWS: Final = (
         "calls",
         "the program's result is missing or is a pointer",
         "return a number on every path",
+    ),
+    FindingRow(
+        "return-range",
+        "calls",
+        "the program may return a value that its type does not allow",
+        "return one of the type's verdicts; bound the value if it is computed",
+    ),
+    FindingRow(
+        "attach-type",
+        "environment",
+        "an attach type that does not belong to the program type",
+        "",
     ),
     FindingRow(
         "jump-range",

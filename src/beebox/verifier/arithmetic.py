@@ -8,6 +8,7 @@ from beebox.tables.limits import MAX_VAR_OFFSET
 from beebox.tables.opcodes import AluOp
 from beebox.verifier import transfer
 from beebox.verifier.findings import Refusal
+from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, S64_MIN, Scalar, of_size
@@ -16,6 +17,12 @@ from beebox.verifier.state import Reg
 _SIGN_EXTENDING = (AluOp.MOVSX8, AluOp.MOVSX16, AluOp.MOVSX32)
 _DIVISIONS = (AluOp.DIV, AluOp.SDIV, AluOp.MOD, AluOp.SMOD)
 _SHIFTS = (AluOp.LSH, AluOp.RSH, AluOp.ARSH)
+_NEVER_MOVED = (
+    RegKind.PACKET_END,
+    RegKind.SOCK_COMMON,
+    RegKind.SOCKET,
+    RegKind.TCP_SOCK,
+)
 _PICKY = (*_SHIFTS, *_DIVISIONS)
 
 
@@ -103,7 +110,7 @@ def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:
         raise Refusal(
             "null-pointer", pc,
             "arithmetic on a pointer that may be NULL",
-            kernel=f"R{insn.dst} pointer arithmetic on map_value_or_null prohibited, "
+            kernel=f"R{insn.dst} pointer arithmetic on {kernel_name(pointer)} prohibited, "
             "null-check it first", values=(pointer,), reg=insn.dst,
         )  # fmt: skip
     if op is AluOp.SUB and pointer.kind is RegKind.STACK:
@@ -111,10 +118,15 @@ def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:
         raise _refused(
             pc, "nothing may be subtracted from a stack pointer", kernel, left, right, insn.dst
         )
-    if pointer.kind is RegKind.PACKET_END or (pointer.kind is RegKind.MAP and not adds_zero):
-        name = "pkt_end" if pointer.kind is RegKind.PACKET_END else "map_ptr"
-        kernel = f"R{insn.dst} pointer arithmetic on {name} prohibited"
-        raise _refused(pc, f"a {name} cannot be moved", kernel, left, right, insn.dst)
+    if (
+        pointer.kind in _NEVER_MOVED
+        or (pointer.kind is RegKind.MAP and not adds_zero)
+        or (pointer.kind is RegKind.FLOW_KEYS and not number.scalar.is_const)
+    ):
+        kernel = f"R{insn.dst} pointer arithmetic on {kernel_name(pointer)} prohibited"
+        how = " by a variable" if pointer.kind is RegKind.FLOW_KEYS else ""
+        text = f"{plain_name(pointer)} cannot be moved{how}"
+        raise _refused(pc, text, kernel, left, right, insn.dst)
     moved = _move_pointer(path, op, pointer, number)
     _check_offset(path, moved.scalar, pointer, number, insn.dst)
     if abs(moved.off) >= MAX_VAR_OFFSET:
@@ -127,7 +139,10 @@ def _move_pointer(path: Path, op: AluOp, pointer: Reg, number: Reg) -> Reg:
     amount = number.scalar
     if amount.is_const:
         delta = amount.smin if op is AluOp.ADD else -amount.smin
-        return path.moved(pointer, off=pointer.off + delta, p2=number if number.serial else None)
+        # Linux keeps "beyond the end" for a pointer that moves back, which is not sound.
+        range_ = 0 if pointer.range < 0 and delta < 0 else pointer.range
+        source = number if number.serial else None
+        return path.moved(pointer, off=pointer.off + delta, range_=range_, p2=source)
     scalar = transfer.alu(op, pointer.scalar, amount, wide=True)
     packet = pointer.kind in (RegKind.PACKET, RegKind.PACKET_META)
     forward = op is AluOp.ADD or amount.smin < 0  # else: what was proven still lies ahead
@@ -135,7 +150,7 @@ def _move_pointer(path: Path, op: AluOp, pointer: Reg, number: Reg) -> Reg:
         pointer,
         scalar=scalar,
         id_=path.new_id() if packet else pointer.id,
-        range_=0 if packet and forward else pointer.range,
+        range_=0 if packet and (forward or pointer.range < 0) else pointer.range,
         p2=number,
     )
 

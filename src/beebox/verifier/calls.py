@@ -7,17 +7,16 @@ from beebox.obj.model import INNER
 from beebox.tables.helpers import HELPERS, Arg, ArgKind, Helper, RetKind
 from beebox.tables.limits import MAX_VAR_SIZE
 from beebox.tables.map_types import MapType
-from beebox.verifier import memory, stack
+from beebox.verifier import memory, packet, stack
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY
-from beebox.verifier.state import Reg, Slot
+from beebox.verifier.state import Reg
 
 _GPL = frozenset(
     {"GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"}
 )
-_PACKET = (RegKind.PACKET, RegKind.PACKET_META, RegKind.PACKET_END)
 _ALWAYS_PRESENT = (MapType.ARRAY, MapType.PERCPU_ARRAY)
 
 
@@ -45,7 +44,7 @@ def helper(path: Path, insn: Call) -> None:
     for number in range(1, 6):
         path.regs[number] = None
     if row.changes_packet:
-        _void_packet_pointers(path)
+        packet.void_pointers(path)
     path.regs[0] = result
 
 
@@ -165,14 +164,3 @@ def _sized_memory(path: Path, row: Helper, number: int, mem: Arg, kind: ArgKind)
     if size.scalar.umax == 0 and pointer.kind is not RegKind.SCALAR and not pointer.nullable:
         return
     _memory(path, row, number - 1, pointer, size.scalar.umax, writes=mem.writes)
-
-
-def _void_packet_pointers(path: Path) -> None:
-    for frame in path.state.frames:
-        for index in range(11):
-            reg = frame.regs[index]
-            if reg is not None and reg.kind in _PACKET:
-                frame.regs[index] = None
-        for index, slot in enumerate(frame.stack):
-            if slot is not None and slot.reg is not None and slot.reg.kind in _PACKET:
-                frame.stack[index] = Slot(None, slot.kinds)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from beebox.isa.instruction import JumpIf
 from beebox.tables.limits import MAX_PACKET_OFFSET
 from beebox.tables.opcodes import JmpOp
+from beebox.verifier import references
 from beebox.verifier.branch import MIRROR, branch
+from beebox.verifier.packet import ANY_PACKET
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.state import Reg, Slot, State
+from beebox.verifier.state import AT_END, BEYOND_END, Reg, State
 
-_NEVER_NULL: Final = (RegKind.MAP_VALUE, RegKind.MAP)
+_NEVER_NULL: Final = (
+    RegKind.MAP_VALUE,
+    RegKind.MAP,
+    RegKind.SOCK_COMMON,
+    RegKind.SOCKET,
+    RegKind.TCP_SOCK,
+    RegKind.MEM,
+)
 
 
 def decide(path: Path, insn: JumpIf) -> tuple[bool, State | None]:
@@ -26,24 +34,25 @@ def decide(path: Path, insn: JumpIf) -> tuple[bool, State | None]:
     right = path.operand(insn.src)
     if left.kind is RegKind.SCALAR and right.kind is RegKind.SCALAR:
         return _numbers(path, insn, left, right)
-    equality = insn.op in (JmpOp.EQ, JmpOp.NE) and insn.wide
-    if equality and insn.src == 0 and not _is_register(insn):
-        if left.nullable:
-            other = path.state.copy(path.pc + 1 + insn.offset)
-            null, valid = (other, path.state) if insn.op is JmpOp.EQ else (path.state, other)
-            _resolve_null(path, null, left.id, is_null=True)
-            _resolve_null(path, valid, left.id, is_null=False)
-            return False, other
-        if left.kind in _NEVER_NULL:
-            return insn.op is JmpOp.NE, None
+    if left.kind in ANY_PACKET and right.kind in ANY_PACKET:
+        return _packet_pointers(path, insn, left, right)
+    pointer, zero = (right, left) if left.kind is RegKind.SCALAR else (left, right)
+    is_zero = zero.kind is RegKind.SCALAR and zero.scalar.is_const and zero.scalar.value == 0
+    equality = insn.op in (JmpOp.EQ, JmpOp.NE)
+    if is_zero and equality and pointer.kind in _NEVER_NULL and not pointer.nullable:
+        return insn.op is JmpOp.NE, None
     other = path.state.copy(path.pc + 1 + insn.offset)
-    if insn.wide and insn.op in MIRROR and _is_register(insn):
-        _packet_bounds(path, insn.op, left, right, other)
+    if equality and insn.wide:
+        equal, unequal = (other, path.state) if insn.op is JmpOp.EQ else (path.state, other)
+        if type(insn.src) is int and is_zero and left.nullable:
+            references.resolve_null(path, equal, left, is_null=True)
+            references.resolve_null(path, unequal, left, is_null=False)
+        elif left.nullable != right.nullable and RegKind.SCALAR not in (left.kind, right.kind):
+            # Equal to a pointer that is none: not NULL. Linux learns it of this register only.
+            number = insn.dst if left.nullable else int(insn.src)
+            maybe = left if left.nullable else right
+            equal.frames[-1].regs[number] = references.not_null(path, maybe)
     return False, other
-
-
-def _is_register(insn: JumpIf) -> bool:
-    return type(insn.src) is not int
 
 
 def _numbers(path: Path, insn: JumpIf, left: Reg, right: Reg) -> tuple[bool, State | None]:
@@ -64,35 +73,44 @@ def _numbers(path: Path, insn: JumpIf, left: Reg, right: Reg) -> tuple[bool, Sta
     return False, other
 
 
-def _resolve_null(path: Path, state: State, id_: int, *, is_null: bool) -> None:
-    """Every copy of the lookup result ``id_`` becomes 0 or a pointer to the value."""
+def _packet_pointers(path: Path, insn: JumpIf, left: Reg, right: Reg) -> tuple[bool, State | None]:
+    """Two pointers into or behind the packet: what a comparison with its end proves."""
+    op = insn.op
+    if not insn.wide or op not in MIRROR:
+        return False, path.state.copy(path.pc + 1 + insn.offset)
+    number: int = insn.dst
+    pointer, end = left, right
+    if _is_bound(right, left):
+        pointer, end, op, number = right, left, MIRROR[op], int(insn.src)
+    if end.kind is RegKind.PACKET_END:
+        decided = _beyond(op, pointer.range)
+        if decided is not None:
+            return decided, None
+    other = path.state.copy(path.pc + 1 + insn.offset)
+    if not _is_bound(pointer, end):
+        return False, other
+    # pointer > end: the fall-through knows pointer <= end, the jump that it is beyond. One byte
+    # more is proven when they cannot be equal; one byte less is known of what lies behind.
+    inside, outside = (path.state, other) if op in (JmpOp.GT, JmpOp.GE) else (other, path.state)
+    strict = op in (JmpOp.GE, JmpOp.LT)
+    _prove(path, inside, pointer, strict=strict)
+    if pointer.kind is RegKind.PACKET:
+        range_ = AT_END if strict else BEYOND_END
+        outside.frames[-1].regs[number] = path.moved(pointer, range_=range_)
+    return False, other
 
-    def resolved(old: Reg) -> Reg:
-        if is_null:
-            return path.number(path.immediate(0).scalar, old)
-        return path.moved(old, nullable=False, id_=0)
 
-    _replace_where(state, lambda reg: reg.nullable and reg.id == id_, resolved)
+def _beyond(op: JmpOp, range_: int) -> bool | None:
+    """Whether ``pointer op end`` holds for a pointer found at or behind the packet's end."""
+    if range_ == BEYOND_END:
+        return op in (JmpOp.GT, JmpOp.GE)
+    if range_ == AT_END and op in (JmpOp.GE, JmpOp.LT):
+        return op is JmpOp.GE
+    return None
 
 
-def _packet_bounds(path: Path, op: JmpOp, left: Reg, right: Reg, other: State) -> None:
-    """``packet op end``: on one side, the bytes up to the pointer are inside the packet."""
-    if _is_bound(left, right):
-        pointer = left
-    elif _is_bound(right, left):
-        pointer, op = right, MIRROR[op]
-    else:
-        return
-    # pointer > end: the fall-through knows pointer <= end. One byte more when they cannot be equal.
-    match op:
-        case JmpOp.GT:
-            state, strict = path.state, False
-        case JmpOp.GE:
-            state, strict = path.state, True
-        case JmpOp.LT:
-            state, strict = other, True
-        case _:
-            state, strict = other, False
+def _prove(path: Path, state: State, pointer: Reg, *, strict: bool) -> None:
+    """The bytes up to ``pointer`` are inside the packet: so much is proven for its relatives."""
     if pointer.off < 0 or (pointer.off == 0 and strict):
         return
     highest = pointer.scalar.umax
@@ -103,8 +121,7 @@ def _packet_bounds(path: Path, op: JmpOp, left: Reg, right: Reg, other: State) -
     def extended(old: Reg) -> Reg:
         return path.moved(old, range_=proven)
 
-    _replace_where(
-        state,
+    state.replace_where(
         lambda reg: reg.kind is pointer.kind and reg.id == pointer.id and reg.range < proven,
         extended,
     )
@@ -116,22 +133,3 @@ def _is_bound(pointer: Reg, end: Reg) -> bool:
         return end.kind is RegKind.PACKET_END
     at_data = end.kind is RegKind.PACKET and end.off == 0 and end.scalar.is_const
     return pointer.kind is RegKind.PACKET_META and at_data and end.scalar.value == 0
-
-
-def _replace_where(
-    state: State, matches: Callable[[Reg], bool], make: Callable[[Reg], Reg]
-) -> None:
-    """Put ``make(reg)`` for each distinct value that ``matches``, in all its copies."""
-    made: dict[Reg, Reg] = {}
-    for frame in state.frames:
-        for index in range(10):
-            reg = frame.regs[index]
-            if reg is not None and matches(reg):
-                if reg not in made:
-                    made[reg] = make(reg)
-                frame.regs[index] = made[reg]
-        for index, slot in enumerate(frame.stack):
-            if slot is not None and slot.reg is not None and matches(slot.reg):
-                if slot.reg not in made:
-                    made[slot.reg] = make(slot.reg)
-                frame.stack[index] = Slot(made[slot.reg], slot.kinds)

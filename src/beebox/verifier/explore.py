@@ -25,7 +25,7 @@ from beebox.isa.instruction import (
 )
 from beebox.obj.model import ProgramSpec
 from beebox.tables.limits import MAX_CALL_FRAMES, MAX_INSNS, MAX_JUMP_SEQUENCE, MAX_STACK_BYTES
-from beebox.verifier import arithmetic, calls, comparison, memory
+from beebox.verifier import arithmetic, calls, comparison, exits, memory
 from beebox.verifier.cfg import Shape
 from beebox.verifier.findings import Refusal
 from beebox.verifier.join import Join
@@ -113,7 +113,7 @@ class Exploration:
                 case Exit():
                     self._jumps += 1
                     if len(state.frames) == 1:
-                        self._finish()
+                        exits.finish(path)
                         return
                     pc = self._return()
                 case Swap():
@@ -207,13 +207,6 @@ class Exploration:
         self.path.regs = frames[-1].regs
         self.path.regs[0] = result
         return left.return_pc
-
-    def _finish(self) -> None:
-        if self.path.regs[0] is None:
-            raise Refusal(
-                "return-value", self.path.pc, "the program ends without a result in R0",
-                kernel="R0 !read_ok", reg=0,
-            )  # fmt: skip
 
     def stack_bytes(self) -> list[int]:
         """How much of its stack frame each function uses, by index in ``shape.starts``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from beebox.obj.model import ProgramSpec
 from beebox.verifier.findings import Refusal
+from beebox.verifier.names import plain_name
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY
 from beebox.verifier.state import Reg
@@ -58,5 +59,12 @@ def describe(value: Reg) -> str:
             return f"the context {where}"
         case RegKind.STACK:
             return f"stack pointer {where}"
+        case RegKind.FLOW_KEYS:
+            return f"the flow keys {where}"
+        case RegKind.SOCK_COMMON | RegKind.SOCKET | RegKind.TCP_SOCK:
+            return plain_name(value)
+        case RegKind.MEM:
+            null = ", or NULL" if value.nullable else ""
+            return f"pointer to {value.range} bytes of memory {where}{null}"
         case RegKind.MIXED:
             return "a pointer or a number"

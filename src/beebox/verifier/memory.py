@@ -6,23 +6,17 @@ An access is allowed only where one of the rules here says so; everything else i
 from __future__ import annotations
 
 from beebox.isa.instruction import Atomic, Load, Store
-from beebox.tables.contexts import FieldKind
-from beebox.tables.limits import MAX_PACKET_OFFSET, MAX_VAR_OFFSET
+from beebox.tables.limits import FLOW_KEYS_BYTES, MAX_VAR_OFFSET
 from beebox.tables.map_types import MapFlags
 from beebox.tables.opcodes import AtomicOp
-from beebox.verifier import stack
+from beebox.verifier import context, packet, stack
 from beebox.verifier.findings import Refusal
+from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import const, of_size
 from beebox.verifier.state import Reg
 from beebox.verifier.transfer import sign_extend
-
-_CONTEXT_KINDS = {
-    FieldKind.PACKET: RegKind.PACKET,
-    FieldKind.PACKET_END: RegKind.PACKET_END,
-    FieldKind.PACKET_META: RegKind.PACKET_META,
-}
 
 
 def load(path: Path, insn: Load) -> None:
@@ -47,6 +41,8 @@ def store(path: Path, insn: Store) -> None:
     size = insn.size.value.bytes
     if base.kind is RegKind.STACK:
         stack.store(path, base, insn.offset, size, value)
+    elif base.kind is RegKind.CTX:
+        context.store(path, base, insn.dst, insn.offset, size)
     else:
         check(path, base, insn.dst, insn.offset, size, write=True)
 
@@ -64,8 +60,7 @@ def atomic(path: Path, insn: Atomic) -> None:
     _require_atomic(path, base, insn.dst, insn.offset, size)
     old = path.number(of_size(size))
     if base.kind is RegKind.STACK:
-        if insn.op.value.fetch:
-            old = stack.load(path, base, insn.offset, size)
+        old = stack.load(path, base, insn.offset, size)
         stack.alter(path, base, insn.offset, size)
     else:
         check(path, base, insn.dst, insn.offset, size, write=False)
@@ -92,10 +87,11 @@ def _ordered(path: Path, insn: Atomic, size: int) -> None:
 
 
 def _require_atomic(path: Path, base: Reg, number: int, offset: int, size: int) -> None:
-    name = base.kind.name.lower()
-    if base.kind not in (RegKind.STACK, RegKind.MAP_VALUE) or base.nullable:
+    name = kernel_name(base)
+    if base.kind not in (RegKind.STACK, RegKind.MAP_VALUE, RegKind.MEM) or base.nullable:
         raise Refusal(
-            "atomic", path.pc, f"R{number} is a {name}: atomics work on map values and the stack",
+            "atomic", path.pc,
+            f"R{number} is {plain_name(base)}: atomics work on map values and the stack",
             kernel=f"BPF_ATOMIC stores into R{number} {name} is not allowed",
             values=(base,), reg=number,
         )  # fmt: skip
@@ -113,7 +109,7 @@ def _loaded(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
         case RegKind.STACK:
             return stack.load(path, base, offset, size)
         case RegKind.CTX:
-            return _context_field(path, base, number, offset, size)
+            return context.load(path, base, number, offset, size)
         case _:
             check(path, base, number, offset, size, write=False)
             frozen = _frozen_value(path, base, offset, size)
@@ -121,59 +117,38 @@ def _loaded(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
 
 
 def check(path: Path, base: Reg, number: int, offset: int, size: int, *, write: bool) -> None:
-    """Whether ``size`` bytes at ``base + offset`` of the packet or a map value may be accessed."""
+    """Whether the program may access ``size`` bytes at ``base + offset`` outside of the stack."""
     if base.nullable:
         raise Refusal(
             "null-pointer", path.pc,
             f"{'writing' if write else 'reading'} {size} bytes through a pointer that may be NULL",
-            kernel=f"R{number} invalid mem access 'map_value_or_null'",
+            kernel=f"R{number} invalid mem access '{kernel_name(base)}'",
             values=(base,), reg=number,
         )  # fmt: skip
     match base.kind:
         case RegKind.PACKET | RegKind.PACKET_META:
-            _check_packet(path, base, number, offset, size, write=write)
+            packet.check(path, base, number, offset, size, write=write)
         case RegKind.MAP_VALUE:
             _check_map_value(path, base, number, offset, size, write=write)
-        case RegKind.CTX:
-            raise Refusal(
-                "context-access", path.pc, "the context of this program type is read-only",
-                kernel=f"invalid bpf_context access off={base.off + offset} size={size}",
-                values=(base,), reg=number,
-            )  # fmt: skip
+        case RegKind.FLOW_KEYS:
+            _check_flow_keys(path, base, number, offset, size)
         case _:
-            name = "scalar" if base.kind is RegKind.SCALAR else base.kind.name.lower()
             raise Refusal(
                 "not-a-pointer", path.pc,
-                f"R{number} is used as an address, but is {_article(name)}",
-                kernel=f"R{number} invalid mem access '{name}'", values=(base,), reg=number,
+                f"R{number} is used as an address, but is {plain_name(base)}",
+                kernel=f"R{number} invalid mem access '{kernel_name(base)}'",
+                values=(base,), reg=number,
             )  # fmt: skip
 
 
-def _article(name: str) -> str:
-    return "a number" if name == "scalar" else f"a {name}"
-
-
-def _check_packet(
-    path: Path, base: Reg, number: int, offset: int, size: int, *, write: bool
-) -> None:
+def _check_flow_keys(path: Path, base: Reg, number: int, offset: int, size: int) -> None:
     start = base.off + offset
-    end = start + size
-    if base.scalar.smin < 0 or start < 0 or end > base.range:
-        proven = "none are proven" if base.range <= 0 else f"{base.range} are proven"
-        where = f"{start}..{end}" if base.scalar.is_const else f"{start}..{end} past {base.scalar}"
+    if start < 0 or start + size > FLOW_KEYS_BYTES:
         raise Refusal(
-            "packet-bounds", path.pc,
-            f"{'writing' if write else 'reading'} {size} bytes of the packet that were never "
-            f"checked: bytes {where}, {proven}",
-            kernel="R%d offset is outside of the packet" % number if base.scalar.smin >= 0  # noqa: UP031 -- as logged
-            else f"R{number} min value is negative, either use unsigned index or do a if "
-            "(index >=0) check.",
+            "flow-keys-bounds", path.pc,
+            f"bytes {start}..{start + size} of the {FLOW_KEYS_BYTES} bytes of flow keys",
+            kernel=f"invalid access to flow keys off={start} size={size}",
             values=(base,), reg=number,
-        )  # fmt: skip
-    if base.scalar.umax + end > MAX_PACKET_OFFSET + size:
-        raise Refusal(
-            "packet-bounds", path.pc, f"offset {base.scalar.umax} is beyond any packet",
-            kernel=f"R{number} offset is outside of the packet", values=(base,), reg=number,
         )  # fmt: skip
 
 
@@ -219,27 +194,3 @@ def _frozen_value(path: Path, base: Reg, offset: int, size: int) -> int | None:
     start = base.off + offset + base.scalar.smin
     data = spec.contents[start : start + size]
     return int.from_bytes(data, "little") if len(data) == size else None
-
-
-def _context_field(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
-    context = path.spec.type.value.context
-    if context is None:
-        raise Refusal("not-supported", path.pc, f"the context of {path.spec.type.name} programs")
-    attach = path.spec.attach_type
-    where = base.off + offset
-    field = context.field_at(where, size) if base.scalar.is_const and base.off == 0 else None
-    if field is not None and field.attach_types:
-        allowed = attach is not None and attach.name.lower() in field.attach_types
-        field = field if allowed else None
-    if field is None:
-        fixed = base.scalar.is_const
-        modified = f"dereference of modified ctx ptr R{number} off={base.off} disallowed"
-        kernel = f"invalid bpf_context access off={where} size={size}"
-        raise Refusal(
-            "context-access", path.pc,
-            f"{context.name} has no readable field of {size} bytes at offset {where}"
-            if fixed else f"{context.name} is read at a variable offset",
-            kernel=modified if base.off else kernel, values=(base,), reg=number,
-        )  # fmt: skip
-    kind = _CONTEXT_KINDS.get(field.kind)
-    return path.number(of_size(size)) if kind is None else path.pointer(kind)

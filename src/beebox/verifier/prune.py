@@ -104,7 +104,9 @@ class Pruner:
             for number in range(10):
                 if not live >> number & 1:
                     frame.regs[number] = None
-        checkpoint = Checkpoint(frames, state.parent, pc, serial, fingerprint)
+        checkpoint = Checkpoint(
+            frames, state.parent, pc, serial, fingerprint, refs=state.refs, rounds=state.rounds
+        )
         checkpoints.append(checkpoint)
         state.parent = checkpoint
         self.total += 1
@@ -115,7 +117,7 @@ class Pruner:
 
     def _same(self, checkpoint: Checkpoint, state: State, pc: int) -> bool:
         """Whether nothing at all differs from an unfinished checkpoint."""
-        if len(checkpoint.frames) != len(state.frames):
+        if len(checkpoint.frames) != len(state.frames) or checkpoint.refs != state.refs:
             return False
         for index, (old, new) in enumerate(zip(checkpoint.frames, state.frames, strict=True)):
             if old.return_pc != new.return_pc:
@@ -142,8 +144,8 @@ def _equal(old: Reg | None, new: Reg | None) -> bool:
         return True
     if old is None or new is None or old.kind is not new.kind or old.scalar is not new.scalar:
         return False
-    return (old.off, old.range, old.map, old.frame, old.nullable) == (
-        new.off, new.range, new.map, new.frame, new.nullable,
+    return (old.off, old.range, old.map, old.frame, old.nullable, old.ref) == (
+        new.off, new.range, new.map, new.frame, new.nullable, new.ref,
     )  # fmt: skip
 
 
@@ -152,6 +154,8 @@ def _covers(checkpoint: Checkpoint, state: State) -> bool:
     if len(checkpoint.frames) != len(state.frames):
         return False
     pairs = _Pairing(checkpoint.precise)
+    if not pairs.same_references(checkpoint, state):
+        return False
     # The innermost frame first: there most states differ.
     for old, new in zip(reversed(checkpoint.frames), reversed(state.frames), strict=True):
         if old.return_pc != new.return_pc:
@@ -218,18 +222,29 @@ class _Pairing:
             if not old.scalar.is_const and self._values.setdefault(old, new) is not new:
                 return False
             return subset(new.scalar, old.scalar)
-        if old is new and not old.id:
+        if old is new and not old.id and not old.ref:
             return True
         if old.off != new.off or old.map != new.map or old.frame != new.frame:
             return False
         if old.nullable != new.nullable or old.range > new.range:
             return False
-        if old.id or new.id:
-            if not old.id or not new.id:
-                return False
-            if self._ids.setdefault(old.id, new.id) != new.id:
-                return False
+        if old.range != new.range and (old.range < 0 or old.kind is RegKind.MEM):
+            return False
+        if not self._same_id(old.id, new.id) or not self._same_id(old.ref, new.ref):
+            return False
         return subset(new.scalar, old.scalar)
+
+    def same_references(self, old: Checkpoint, new: State) -> bool:
+        """Whether both hold the same references, by their place in the order of acquisition."""
+        if len(old.refs) != len(new.refs):
+            return False
+        pairs = zip(old.refs, new.refs, strict=True)
+        return all(self._same_id(was, now) for (was, _), (now, _) in pairs)
+
+    def _same_id(self, old: int, new: int) -> bool:
+        if not old and not new:
+            return True
+        return bool(old and new) and self._ids.setdefault(old, new) == new
 
 
 def _inherit_precision(checkpoint: Checkpoint, state: State) -> None:

@@ -23,11 +23,14 @@ class RegKind(Enum):
     PACKET = auto()
     PACKET_META = auto()
     PACKET_END = auto()
-    MAP = (
-        auto()
-    )  # a map's handle; ``map`` names it, ``NAME[]`` an inner map of NAME (nullable, too)
+    MAP = auto()  # a map's handle; ``map`` names it, ``NAME[]`` an inner map of NAME (nullable)
     MAP_VALUE = auto()  # ``map`` names it, in the same way; ``nullable`` before the check
     STACK = auto()
+    FLOW_KEYS = auto()  # struct bpf_flow_keys of a flow dissector
+    SOCK_COMMON = auto()  # the three kinds of socket: ``nullable`` before the check
+    SOCKET = auto()
+    TCP_SOCK = auto()
+    MEM = auto()  # a ring buffer's reserved record; ``nullable`` before the check
     MIXED = auto()
 
 

@@ -9,6 +9,8 @@ the values it was computed from.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import Scalar
 
@@ -19,13 +21,18 @@ SPILL = "s"
 SPILLED = SPILL * 8
 """Kinds of stack bytes: never written, some number, the number 0, part of the slot's value."""
 
+AT_END = -1
+BEYOND_END = -2
+"""Ranges of packet pointers that were compared with the packet's end and are not before it."""
+
 
 class Reg:
     """An abstract value.
 
-    For pointers ``scalar`` is the variable part of the offset and ``off`` the constant part;
+    For pointers ``scalar`` is the variable part of the offset and ``off`` the constant part.
     ``range`` counts the packet bytes proven behind the variable part, for packet pointers of one
-    ``id``. ``marked`` is a note of :func:`mark_precise`, the only field that changes.
+    ``id``, or is AT_END or BEYOND_END; for MEM it is the memory's size. ``ref`` names the reference
+    that the pointer holds or was derived from, 0 for none. ``marked`` is a note of :func:`mark_precise`, the only field that changes.
     """
 
     __slots__ = (
@@ -40,6 +47,7 @@ class Reg:
         "p2",
         "pc",
         "range",
+        "ref",
         "scalar",
         "serial",
     )
@@ -54,6 +62,7 @@ class Reg:
         off: int = 0,
         range_: int = 0,
         id_: int = 0,
+        ref: int = 0,
         map_: str = "",
         frame: int = 0,
         nullable: bool = False,
@@ -67,6 +76,7 @@ class Reg:
         self.off = off
         self.range = range_
         self.id = id_
+        self.ref = ref
         self.map = map_
         self.frame = frame
         self.nullable = nullable
@@ -114,18 +124,32 @@ class Frame:
 
 
 class State:
-    """A path under exploration: its frames, outermost first, and the checkpoint it came from."""
+    """A path under exploration: its frames, outermost first, and the checkpoint it came from.
 
-    __slots__ = ("frames", "parent", "pc")
+    ``refs`` are the references acquired and not yet released: (id, pc of the call) each.
+    ``rounds`` counts the ``may_goto`` that the path fell through.
+    """
 
-    def __init__(self, frames: list[Frame], parent: Checkpoint | None, pc: int) -> None:
+    __slots__ = ("frames", "parent", "pc", "refs", "rounds")
+
+    def __init__(
+        self,
+        frames: list[Frame],
+        parent: Checkpoint | None,
+        pc: int,
+        refs: tuple[tuple[int, int], ...] = (),
+        rounds: int = 0,
+    ) -> None:
         self.frames = frames
         self.parent = parent
         self.pc = pc
+        self.refs = refs
+        self.rounds = rounds
 
     def copy(self, pc: int) -> State:
         """The same knowledge, to go on at ``pc``."""
-        return State([frame.copy() for frame in self.frames], self.parent, pc)
+        frames = [frame.copy() for frame in self.frames]
+        return State(frames, self.parent, pc, self.refs, self.rounds)
 
     def replace(self, old: Reg, new: Reg) -> None:
         """Put ``new`` for every copy of ``old``, in registers and spills of all frames."""
@@ -137,6 +161,23 @@ class State:
             for index, slot in enumerate(stack):
                 if slot is not None and slot.reg is old:
                     stack[index] = Slot(new, slot.kinds)
+
+    def replace_where(self, matches: Callable[[Reg], bool], make: Callable[[Reg], Reg]) -> None:
+        """Put ``make(reg)`` for each distinct value that ``matches``, in all its copies."""
+        made: dict[Reg, Reg] = {}
+        for frame in self.frames:
+            regs, stack = frame.regs, frame.stack
+            for index in range(10):
+                reg = regs[index]
+                if reg is not None and matches(reg):
+                    if reg not in made:
+                        made[reg] = make(reg)
+                    regs[index] = made[reg]
+            for index, slot in enumerate(stack):
+                if slot is not None and slot.reg is not None and matches(slot.reg):
+                    if slot.reg not in made:
+                        made[slot.reg] = make(slot.reg)
+                    stack[index] = Slot(made[slot.reg], slot.kinds)
 
 
 class Checkpoint:
@@ -156,6 +197,8 @@ class Checkpoint:
         "parent",
         "pc",
         "precise",
+        "refs",
+        "rounds",
         "serial",
     )
 
@@ -166,12 +209,17 @@ class Checkpoint:
         pc: int,
         serial: int,
         fingerprint: int = 0,
+        *,
+        refs: tuple[tuple[int, int], ...] = (),
+        rounds: int = 0,
     ) -> None:
         self.frames = frames
         self.parent = parent
         self.pc = pc
         self.serial = serial
         self.fingerprint = fingerprint
+        self.refs = refs
+        self.rounds = rounds
         self.branches = 1
         self.precise: set[Reg] = set()
         self.hits = 0

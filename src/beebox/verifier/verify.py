@@ -18,6 +18,20 @@ from beebox.verifier.history import causal_path
 from beebox.verifier.result import Finding, Report, SubprogramFact, VerifiedProgram
 
 _PROFILES = ("kernel",)
+_PROGRAM_TYPES = frozenset(
+    {
+        ProgramType.SOCKET_FILTER,
+        ProgramType.SCHED_CLS,
+        ProgramType.SCHED_ACT,
+        ProgramType.XDP,
+        ProgramType.CGROUP_SKB,
+        ProgramType.LWT_IN,
+        ProgramType.LWT_OUT,
+        ProgramType.LWT_XMIT,
+        ProgramType.LWT_SEG6LOCAL,
+        ProgramType.FLOW_DISSECTOR,
+    }
+)
 _OUR_FAULTS = (
     ArithmeticError,
     AttributeError,
@@ -45,8 +59,7 @@ def verify(spec: ProgramSpec, *, profile: str = "kernel") -> Report:
     findings: tuple[Finding, ...] = ()
     measured: Shape | None = None
     try:
-        if spec.type is not ProgramType.XDP:
-            raise Refusal("not-supported", 0, f"{spec.type.name} programs are not verified yet")  # noqa: TRY301 -- one way out
+        _check_type(spec)
         measured = shape(spec)
         exploration = Exploration(spec, measured)
         exploration.run()
@@ -70,6 +83,17 @@ def verify(spec: ProgramSpec, *, profile: str = "kernel") -> Report:
         profile=profile,
         verified=verified,
     )
+
+
+def _check_type(spec: ProgramSpec) -> None:
+    if spec.type not in _PROGRAM_TYPES:
+        raise Refusal("not-supported", 0, f"{spec.type.name} programs are not verified yet")
+    attach = spec.attach_type
+    if attach is not None and attach not in spec.type.value.attach_types:
+        raise Refusal(
+            "attach-type", 0, f"{spec.type.value.name} programs do not attach as "
+            f"{attach.name.lower()}", kernel="Invalid argument",
+        )  # fmt: skip
 
 
 def _finding(spec: ProgramSpec, refusal: Refusal) -> Finding:

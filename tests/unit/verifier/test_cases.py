@@ -14,7 +14,7 @@ from beebox.isa.assembler import assemble
 from beebox.obj.model import MapSpec, ProgramSpec
 from beebox.tables.findings import FINDINGS
 from beebox.tables.map_types import MapFlags, MapType
-from beebox.tables.program_types import ProgramType
+from beebox.tables.program_types import AttachType, ProgramType
 from beebox.verifier.report import findings_data, render
 from beebox.verifier.verify import verify
 
@@ -46,11 +46,26 @@ def cases() -> list[Case]:
         for section in path.read_text().split("\n=== ")[1:]:
             head, _, code = section.partition("\n")
             name, _, expected = head.rpartition(": ")
+            types, name = _types(name)
             insns = assemble(code, file=name)
-            found.append(
-                Case(name, expected, ProgramSpec("case", "xdp", ProgramType.XDP, insns, MAPS))
-            )
+            for type_, attach in types:
+                spec = ProgramSpec("case", type_.value.name, type_, insns, MAPS, attach)
+                of = type_.value.name + (f"/{attach.name.lower()}" if attach is not None else "")
+                label = f"{of}: {name}" if len(types) > 1 else name
+                found.append(Case(label, expected, spec))
     return found
+
+
+def _types(name: str) -> tuple[list[tuple[ProgramType, AttachType | None]], str]:
+    """The program types of a section's name, and the name without them."""
+    if not name.startswith("["):
+        return [(ProgramType.XDP, None)], name
+    listed, _, name = name[1:].partition("] ")
+    types: list[tuple[ProgramType, AttachType | None]] = []
+    for word in listed.split():
+        type_, _, attach = word.partition("/")
+        types.append((ProgramType[type_.upper()], AttachType[attach.upper()] if attach else None))
+    return types, name
 
 
 CASES = cases()

@@ -1,0 +1,88 @@
+"""The context: which of its fields a program may load and store, and what a loaded field is."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from beebox.tables.contexts import Context, ContextField, FieldKind
+from beebox.verifier.findings import Refusal
+from beebox.verifier.path import Path
+from beebox.verifier.result import RegKind
+from beebox.verifier.scalar import of_size
+from beebox.verifier.state import Reg
+
+_POINTERS: Final = {
+    FieldKind.PACKET: RegKind.PACKET,
+    FieldKind.PACKET_END: RegKind.PACKET_END,
+    FieldKind.PACKET_META: RegKind.PACKET_META,
+    FieldKind.FLOW_KEYS: RegKind.FLOW_KEYS,
+    FieldKind.SOCK_COMMON_OR_NULL: RegKind.SOCK_COMMON,
+}
+
+
+def load(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
+    """What a load from the context gives."""
+    field = _field(path, base, number, offset, size, write=False)
+    if field.kind is FieldKind.SCALAR:
+        return path.number(of_size(size))
+    kind = _POINTERS.get(field.kind)
+    if kind is None:
+        raise Refusal(
+            "not-supported", path.pc, f"field {field.name} holds a {field.kind.name.lower()}, "
+            "which is not verified yet",
+        )  # fmt: skip
+    nullable = field.kind is FieldKind.SOCK_COMMON_OR_NULL
+    return path.pointer(kind, nullable=nullable, id_=path.new_id() if nullable else 0)
+
+
+def store(path: Path, base: Reg, number: int, offset: int, size: int) -> None:
+    """Check a store into the context. Whatever was stored, a load gives just a number."""
+    _field(path, base, number, offset, size, write=True)
+
+
+def _field(
+    path: Path, base: Reg, number: int, offset: int, size: int, *, write: bool
+) -> ContextField:
+    context = path.spec.type.value.context
+    if context is None:
+        raise Refusal("not-supported", path.pc, f"the context of {path.spec.type.name} programs")
+    if base.off or not (base.scalar.is_const and base.scalar.value == 0):
+        raise Refusal(
+            "context-access", path.pc,
+            f"R{number} no longer points to the start of {context.name}: it was moved by "
+            + (f"{base.off}" if base.scalar.is_const else "a variable offset"),
+            kernel=f"dereference of modified ctx ptr R{number} off={base.off} disallowed",
+            values=(base,), reg=number,
+        )  # fmt: skip
+    field = context.field_at(offset, size, write=write)
+    if field is not None and field.attach_types:
+        attach = path.spec.attach_type
+        if attach is None or attach.name.lower() not in field.attach_types:
+            field = None
+    if field is None:
+        raise Refusal(
+            "context-access", path.pc, _why(path, context, offset, size, write=write),
+            kernel=f"invalid bpf_context access off={offset} size={size}",
+            values=(base,), reg=number,
+        )  # fmt: skip
+    return field
+
+
+def _why(path: Path, context: Context, offset: int, size: int, *, write: bool) -> str:
+    """The refused access in words: with the field's name and what is allowed there, if any is."""
+    verb = "write" if write else "read"
+    type_name = path.spec.type.value.name
+    for field in context.fields:
+        if field.offset <= offset < field.offset + field.size:
+            sizes = field.writes if write else field.reads
+            if not sizes:
+                return f"{type_name} programs may not {verb} {context.name}.{field.name}"
+            if field.attach_types and size in sizes:
+                types = ", ".join(field.attach_types)
+                return f"only {types} programs may {verb} {context.name}.{field.name}"
+            listed = ", ".join(str(allowed) for allowed in sizes)
+            return (
+                f"{size} bytes at offset {offset} are no legal {verb} of {context.name}."
+                f"{field.name}: {listed} bytes, aligned, from offset {field.offset}"
+            )
+    return f"{type_name} programs may {verb} nothing at offset {offset} of {context.name}"

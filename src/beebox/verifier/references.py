@@ -1,0 +1,64 @@
+"""Pointers that may be NULL, and references: acquired by a call, to be released on every path.
+
+A pointer that may be NULL has an ``id`` that its copies share. A reference is named by the id of
+the pointer that acquired it; ``ref`` of a pointer names the reference that keeps it valid.
+"""
+
+from __future__ import annotations
+
+from beebox.verifier.findings import Refusal
+from beebox.verifier.path import Path
+from beebox.verifier.scalar import ANY, const
+from beebox.verifier.state import Reg, State
+
+
+def resolve_null(path: Path, state: State, pointer: Reg, *, is_null: bool) -> None:
+    """On this side of a comparison with 0, every copy of ``pointer`` is NULL, or is not."""
+    id_ = pointer.id
+    if is_null and pointer.ref and pointer.ref == id_:
+        state.refs = tuple(ref for ref in state.refs if ref[0] != id_)  # nothing was acquired
+
+    def resolved(old: Reg) -> Reg:
+        return path.number(const(0), old) if is_null else not_null(path, old)
+
+    state.replace_where(lambda reg: reg.nullable and reg.id == id_, resolved)
+
+
+def not_null(path: Path, old: Reg) -> Reg:
+    """The pointer, now known not to be NULL."""
+    return path.moved(old, nullable=False, id_=0)
+
+
+def acquire(path: Path, id_: int) -> None:
+    """The path now holds the reference ``id_``."""
+    path.state.refs = (*path.state.refs, (id_, path.pc))
+
+
+def release(path: Path, id_: int) -> None:
+    """The reference is gone: what it kept valid is now just a number."""
+    state = path.state
+    state.refs = tuple(ref for ref in state.refs if ref[0] != id_)
+    state.replace_where(lambda reg: reg.ref == id_, lambda old: path.number(ANY, old))
+
+
+def require_none(path: Path, what: str) -> None:
+    """Refuse ``what`` (the end of the program, mostly) while a reference is held."""
+    if not path.state.refs:
+        return
+    id_, pc = path.state.refs[0]
+    raise Refusal(
+        "reference-leak", path.pc,
+        f"{what} while the reference acquired at insn {pc} is not released",
+        kernel=f"Unreleased reference id={id_} alloc_insn={pc}",
+        values=holders(path, id_),
+    )  # fmt: skip
+
+
+def holders(path: Path, id_: int) -> tuple[Reg, ...]:
+    """The pointers that hold or share the reference."""
+    return tuple(
+        reg
+        for frame in path.state.frames
+        for reg in frame.regs
+        if reg is not None and reg.ref == id_
+    )
