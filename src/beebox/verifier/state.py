@@ -32,7 +32,8 @@ class Reg:
     For pointers ``scalar`` is the variable part of the offset and ``off`` the constant part.
     ``range`` counts the packet bytes proven behind the variable part, for packet pointers of one
     ``id``, or is AT_END or BEYOND_END; for MEM it is the memory's size. ``ref`` names the reference
-    that the pointer holds or was derived from, 0 for none. ``marked`` is a note of :func:`mark_precise`, the only field that changes.
+    that the pointer holds or was derived from, 0 for none. ``marked`` is a note of
+    :func:`mark_precise`, the only field that changes.
     """
 
     __slots__ = (
