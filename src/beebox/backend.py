@@ -17,13 +17,18 @@ from beebox.tables.map_types import UpdateFlags
 
 @dataclass(frozen=True, slots=True)
 class TestRun:
-    """The result of a test run: the last return value, the packet after it, ns per run."""
+    """The result of a test run: the last return value, the packet after it, ns per run.
+
+    ``context`` is the uapi context struct after it, as BPF_PROG_TEST_RUN gives it, where one was
+    given.
+    """
 
     retval: int
     data_out: bytes
     duration_ns: int
     repeat: int
     engine: str  # "jit", "interpreter" or "linux"
+    context: bytes = b""
 
 
 class Map(Protocol):
@@ -71,8 +76,13 @@ class Program(Protocol):
 
     @property
     def spec(self) -> ProgramSpec: ...
-    def test_run(self, data: bytes, *, repeat: int = 1) -> TestRun:
-        """Run over one packet, as BPF_PROG_TEST_RUN: ``repeat`` times, the last result is given."""
+    def test_run(
+        self, data: bytes, *, repeat: int = 1, context: bytes | None = None
+    ) -> TestRun:
+        """Run over one packet, as BPF_PROG_TEST_RUN: ``repeat`` times, the last result is given.
+
+        ``context`` is a uapi context struct (``__sk_buff``) to start from.
+        """
         ...
 
     def close(self) -> None: ...

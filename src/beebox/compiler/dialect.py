@@ -79,6 +79,16 @@ def zero(dst: ptr, n: u64) -> None:
     _native(dst, n)
 
 
+def move(dst: ptr, src: ptr, n: u64) -> None:
+    """Copy any number of bytes, which may overlap."""
+    _native(dst, src, n)
+
+
+def clear(dst: ptr, n: u64) -> None:
+    """Zero any number of bytes."""
+    _native(dst, n)
+
+
 def fence_acquire() -> None:
     """Order what comes before and after, with acquire order."""
     _native()
@@ -112,6 +122,11 @@ def unlikely(condition: bool) -> bool:
 def load_ptr(address: ptr) -> ptr:
     """Read an address, at any alignment."""
     _native(address)
+
+
+def store_ptr(address: ptr, value: ptr) -> None:
+    """Write an address, at any alignment."""
+    _native(address, value)
 
 
 def load_u8(address: ptr) -> u8:

@@ -37,6 +37,8 @@ class Operation(Enum):
     CMPXCHG = auto()  # the old value; stored ``new`` only where it equalled ``expected``
     COPY = auto()  # n bytes, no overlap
     ZERO = auto()  # n bytes
+    MOVE = auto()  # n bytes, which may overlap; n may vary
+    CLEAR = auto()  # n bytes; n may vary
     FENCE = auto()
     PAUSE = auto()  # a spin-wait hint
     PREFETCH = auto()
@@ -125,6 +127,8 @@ _ROWS: Final = (
     IntrinsicRow("storage", Operation.STORAGE, (), PTR),
     IntrinsicRow("copy", Operation.COPY, (PTR, PTR, U64), VOID, constants=frozenset({2})),
     IntrinsicRow("zero", Operation.ZERO, (PTR, U64), VOID, constants=frozenset({1})),
+    IntrinsicRow("move", Operation.MOVE, (PTR, PTR, U64), VOID),
+    IntrinsicRow("clear", Operation.CLEAR, (PTR, U64), VOID),
     IntrinsicRow("fence_acquire", Operation.FENCE, (), VOID, order=Order.ACQUIRE),
     IntrinsicRow("fence_release", Operation.FENCE, (), VOID, order=Order.RELEASE),
     IntrinsicRow("pause", Operation.PAUSE, (), VOID),
@@ -132,6 +136,7 @@ _ROWS: Final = (
     IntrinsicRow("likely", Operation.LIKELY, (BOOL,), BOOL),
     IntrinsicRow("unlikely", Operation.UNLIKELY, (BOOL,), BOOL),
     IntrinsicRow("load_ptr", Operation.LOAD, (PTR,), PTR, 64),
+    IntrinsicRow("store_ptr", Operation.STORE, (PTR, PTR), VOID, 64),
     *_loads_and_stores(),
     *_read_modify_write(),
 )

@@ -111,7 +111,7 @@ class _Native:
         return self._intrinsic(expressions.body, row, [expressions.value(a) for a in expr.args])
 
     def _intrinsic(self, body: Body, row: IntrinsicRow, args: list[str]) -> str:
-        type_ = "ptr" if row.name == "load_ptr" else f"i{row.bits}"
+        type_ = "ptr" if row.name in {"load_ptr", "store_ptr"} else f"i{row.bits}"
         match row.operation:
             case Operation.OFFSET:
                 return body.value(f"getelementptr inbounds i8, ptr {args[0]}, i64 {args[1]}")
@@ -163,6 +163,13 @@ class _Native:
                 self.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1 immarg)")
                 to, count = args
                 body.do(f"call void @llvm.memset.p0.i64(ptr {to}, i8 0, i64 {count}, i1 false)")
+            case Operation.MOVE:
+                self.declare("declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1 immarg)")
+                moved = f"ptr {args[0]}, ptr {args[1]}, i64 {args[2]}, i1 false"
+                body.do(f"call void @llvm.memmove.p0.p0.i64({moved})")
+            case Operation.CLEAR:
+                self.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1 immarg)")
+                body.do(f"call void @llvm.memset.p0.i64(ptr {args[0]}, i8 0, i64 {args[1]}, i1 false)")
             case _:
                 assert_never(row.operation)
         return ""

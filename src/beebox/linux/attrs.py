@@ -166,19 +166,38 @@ def btf_load_log(attr: Attr) -> str:
     return _text(attr.buffers.get(8, bytearray()))
 
 
-def prog_test_run(fd: int, packet: bytes, *, room_bytes: int, repeat: int = 1) -> Attr:
-    """BPF_PROG_TEST_RUN over ``packet``; ``room_bytes`` is kept for the packet after it."""
+def prog_test_run(
+    fd: int,
+    packet: bytes,
+    *,
+    room_bytes: int,
+    repeat: int = 1,
+    context: bytes | None = None,
+    flags: int = 0,
+) -> Attr:
+    """BPF_PROG_TEST_RUN over ``packet``; ``room_bytes`` is kept for the packet after it.
+
+    ``context`` is the uapi context struct to start from, of which as many bytes come back.
+    """
     data = bytearray(80)
     struct.pack_into("=IIII", data, 0, fd, 0, len(packet), room_bytes)
     struct.pack_into("=I", data, 32, repeat)
-    return Attr(data, {16: bytearray(packet), 24: bytearray(room_bytes)})
+    buffers = {16: bytearray(packet), 24: bytearray(room_bytes)}
+    if context is not None:
+        struct.pack_into("=II", data, 40, len(context), len(context))
+        buffers[48] = bytearray(context)
+        buffers[56] = bytearray(len(context))
+    struct.pack_into("=I", data, 64, flags)
+    return Attr(data, buffers)
 
 
-def prog_test_run_result(attr: Attr) -> tuple[int, bytes, int]:
-    """``(retval, packet after the last run, mean ns per run)``."""
+def prog_test_run_result(attr: Attr) -> tuple[int, bytes, int, bytes]:
+    """``(retval, packet after the last run, mean ns per run, context after it)``."""
     retval, _, size = struct.unpack_from("=III", attr.data, 4)
     duration: int = struct.unpack_from("=I", attr.data, 36)[0]
-    return retval, bytes(attr.buffers[24][:size]), duration
+    context_size: int = struct.unpack_from("=I", attr.data, 44)[0]
+    context = bytes(attr.buffers.get(56, b"")[:context_size])
+    return retval, bytes(attr.buffers[24][:size]), duration, context
 
 
 def obj_get_info(fd: int, size: int) -> Attr:

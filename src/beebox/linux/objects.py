@@ -221,19 +221,23 @@ class LinuxProgram:
         """The descriptor. Raises :exc:`InputError` when the program is closed."""
         return self._fd.number
 
-    def test_run(self, data: bytes, *, repeat: int = 1) -> TestRun:
+    def test_run(
+        self, data: bytes, *, repeat: int = 1, context: bytes | None = None
+    ) -> TestRun:
         """Run over one packet with BPF_PROG_TEST_RUN.
 
-        ``data_out`` starts at data_meta, as the kernel gives it. Linux takes XDP packets of 14
-        bytes up to about a page and sees them arrive on ``lo``; others raise :exc:`SyscallError`.
+        ``data_out`` is as the kernel gives it: of XDP it starts at data_meta, of an skb program
+        with the Ethernet header (zeros where the program did not see it). Frames that Linux
+        refuses, below 14 bytes or above about a page, raise :exc:`SyscallError`.
         """
         if not 1 <= repeat < 1 << 31:
             raise InputError(f"repeat {repeat} is out of range")
-        room = len(data) + XDP_HEADROOM_BYTES + 4096  # adjust_tail grows into the frame's rest
-        attr = attrs.prog_test_run(self.fd, data, room_bytes=room, repeat=repeat)
+        # programs may grow the packet: adjust_tail to a page, skb helpers to four
+        room = len(data) + XDP_HEADROOM_BYTES + (4 << 12)
+        attr = attrs.prog_test_run(self.fd, data, room_bytes=room, repeat=repeat, context=context)
         self._door(Command.PROG_TEST_RUN, attr)
-        retval, packet, duration = attrs.prog_test_run_result(attr)
-        return TestRun(retval, packet, duration, repeat, "linux")
+        retval, packet, duration, after = attrs.prog_test_run_result(attr)
+        return TestRun(retval, packet, duration, repeat, "linux", after)
 
     def close(self) -> None:
         """Unload the program, unless something else holds it."""

@@ -1,71 +1,150 @@
-"""Helper functions for the JIT: each one's symbol, arguments and the LLVM IR that defines it."""
+"""Helper functions as native code: which source has each body, for which context struct.
+
+The JIT takes a body as IR, to be inlined (:func:`helper_code`); the interpreter calls the same
+body, compiled once for the process (:func:`helper_call`). A new helper is a function in a file of
+``source`` and its name in a row here.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from beebox.errors import NotSupportedError
+from beebox.llvm import native as linker
+from beebox.llvm import worker
 from beebox.tables.helpers import HELPER_BY_NAME, ArgKind
 from beebox.userspace.trace import MAX_TEXT_BYTES, MAX_WIDTH
-from beebox.vm.memory import CONTEXT_FIELDS, RUNTIME_FIELDS
+from beebox.vm.contexts import SKB_LAYOUT, XDP_LAYOUT, Layout
+from beebox.vm.memory import RUNTIME_FIELDS, helper_signature
 
 if TYPE_CHECKING:
     from beebox.vm.lowering_calls import HelperCode
 
-_SOURCES: Final = Path(__file__).with_name("source")
-_EXTERNAL: Final = re.compile(r"^define (?!internal)", re.MULTILINE)
-_CONSTANTS: Final = {
-    "DATA": CONTEXT_FIELDS["data"][0],
-    "DATA_END": CONTEXT_FIELDS["data_end"][0],
-    "DATA_META": CONTEXT_FIELDS["data_meta"][0],
-    "HARD_START": CONTEXT_FIELDS["hard_start"][0],
-    "HARD_END": CONTEXT_FIELDS["hard_end"][0],
-    "TIME": RUNTIME_FIELDS["time_ns"][0],
-    "PRANDOM": RUNTIME_FIELDS["prandom_state"][0],
-    "CPU": RUNTIME_FIELDS["cpu"][0],
-    "TRACE_BUFFER": RUNTIME_FIELDS["trace_buffer"][0],
-    "TRACE_CAPACITY": RUNTIME_FIELDS["trace_capacity"][0],
-    "TRACE_USED": RUNTIME_FIELDS["trace_used"][0],
-    "TRACE_LOST": RUNTIME_FIELDS["trace_lost"][0],
-    "MAX_TEXT": MAX_TEXT_BYTES,
-    "MAX_WIDTH": MAX_WIDTH,
-}
-_SOURCE_OF: Final = {
-    "ktime_get_ns": "helpers.py",
-    "get_prandom_u32": "helpers.py",
-    "get_smp_processor_id": "helpers.py",
-    "csum_diff": "helpers.py",
-    "xdp_adjust_head": "helpers.py",
-    "xdp_adjust_tail": "helpers.py",
-    "xdp_adjust_meta": "helpers.py",
-    "trace_printk": "trace.py",
-}
-_VARIADIC: Final = (ArgKind.ANYTHING,) * 3
+
+@dataclass(frozen=True, slots=True)
+class HelperSource:
+    """A file of ``source``: the helpers it exports, and the context struct they work on, if any."""
+
+    stem: str
+    helpers: tuple[str, ...]
+    layout: Layout | None = None
+
+    @property
+    def prefix(self) -> str:
+        """What its symbols start with."""
+        return f"{self.stem}_"
+
+
+SOURCES: Final = (
+    HelperSource(
+        "helpers", ("ktime_get_ns", "get_prandom_u32", "get_smp_processor_id", "csum_diff")
+    ),
+    HelperSource("trace", ("trace_printk",)),
+    HelperSource("xdp", ("xdp_adjust_head", "xdp_adjust_tail", "xdp_adjust_meta"), XDP_LAYOUT),
+)
 
 IN_MAP_CODE: Final = frozenset(
     HELPER_BY_NAME[name].id for name in ("map_lookup_elem", "map_update_elem", "map_delete_elem")
 )
 """Helpers that ``maps.code`` brings with each map."""
 
-NATIVE: Final = frozenset(HELPER_BY_NAME[name].id for name in _SOURCE_OF)
-"""Helpers that :func:`helper_code` knows."""
+_FOLDER: Final = Path(__file__).with_name("source")
+_EXTERNAL: Final = re.compile(r"^define (?!internal)", re.MULTILINE)
+_CONSTANTS: Final = {
+    "TIME": RUNTIME_FIELDS["time_ns"][0],
+    "PRANDOM": RUNTIME_FIELDS["prandom_state"][0],
+    "MAX_TEXT": MAX_TEXT_BYTES,
+    "MAX_WIDTH": MAX_WIDTH,
+    **{name.upper(): offset for name, (offset, _) in RUNTIME_FIELDS.items()},
+}
+_VARIADIC: Final = (ArgKind.ANYTHING,) * 3
+
+
+def native_helpers(layout: Layout) -> frozenset[int]:
+    """The ids of helpers with native code for programs whose context is ``layout``."""
+    return frozenset(
+        HELPER_BY_NAME[name].id
+        for source in SOURCES
+        if source.layout is None or source.layout.struct == layout.struct
+        for name in source.helpers
+    )
 
 
 @cache
-def helper_code(name: str) -> HelperCode:
+def helper_code(name: str, struct: str) -> HelperCode:
     """The code of one helper; its ``ir`` may define others too."""
-    from beebox.vm.lowering_calls import HelperCode  # noqa: PLC0415 -- the same
+    from beebox.vm.lowering_calls import HelperCode  # noqa: PLC0415 -- cached code needs no lowering
 
-    row = HELPER_BY_NAME[name]
-    kinds = tuple(arg.kind for arg in row.args) + (_VARIADIC if row.variadic else ())
-    return HelperCode(f"helper_{name}", _text(_SOURCE_OF[name]), kinds)
+    source = _source(name, struct)
+    text = _EXTERNAL.sub("define internal ", _text(source))
+    return HelperCode(f"{source.prefix}{name}", text, _args(name))
 
 
 @cache
-def _text(source: str) -> str:
-    from beebox.compiler import frontend, native  # noqa: PLC0415 -- code from the cache needs none
+def helper_call(name: str, struct: str) -> Callable[..., int]:
+    """One helper as a call from Python: the runtime block's address, then its registers.
 
-    module = frontend.analyze_native(_SOURCES / source, constants=_CONSTANTS)
-    return _EXTERNAL.sub("define internal ", native.lower(module, prefix="helper_"))
+    Nothing is checked: addresses must be what the verifier saw. The GIL is released meanwhile.
+    """
+    source = _source(name, struct)
+    function = _linked(source).function(
+        f"{source.prefix}{name}", *helper_signature(len(_args(name)))
+    )
+    return function
+
+
+def dialect_code(stem: str, prefix: str, constants: dict[str, int]) -> str:
+    """A file of ``source`` as IR with its exported functions visible, given named constants."""
+    from beebox.compiler import frontend, native  # noqa: PLC0415 -- cached code needs no compiler
+
+    module = frontend.analyze_native(_FOLDER / f"{stem}.py", constants=constants)
+    return native.lower(module, prefix=prefix)
+
+
+def field_constants(layout: Layout) -> dict[str, int]:
+    """A context's offsets as constants of the dialect: ``DATA_END`` and so on."""
+    return {name.upper(): offset for name, (offset, _) in layout.fields.items()}
+
+
+def internal(ir: str) -> str:
+    """The IR with nothing visible outside its module."""
+    return _EXTERNAL.sub("define internal ", ir)
+
+
+def _args(name: str) -> tuple[ArgKind, ...]:
+    row = HELPER_BY_NAME[name]
+    return tuple(arg.kind for arg in row.args) + (_VARIADIC if row.variadic else ())
+
+
+def _source(name: str, struct: str) -> HelperSource:
+    for source in SOURCES:
+        fits = source.layout is None or source.layout.struct == struct
+        if fits and name in source.helpers:
+            return source
+    raise NotSupportedError(f"helper {name} on {struct} in userspace")
+
+
+@cache
+def _text(source: HelperSource) -> str:
+    layout = source.layout
+    fields = field_constants(layout) if layout is not None else {}
+    return dialect_code(source.stem, source.prefix, {**_CONSTANTS, **fields})
+
+
+@cache
+def _linked(source: HelperSource) -> linker.NativeCode:
+    obj = worker.compile_native_for(f"helpers {source.stem}".encode(), lambda: _text(source))
+    return linker.link(
+        obj, imports={}, exports=[f"{source.prefix}{name}" for name in source.helpers]
+    )
+
+
+def linked_hook(identity: str, ir: Callable[[], str], symbol: str, signature: Any) -> Any:
+    """Native code that is no helper, as a call: compiled once, kept by the cache on disk."""
+    obj = worker.compile_native_for(f"hook {identity}".encode(), ir)
+    return linker.link(obj, imports={}, exports=[symbol]).function(symbol, *signature)

@@ -1,35 +1,89 @@
-"""What a run works with: clock, random numbers, CPU, trace log and one packet's frame."""
+"""What a run works with: clock, random numbers, CPU, trace log and one packet with its context."""
 
 from __future__ import annotations
 
+import struct
 import time
+from dataclasses import dataclass
+from typing import Final
 
+from beebox.errors import InputError
 from beebox.hooks import xdp
+from beebox.hooks.packet import PacketHook
 from beebox.tables.limits import XDP_HEADROOM_BYTES
+from beebox.userspace.hook_code import SKB_HEADROOM_BYTES, SKB_TAILROOM_BYTES, skb_preparation
 from beebox.userspace.trace import TraceLog
+from beebox.vm.contexts import SKB_LAYOUT, Layout
 from beebox.vm.memory import Packet, Runtime, address_of
 
-_FRAME_ROOM = 64  # between a frame's end and the end of its page's usable part
+ALL_LINEAR: Final = (1 << 32) - 1
+_LOOPBACK_MTU: Final = 65_536
+_SK_BUFF_BYTES: Final = 192
+_GSO_LEGACY_MAX_BYTES: Final = 65_536
+_GSO_MAX_SEGS: Final = 65_535
+_GIVEN: Final = ("mark", "priority", "ingress_ifindex", "ifindex", "cb", "tstamp", "wire_len")
+_GIVEN_TOO: Final = ("gso_segs", "gso_size", "hwtstamp")
+_TAKEN: Final = (*_GIVEN, "gso_segs", "hwtstamp")
+"""Fields of ``__sk_buff`` that BPF_PROG_TEST_RUN takes from its caller, and gives back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """The device that packets arrive on."""
+
+    ifindex: int = xdp.INGRESS_IFINDEX
+    mtu: int = _LOOPBACK_MTU
 
 
 class Environment:
-    """The runtime block of one thread and the frame it works on; both engines share it.
+    """The runtime block of one thread and the packet it works on; both engines share it.
 
     The random helper is seeded, so that equal runs give equal results; the clock is what the
-    caller sets, the kernel's monotonic one by default.
+    caller sets, the kernel's monotonic one by default. Of an skb the first ``linear_bytes`` can be
+    loaded and stored directly: all by default, as in a test run of Linux 6.18.
     """
 
-    def __init__(self, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        hook: PacketHook,
+        layout: Layout,
+        *,
+        seed: int = 0,
+        linear_bytes: int = ALL_LINEAR,
+        device: Device | None = None,
+    ) -> None:
+        self.hook = hook
+        self.layout = layout
         self.runtime = Runtime()
         self.runtime.prandom_state = seed
         self.runtime.time_ns = time.monotonic_ns()
         self.log = TraceLog(self.runtime)
-        self.packet = Packet(xdp.LINEAR_BYTES, tailroom=_FRAME_ROOM)
-        self._rest = b""
-        context = self.packet.context
-        context.ingress_ifindex = xdp.INGRESS_IFINDEX
-        context.rx_queue_index = xdp.RX_QUEUE_INDEX
-        context.egress_ifindex = xdp.EGRESS_IFINDEX
+        self._is_skb = layout.struct == SKB_LAYOUT.struct
+        self.packet = self._packet(device or Device(), linear_bytes)
+        self._template = bytes(self.packet.context_bytes)
+
+    def _packet(self, device: Device, linear_bytes: int) -> Packet:
+        """A buffer for the hook's longest packet, and the context that each run starts from."""
+        capacity = self.hook.max_bytes
+        if not self._is_skb:
+            packet = Packet(capacity, layout=self.layout)
+            context = packet.context
+            context.ingress_ifindex = device.ifindex
+            context.rx_queue_index = xdp.RX_QUEUE_INDEX
+            context.egress_ifindex = xdp.EGRESS_IFINDEX
+        else:
+            packet = Packet(
+                capacity,
+                layout=self.layout,
+                headroom=SKB_HEADROOM_BYTES,
+                reserved=0,
+                tailroom=SKB_TAILROOM_BYTES,
+            )
+            context = packet.context
+            context.ifindex = device.ifindex
+            context.mtu = device.mtu
+            context.linear_bytes = linear_bytes
+        return packet
 
     @property
     def runtime_address(self) -> int:
@@ -43,19 +97,92 @@ class Environment:
 
     @property
     def scratch_address(self) -> int:
-        """A frame's page, for ``vm.batch``."""
+        """The buffer, for ``vm.batch``."""
         return self.packet.buffer.address
 
+    def reset(self) -> None:
+        """Make the context what every packet starts from."""
+        self.packet.context_bytes[:] = self._template
+
     def load(self, data: bytes) -> None:
-        """Make ``data`` the frame: its first :data:`xdp.LINEAR_BYTES`, the rest out of reach."""
-        self.packet.buffer.view[:] = bytes(self.packet.buffer.size)
-        self.packet.load(data[: xdp.LINEAR_BYTES])
-        self._rest = data[xdp.LINEAR_BYTES :]
-        start = self.packet.buffer.address + XDP_HEADROOM_BYTES
-        self.packet.context.hard_end = start + xdp.LINEAR_BYTES
+        """Make ``data`` the frame."""
+        packet = self.packet
+        self.reset()
+        if not self._is_skb:
+            packet.buffer.view[:XDP_HEADROOM_BYTES] = bytes(XDP_HEADROOM_BYTES)
+            packet.load(data)
+            context = packet.context
+            context.hard_end = packet.start + xdp.LINEAR_BYTES
+            context.data_end = min(context.data_end, context.hard_end)
+            context.frags_bytes = packet.start + len(data) - context.data_end
+            return
+        packet.buffer.view[packet.headroom : packet.headroom + len(data)] = data
+        low = packet.buffer.address
+        skb_preparation(self.hook)(
+            self.runtime_address,
+            self.context_address,
+            packet.start,
+            len(data),
+            low,
+            low + packet.buffer.size,
+        )
 
     def frame(self) -> bytes:
-        """The frame as it is now, metadata included: what BPF_PROG_TEST_RUN gives back."""
-        context, base = self.packet.context, self.packet.buffer.address
-        view = self.packet.buffer.view
-        return bytes(view[context.data_meta - base : context.data_end - base]) + self._rest
+        """The frame as it is now: what BPF_PROG_TEST_RUN gives back.
+
+        Of XDP with its metadata; a packet that starts behind the Ethernet header has zeros there.
+        """
+        context = self.packet.context
+        if not self._is_skb:
+            end = context.data_end + context.frags_bytes
+            return self.packet.bytes_at(context.data_meta, end - context.data_meta)
+        return bytes(self.hook.start) + self.packet.bytes_at(context.data, context.len)
+
+    def take_context(self, given: bytes | None) -> None:
+        """Set the fields that a test run takes from its caller. Raises :exc:`InputError`."""
+        if not self._is_skb:
+            if given is not None:
+                raise InputError("a context for an XDP test run in userspace")
+            return
+        context = self.packet.context
+        if given is None:
+            context.wire_len = 0  # as in Linux, where only a context sets it
+            return
+        if len(given) > _SK_BUFF_BYTES and any(given[_SK_BUFF_BYTES:]):
+            raise InputError("a context longer than __sk_buff")
+        given = given[:_SK_BUFF_BYTES].ljust(_SK_BUFF_BYTES, b"\0")
+        rest = bytearray(given)
+        for name in (*_GIVEN, *_GIVEN_TOO):
+            at, size = self.layout.fields[name]
+            rest[at : at + size] = bytes(size)
+            if name not in {"ifindex", "wire_len"}:
+                self.packet.context_bytes[at : at + size] = given[at : at + size]
+        if any(rest):
+            at = next(n for n, byte in enumerate(rest) if byte)
+            raise InputError(f"byte {at} of __sk_buff is not for the caller to set")
+        self._take_lengths(given)
+
+    def _take_lengths(self, given: bytes) -> None:
+        def word(name: str) -> int:
+            value: int = struct.unpack_from("<I", given, self.layout.offset(name))[0]
+            return value
+
+        context = self.packet.context
+        if word("ifindex") > 1:
+            raise InputError(f"there is no device with ifindex {word('ifindex')}")
+        wire = word("wire_len")
+        if wire and not context.len <= wire <= _GSO_LEGACY_MAX_BYTES:
+            raise InputError(f"wire_len {wire} of a packet of {context.len} bytes")
+        context.wire_len = wire or context.len
+        if word("gso_segs") > _GSO_MAX_SEGS:
+            raise InputError(f"gso_segs {word('gso_segs')} is out of range")
+
+    def context_after(self, given: bytes | None) -> bytes:
+        """The uapi context after a run, as long as the one that was given."""
+        if given is None or not self._is_skb:
+            return b""
+        after = bytearray(given[:_SK_BUFF_BYTES].ljust(_SK_BUFF_BYTES, b"\0"))
+        for name in _TAKEN:
+            at, size = self.layout.fields[name]
+            after[at : at + size] = self.packet.context_bytes[at : at + size]
+        return bytes(after[: len(given)])

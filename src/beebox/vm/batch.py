@@ -7,26 +7,77 @@ set per packet from ``times_ns``, where given.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from beebox.isa.instruction import Atomic, Store
-from beebox.tables.helpers import HELPERS
+from beebox.tables.helpers import HELPERS, ArgKind
 from beebox.tables.limits import XDP_FRAME_HEADER_BYTES, XDP_HEADROOM_BYTES, XDP_LINEAR_BYTES
 from beebox.verifier.result import RegKind, VerifiedProgram
-from beebox.vm.memory import (
-    CONTEXT_BYTES,
-    CONTEXT_FIELDS,
-    PROGRAM,
-    RUN_BATCH,
-    RUN_REPEAT,
-    RUNTIME_FIELDS,
-)
+from beebox.vm.contexts import XDP_LAYOUT, Layout, layout_of
+from beebox.vm.memory import PROGRAM, RUN_BATCH, RUN_REPEAT, RUNTIME_FIELDS
 
 FAST_CALL: Final = "fast_call"
-FAST_RUNTIME: Final = "fast_runtime"  # an import of the fast call: the runtime block's address
+FAST_RUNTIME: Final = "fast_runtime"  # imports of the fast call: the runtime block's address
+FAST_CONTEXT: Final = "fast_context"  # and that of the private context to start from
 MAX_FAST_BYTES: Final = 65_535  # of a packet that the fast call copies
 
 _PACKET: Final = frozenset({RegKind.PACKET, RegKind.PACKET_META})
+
+
+@dataclass(frozen=True, slots=True)
+class HookCode:
+    """How a frame becomes a context, and the buffer of one that programs may change.
+
+    ``ir`` defines ``void @symbol(ptr rt, ptr ctx, ptr frame, i64 length, ptr low, ptr high)``: all
+    that differs from frame to frame. The buffer ends at ``low`` and ``high``: ``headroom`` bytes
+    before the frame, of which the program may use all but ``reserved``, and ``tailroom`` behind
+    it, but ``room`` from its start on at least. The buffer's first ``zeroed`` bytes are made 0.
+    """
+
+    symbol: str
+    ir: str
+    headroom: int
+    reserved: int
+    zeroed: int
+    tailroom: int
+    room: int
+
+
+_XDP_PREPARE: Final = """\
+declare i64 @llvm.umin.i64(i64, i64)
+define internal void @prepare_xdp(ptr %rt, ptr %ctx, ptr %frame, i64 %length, ptr %low, \
+ptr %high) alwaysinline nounwind {{
+  %linear = call i64 @llvm.umin.i64(i64 %length, i64 {linear})
+  %end = getelementptr nuw i8, ptr %frame, i64 %linear
+  %frags = sub i64 %length, %linear
+  %last = getelementptr i8, ptr %frame, i64 {linear}
+  %ctx_data = getelementptr i8, ptr %ctx, i64 {data}
+  %ctx_end = getelementptr i8, ptr %ctx, i64 {data_end}
+  %ctx_meta = getelementptr i8, ptr %ctx, i64 {data_meta}
+  %ctx_low = getelementptr i8, ptr %ctx, i64 {hard_start}
+  %ctx_high = getelementptr i8, ptr %ctx, i64 {hard_end}
+  %ctx_frags = getelementptr i8, ptr %ctx, i64 {frags_bytes}
+  store ptr %frame, ptr %ctx_data, align 8
+  store ptr %end, ptr %ctx_end, align 8
+  store ptr %frame, ptr %ctx_meta, align 8
+  store ptr %low, ptr %ctx_low, align 8
+  store ptr %last, ptr %ctx_high, align 8
+  store i64 %frags, ptr %ctx_frags, align 8
+  ret void
+}}
+""".format(linear=XDP_LINEAR_BYTES, **{n: at for n, (at, _) in XDP_LAYOUT.fields.items()})
+
+XDP_HOOK: Final = HookCode(
+    "prepare_xdp",
+    _XDP_PREPARE,
+    headroom=XDP_HEADROOM_BYTES,
+    reserved=XDP_FRAME_HEADER_BYTES,
+    zeroed=XDP_HEADROOM_BYTES,
+    tailroom=0,
+    room=XDP_LINEAR_BYTES,
+)
+"""A frame's first page is linear; the rest lies behind it, out of reach of loads and stores."""
 
 
 def reads_only(verified: VerifiedProgram) -> bool:
@@ -44,23 +95,44 @@ def reads_only(verified: VerifiedProgram) -> bool:
     return True
 
 
-def lower_batch(verified: VerifiedProgram) -> str:
+def keeps_context(verified: VerifiedProgram) -> bool:
+    """Whether a run provably leaves the context's scalar fields as they were."""
+    context = verified.spec.type.value.context
+    if context is not None and context.name == XDP_LAYOUT.struct:
+        return True
+    rows = [HELPERS[id_] for id_ in verified.helpers]
+    if any(arg.kind is ArgKind.CTX for row in rows for arg in row.args):
+        return False
+    for pc, insn in enumerate(verified.spec.slots):
+        facts = verified.regs[pc]
+        if facts is not None and isinstance(insn, Store):
+            base = facts[insn.dst]
+            if base is None or base.kind is RegKind.CTX:
+                return False
+    return True
+
+
+def lower_batch(verified: VerifiedProgram, hook: HookCode = XDP_HOOK) -> str:
     """IR of ``void @run_batch``, the loop over n packets.
 
     Arguments: ``i64 n, ptr packets, ptr offsets, ptr lengths, ptr verdicts, ptr times_ns, ptr
     context, ptr rt, ptr scratch, ptr out_lengths, ptr out_moves``. ``offsets`` (u64), ``lengths``
     and ``verdicts`` (u32) and ``times_ns`` (u64, or null: the clock stands) have n elements;
-    ``context`` is the private context to start from. The last three matter only where
-    :func:`reads_only` is false: ``scratch`` holds headroom and the longest packet, a page at
-    least; ``out_lengths`` (u32 or null) gets each packet's length afterwards, ``out_moves`` (i32
-    or null) how far its first byte moved. Put it in one module with ``vm.jit.lower``.
+    ``context`` is the private context that each packet starts from. The last three matter only
+    where :func:`reads_only` is false: ``scratch`` holds the hook's headroom, the longest packet
+    and the tailroom; ``out_lengths`` (u32 or null) gets each packet's length afterwards,
+    ``out_moves`` (i32 or null) how far its first byte moved. Put it in one module with
+    ``vm.jit.lower``.
     """
-    return _BATCH.format(
-        prepare=_IN_PLACE if reads_only(verified) else _COPY,
-        report="" if reads_only(verified) else _REPORT,
+    layout = layout_of(verified.spec.type.value.context)
+    names = _names(layout, hook)
+    return hook.ir + _BATCH.format(
+        prepare=_IN_PLACE if reads_only(verified) else _copy(hook),
+        restore="" if keeps_context(verified) else _RESTORE.format(**names),
+        report="" if reads_only(verified) else _report(layout),
         program=PROGRAM,
         time=RUNTIME_FIELDS["time_ns"][0],
-        **_OFFSETS,
+        **names,
     )
 
 
@@ -73,55 +145,84 @@ def lower_repeat() -> str:
     return _REPEAT.format(program=PROGRAM)
 
 
-def lower_fast_call(verified: VerifiedProgram) -> str:
+def lower_fast_call(verified: VerifiedProgram, hook: HookCode = XDP_HOOK) -> str:
     """IR of a C method ``ptr @fast_call(ptr self, ptr packet)``: bytes -> verdict.
 
     Raises TypeError in Python for anything but bytes, ValueError for a packet that is too long to
-    copy. Open symbols: ``fast_runtime`` and CPython's. Not for two threads at a time where the
+    copy. Open symbols: ``fast_runtime``, ``fast_context``, CPython's. Not for two threads at a time where the
     runtime block is shared.
     """
     copies = not reads_only(verified)
-    return _FAST.format(
+    room = hook.headroom + MAX_FAST_BYTES + max(hook.room, hook.tailroom)
+    scratch = f"@fast_scratch = internal global [{room} x i8] zeroinitializer, align 64"
+    return hook.ir + _FAST.format(
         limit=MAX_FAST_BYTES if copies else (1 << 31) - 1,
-        globals=_FAST_SCRATCH if copies else "",
-        prepare=(_COPY if copies else _IN_PLACE).replace("%scratch", "@fast_scratch"),
+        globals=scratch if copies else "",
+        prepare=(_copy(hook) if copies else _IN_PLACE).replace("%scratch", "@fast_scratch"),
         program=PROGRAM,
-        **_OFFSETS,
+        **_names(layout_of(verified.spec.type.value.context), hook),
     )
 
 
-_OFFSETS: Final = {
-    "context": CONTEXT_BYTES,
-    "end": CONTEXT_FIELDS["data_end"][0],
-    "meta": CONTEXT_FIELDS["data_meta"][0],
-    "hard_start": CONTEXT_FIELDS["hard_start"][0],
-    "hard_end": CONTEXT_FIELDS["hard_end"][0],
-}
+def _names(layout: Layout, hook: HookCode) -> dict[str, int | str]:
+    return {
+        "context": layout.size,
+        "data": layout.offset("data"),
+        "hook": hook.symbol,
+    }
+
 
 _IN_PLACE: Final = """\
-  %data = getelementptr i8, ptr %packet, i64 0
   %low = getelementptr i8, ptr %packet, i64 0
-  %data_end = getelementptr nuw i8, ptr %data, i64 %length
-  %high = getelementptr i8, ptr %data_end, i64 0"""
+  %data = getelementptr i8, ptr %packet, i64 0
+  %high = getelementptr i8, ptr %packet, i64 %length"""
 
-_COPY: Final = f"""\
-  %low = getelementptr i8, ptr %scratch, i64 {XDP_FRAME_HEADER_BYTES}
-  call void @llvm.memset.p0.i64(ptr %scratch, i8 0, i64 {XDP_HEADROOM_BYTES}, i1 false)
-  %data = getelementptr i8, ptr %scratch, i64 {XDP_HEADROOM_BYTES}
+
+def _copy(hook: HookCode) -> str:
+    return f"""\
+  %low = getelementptr i8, ptr %scratch, i64 {hook.reserved}
+  call void @llvm.memset.p0.i64(ptr %scratch, i8 0, i64 {hook.zeroed}, i1 false)
+  %data = getelementptr i8, ptr %scratch, i64 {hook.headroom}
   call void @llvm.memcpy.p0.p0.i64(ptr %data, ptr %packet, i64 %length, i1 false)
-  %data_end = getelementptr nuw i8, ptr %data, i64 %length
-  %room = call i64 @llvm.umax.i64(i64 %length, i64 {XDP_LINEAR_BYTES})
+  %needed = add i64 %length, {hook.tailroom}
+  %room = call i64 @llvm.umax.i64(i64 %needed, i64 {hook.room})
   %high = getelementptr i8, ptr %data, i64 %room"""
 
-_REPORT: Final = """\
-  %new_data = load ptr, ptr %ctx, align 8
+
+_RESTORE: Final = """\
+  call void @llvm.memcpy.p0.p0.i64(ptr %ctx, ptr %template, i64 {context}, i1 false)
+"""
+
+
+
+def _report(layout: Layout) -> str:
+    if "len" in layout.fields:
+        length = f"""\
+  %ctx_len = getelementptr i8, ptr %ctx, i64 {layout.offset("len")}
+  %new_length32 = load i32, ptr %ctx_len, align 4
+"""
+    else:
+        length = f"""\
+  %ctx_end = getelementptr i8, ptr %ctx, i64 {layout.offset("data_end")}
+  %ctx_frags = getelementptr i8, ptr %ctx, i64 {layout.offset("frags_bytes")}
   %new_end = load ptr, ptr %ctx_end, align 8
-  %new_data_i = ptrtoint ptr %new_data to i64
   %new_end_i = ptrtoint ptr %new_end to i64
-  %data_i = ptrtoint ptr %data to i64
-  %new_length = sub i64 %new_end_i, %new_data_i
-  %move = sub i64 %new_data_i, %data_i
+  %frags_left = load i64, ptr %ctx_frags, align 8
+  %linear_left = sub i64 %new_end_i, %new_data_i
+  %new_length = add i64 %linear_left, %frags_left
   %new_length32 = trunc i64 %new_length to i32
+"""
+    return _MOVED + length + _REPORT
+
+
+_MOVED: Final = """\
+  %new_data = load ptr, ptr %ctx_data, align 8
+  %new_data_i = ptrtoint ptr %new_data to i64
+  %data_i = ptrtoint ptr %data to i64
+"""
+
+_REPORT: Final = """\
+  %move = sub i64 %new_data_i, %data_i
   %move32 = trunc i64 %move to i32
   %no_lengths = icmp eq ptr %out_lengths, null
   %lengths_to = select i1 %no_lengths, ptr %dump, ptr %out_lengths
@@ -136,18 +237,11 @@ _REPORT: Final = """\
 """
 
 _SET_CONTEXT: Final = """\
-  store ptr %data, ptr %ctx, align 8
-  store ptr %data_end, ptr %ctx_end, align 8
-  store ptr %data, ptr %ctx_meta, align 8
-  store ptr %low, ptr %ctx_low, align 8
-  store ptr %high, ptr %ctx_high, align 8"""
+  call void @{hook}(ptr %rt, ptr %ctx, ptr %data, i64 %length, ptr %low, ptr %high)"""
 
 _CONTEXT: Final = """\
   %ctx = alloca [{context} x i8], align 8
-  %ctx_end = getelementptr i8, ptr %ctx, i64 {end}
-  %ctx_meta = getelementptr i8, ptr %ctx, i64 {meta}
-  %ctx_low = getelementptr i8, ptr %ctx, i64 {hard_start}
-  %ctx_high = getelementptr i8, ptr %ctx, i64 {hard_end}"""
+  %ctx_data = getelementptr i8, ptr %ctx, i64 {data}"""
 
 _BATCH: Final = f"""\
 declare i64 @llvm.umax.i64(i64, i64)
@@ -178,6 +272,7 @@ loop:
   %length32 = load i32, ptr %length_in, align 4
   %length = zext i32 %length32 to i64
   %packet = getelementptr i8, ptr %packets, i64 %offset
+{{restore}}\
 {{prepare}}
 {_SET_CONTEXT}
   %result = call i64 @{{program}}(ptr %ctx, ptr %rt)
@@ -192,11 +287,6 @@ done:
   ret void
 }}}}
 """
-
-_FAST_SCRATCH: Final = (
-    f"@fast_scratch = internal global "
-    f"[{XDP_HEADROOM_BYTES + MAX_FAST_BYTES} x i8] zeroinitializer, align 64"
-)
 
 _REPEAT: Final = f"""\
 define i64 @{RUN_REPEAT}(i64 %n, ptr %context, ptr %rt) nounwind {{{{
@@ -223,6 +313,7 @@ declare ptr @PyLong_FromUnsignedLong(i64)
 declare void @PyErr_SetString(ptr, ptr)
 @PyExc_ValueError = external global ptr
 @{FAST_RUNTIME} = external global i8
+@{FAST_CONTEXT} = external global i8
 @fast_too_long = private constant [17 x i8] c"packet too long.\\00"
 {{globals}}
 define ptr @{FAST_CALL}(ptr %self, ptr %argument) nounwind {{{{
@@ -230,7 +321,7 @@ entry:
 {_CONTEXT}
   %address = alloca ptr, align 8
   %size = alloca i64, align 8
-  call void @llvm.memset.p0.i64(ptr %ctx, i8 0, i64 {{context}}, i1 false)
+  call void @llvm.memcpy.p0.p0.i64(ptr %ctx, ptr @{FAST_CONTEXT}, i64 {{context}}, i1 false)
   %status = call i32 @PyBytes_AsStringAndSize(ptr %argument, ptr %address, ptr %size)
   %bad = icmp ne i32 %status, 0
   br i1 %bad, label %raised, label %sized
@@ -241,7 +332,7 @@ sized:
   br i1 %fits, label %run, label %long
 run:
 {{prepare}}
-{_SET_CONTEXT}
+{_SET_CONTEXT.replace("%rt", f"@{FAST_RUNTIME}")}
   %result = call i64 @{{program}}(ptr %ctx, ptr @{FAST_RUNTIME})
   %verdict = and i64 %result, 4294967295
   %number = call ptr @PyLong_FromUnsignedLong(i64 %verdict)

@@ -35,13 +35,13 @@ from beebox.isa.instruction import (
     Swap,
 )
 from beebox.obj.model import ProgramSpec
-from beebox.tables.contexts import XDP_MD
+from beebox.tables.contexts import ContextField
 from beebox.tables.helpers import HELPERS
 from beebox.tables.limits import MAX_CALL_FRAMES, MAX_LOOPS, MAX_STACK_BYTES
 from beebox.tables.opcodes import AluOp, AtomicOp, Mode
 from beebox.verifier.result import VerifiedProgram
+from beebox.vm.contexts import NO_QUEUE_MAPPING, STORED_BITS, layout_of, private_range
 from beebox.vm.memory import (
-    CONTEXT_FIELDS,
     READERS,
     SIGNED_READERS,
     WRITERS,
@@ -113,6 +113,8 @@ class Interpreter:
         top = self._stack.address + self._stack.size
         self._stack_region = Region("stack", top, top, self._stack.address, self._stack.view)
         self._context = machine.packet.context_address
+        context = self.spec.type.value.context
+        self._context_end = self._context + (context.size if context is not None else 0)
         buffer = machine.packet.buffer
         self._packet_region = Region("packet", 0, 0, buffer.address, buffer.view)
         self._own = Memory([self._stack_region, self._packet_region])
@@ -235,16 +237,19 @@ class Interpreter:
 
     def _load(self, insn: Load, pc: int) -> Step:
         dst, src, offset, size = insn.dst, insn.src, insn.offset, insn.size.value.bytes
-        read = (SIGNED_READERS if insn.signed else READERS)[size]
-        context, find, after = self._context, self._locate, pc + 1
+        signed = insn.signed
+        read = (SIGNED_READERS if signed else READERS)[size]
+        context, context_end = self._context, self._context_end
+        find, after = self._locate, pc + 1
         region = self._stack_region  # this instruction's last region, likely its next
 
         def load(regs: Registers) -> int:
             nonlocal region
             address = (regs[src] + offset) & U64
             if not region.start <= address <= region.end - size:
-                if context <= address < context + XDP_MD.size:
-                    regs[dst] = self._load_context(address - context, size, pc)
+                if context <= address < context_end:
+                    value = self._load_context(address - context, size, pc)
+                    regs[dst] = _extend(value, size) if signed else value
                     return after
                 region = find(pc, address, size, write=False)
             regs[dst] = read(region.view, address - region.base)[0] & U64
@@ -252,15 +257,26 @@ class Interpreter:
 
         return load
 
-    def _load_context(self, offset: int, size: int, pc: int) -> int:
-        field = XDP_MD.field_at(offset, size)
+    def _context_range(
+        self, offset: int, size: int, pc: int, *, write: bool
+    ) -> tuple[ContextField, int, int]:
+        context = self.spec.type.value.context
+        field = context.field_at(offset, size, write=write) if context is not None else None
         if field is None:
             raise ExecutionError("no such context field", pc=pc, access=f"{size} bytes at {offset}")
-        private, width = CONTEXT_FIELDS[field.name]
-        start = private + offset - field.offset
-        width = width if size == field.size else size
-        block = memoryview(self.machine.packet.context).cast("B")
-        return int.from_bytes(block[start : start + width], "little")
+        return field, *private_range(layout_of(context), field, offset, size)
+
+    def _load_context(self, offset: int, size: int, pc: int) -> int:
+        _, at, width = self._context_range(offset, size, pc, write=False)
+        return int.from_bytes(self.machine.packet.context_bytes[at : at + width], "little")
+
+    def _store_context(self, offset: int, size: int, value: int, pc: int) -> None:
+        """``value`` is the register's 64 bits, or an immediate with its sign."""
+        field, at, width = self._context_range(offset, size, pc, write=True)
+        if field.name == "queue_mapping" and value >= NO_QUEUE_MAPPING:
+            return
+        kept = value & ((1 << STORED_BITS.get(field.name, width * 8)) - 1)
+        self.machine.packet.context_bytes[at : at + width] = kept.to_bytes(width, "little")
 
     def _store(self, insn: Store, pc: int) -> Step:
         dst, src, offset, size = insn.dst, insn.src, insn.offset, insn.size.value.bytes
@@ -273,20 +289,28 @@ class Interpreter:
                 region = find(pc, address, size, write=True)
             return region
 
+        context, context_end = self._context, self._context_end
         if isinstance(src, Reg):
             source = src
 
             def store(regs: Registers) -> int:
                 address = (regs[dst] + offset) & U64
+                if context <= address < context_end:
+                    self._store_context(address - context, size, regs[source], pc)
+                    return after
                 where = place(address)
                 write(where.view, address - where.base, regs[source] & mask)
                 return after
 
             return store
         value = src & mask
+        immediate = src
 
         def store_imm(regs: Registers) -> int:
             address = (regs[dst] + offset) & U64
+            if context <= address < context_end:
+                self._store_context(address - context, size, immediate, pc)
+                return after
             where = place(address)
             write(where.view, address - where.base, value)
             return after
@@ -435,6 +459,10 @@ def _counted(step: Step, runtime: Runtime, executed: list[int], pc: int) -> Step
         return step(regs)
 
     return counted
+
+
+def _extend(value: int, size: int) -> int:
+    return semantics.to_signed(value, size * 8) & U64
 
 
 def _second_slot(_regs: Registers) -> int:

@@ -32,10 +32,11 @@ from beebox.isa.instruction import (
 from beebox.maps.code import MapCode
 from beebox.verifier.result import SubprogramFact, VerifiedProgram
 from beebox.vm.body import UNREACHED, Body, form_of
+from beebox.vm.contexts import layout_of
 from beebox.vm.lowering_alu import condition, lower_alu, lower_swap
 from beebox.vm.lowering_calls import HelperCode, Signature, lower_helper, lower_subprogram
 from beebox.vm.lowering_memory import lower_atomic, lower_imm64, lower_load, lower_store
-from beebox.vm.memory import CONTEXT_BYTES, PROGRAM, RUNTIME_BYTES
+from beebox.vm.memory import PROGRAM, RUNTIME_BYTES
 from beebox.vm.observe import Notes, Observe
 from beebox.vm.switches import recover
 
@@ -164,7 +165,8 @@ class _Lowering:
         main = body.function.start == 0
         args = [f"{kind} %a{reg}" for reg, kind in signature.args]
         if main:
-            args = [f"ptr noalias nonnull align 8 dereferenceable({CONTEXT_BYTES}) %a1"]
+            size = layout_of(self.verified.spec.type.value.context).size
+            args = [f"ptr noalias nonnull align 8 dereferenceable({size}) %a1"]
         args.append(f"ptr noalias nonnull align 8 dereferenceable({RUNTIME_BYTES}) %rt")
         linkage = "" if signature.symbol == PROGRAM else "internal "
         head = f"define {linkage}{signature.result} @{signature.symbol}({', '.join(args)})"

@@ -8,11 +8,11 @@ from typing import Final
 from beebox.errors import InternalError, NotSupportedError
 from beebox.isa.instruction import Atomic, GlobalRef, Load, LoadImm64, MapRef, Reg, Store
 from beebox.maps.code import MapCode
-from beebox.tables.contexts import XDP_MD, FieldKind
+from beebox.tables.contexts import Context, ContextField, FieldKind
 from beebox.tables.opcodes import AtomicOp
 from beebox.verifier.result import RegKind
 from beebox.vm.body import Body
-from beebox.vm.memory import CONTEXT_FIELDS
+from beebox.vm.contexts import NO_QUEUE_MAPPING, STORED_BITS, layout_of, private_range
 from beebox.vm.structure import fetched
 from beebox.vm.text import Text
 
@@ -65,26 +65,58 @@ def lower_load(body: Body, pc: int, insn: Load) -> None:
         _set_widened(body, insn.dst, value, size, signed=insn.signed)
 
 
+def _context_field(
+    body: Body, pc: int, offset: int, size: int, *, write: bool
+) -> tuple[Context, ContextField]:
+    context = body.program.spec.type.value.context
+    field = context.field_at(offset, size, write=write) if context is not None else None
+    if context is None or field is None:
+        raise InternalError(f"insn {pc}: no context field at {offset}")
+    return context, field
+
+
 def _load_context(body: Body, pc: int, insn: Load) -> None:
-    """Uapi offsets become those of the private context, packet fields 64-bit pointers."""
-    field = XDP_MD.field_at(insn.offset, insn.size.value.bytes)
-    if field is None:
-        raise InternalError(f"insn {pc}: no context field at {insn.offset}")
-    private, size = CONTEXT_FIELDS[field.name]
-    base = body.pointer(pc, insn.src)
+    """Uapi offsets become those of the private context, pointers 64 bits wide."""
+    size = insn.size.value.bytes
+    context, field = _context_field(body, pc, insn.offset, size, write=False)
+    at, size = private_range(layout_of(context), field, insn.offset, size)
+    address = body.value(f"getelementptr i8, ptr {body.pointer(pc, insn.src)}, i64 {at}")
     if field.kind is not FieldKind.SCALAR:
-        address = body.value(f"getelementptr i8, ptr {base}, i64 {private}")
         body.set_pointer(insn.dst, body.value(f"load ptr, ptr {address}, align 8"))
         return
-    size = min(size, insn.size.value.bytes)
-    start = private + insn.offset - field.offset
-    address = body.value(f"getelementptr i8, ptr {base}, i64 {start}")
     value = body.value(f"load i{size * 8}, ptr {address}, align {size}")
     _set_widened(body, insn.dst, value, size, signed=insn.signed)
 
 
+def _store_context(body: Body, pc: int, insn: Store) -> None:
+    """A store to a field, which may keep fewer bits than the program gives it."""
+    size = insn.size.value.bytes
+    context, field = _context_field(body, pc, insn.offset, size, write=True)
+    at, size = private_range(layout_of(context), field, insn.offset, size)
+    address = body.value(f"getelementptr i8, ptr {body.pointer(pc, insn.dst)}, i64 {at}")
+    kept = STORED_BITS.get(field.name, size * 8)
+    if not isinstance(insn.src, Reg):
+        value = str(insn.src & ((1 << kept) - 1))
+        if field.name == "queue_mapping" and insn.src >= NO_QUEUE_MAPPING:
+            return
+    else:
+        whole = body.integer(pc, insn.src)
+        value = _cut(body, whole, size)
+        if kept < size * 8:
+            value = body.value(f"and i{size * 8} {value}, {(1 << kept) - 1}")
+        if field.name == "queue_mapping":
+            old = body.value(f"load i{size * 8}, ptr {address}, align {size}")
+            fits = body.value(f"icmp ult i64 {whole}, {NO_QUEUE_MAPPING}")
+            value = body.value(f"select i1 {fits}, i{size * 8} {value}, i{size * 8} {old}")
+    body.line(f"store i{size * 8} {value}, ptr {address}, align {size}")
+
+
 def lower_store(body: Body, pc: int, insn: Store) -> None:
     """A store; a pointer is stored as one."""
+    fact = body.fact(pc, insn.dst)
+    if fact is not None and fact.kind is RegKind.CTX:
+        _store_context(body, pc, insn)
+        return
     size = insn.size.value.bytes
     align = _alignment(body, pc, insn.dst, insn.offset, size)
     if isinstance(insn.src, Reg) and size == 8 and body.form(pc, insn.src).pointer:

@@ -1,4 +1,4 @@
-"""What a running program sees: private layouts, packet buffers and the interpreter's region table.
+"""What a running program sees: contexts, packet buffers and the interpreter's region table.
 
 Both engines run on the same real addresses. Native code trusts the verifier; the interpreter asks
 :class:`Memory` before every access, so an access outside a registered region is an error value here
@@ -12,27 +12,12 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from beebox.tables.limits import XDP_FRAME_HEADER_BYTES, XDP_HEADROOM_BYTES
+from beebox.vm.contexts import SKB_LAYOUT, XDP_LAYOUT, Layout
 
 TAILROOM_BYTES: Final = 256
-
-CONTEXT_BYTES: Final = 64
-CONTEXT_FIELDS: Final = MappingProxyType(
-    {
-        "data": (0, 8),
-        "data_end": (8, 8),
-        "data_meta": (16, 8),
-        "ingress_ifindex": (24, 4),
-        "rx_queue_index": (28, 4),
-        "egress_ifindex": (32, 4),
-        "hard_start": (40, 8),
-        "hard_end": (48, 8),
-    }
-)
-"""Private XDP context: field name -> (offset, bytes). uapi names keep their meaning; data and meta
-may not move below ``hard_start``, ``data_end`` not above ``hard_end``."""
 
 RUNTIME_BYTES: Final = 192
 RUNTIME_FIELDS: Final = MappingProxyType(
@@ -73,21 +58,31 @@ per block, in the order of ``vm.observe.blocks``).
 """
 
 
-class XdpContext(ctypes.Structure):
-    """The private XDP context (:data:`CONTEXT_FIELDS`)."""
+_KINDS: Final = MappingProxyType(
+    {1: ctypes.c_uint8, 2: ctypes.c_uint16, 4: ctypes.c_uint32, 8: ctypes.c_uint64}
+)
 
-    _fields_ = (
-        ("data", ctypes.c_uint64),
-        ("data_end", ctypes.c_uint64),
-        ("data_meta", ctypes.c_uint64),
-        ("ingress_ifindex", ctypes.c_uint32),
-        ("rx_queue_index", ctypes.c_uint32),
-        ("egress_ifindex", ctypes.c_uint32),
-        ("_pad", ctypes.c_uint32),
-        ("hard_start", ctypes.c_uint64),
-        ("hard_end", ctypes.c_uint64),
-        ("_reserved", ctypes.c_uint64),
-    )
+
+def _structure(name: str, layout: Layout) -> type[ctypes.Structure]:
+    fields: list[tuple[str, Any]] = []
+    at = 0
+    for field_name, (offset, size) in sorted(layout.fields.items(), key=lambda row: row[1]):
+        if offset > at:
+            fields.append((f"_pad{at}", ctypes.c_uint8 * (offset - at)))
+        fields.append((field_name, _KINDS.get(size) or ctypes.c_uint32 * (size // 4)))
+        at = offset + size
+    if layout.size > at:
+        fields.append((f"_pad{at}", ctypes.c_uint8 * (layout.size - at)))
+    return type(name, (ctypes.Structure,), {"_fields_": fields})
+
+
+XdpContext: Final = _structure("XdpContext", XDP_LAYOUT)
+SkbContext: Final = _structure("SkbContext", SKB_LAYOUT)
+"""The private contexts of ``vm.contexts`` for Python; arrays are of 32-bit words."""
+
+_STRUCTURES: Final = MappingProxyType(
+    {XDP_LAYOUT.struct: XdpContext, SKB_LAYOUT.struct: SkbContext}
+)
 
 
 class Runtime(ctypes.Structure):
@@ -141,37 +136,57 @@ class Buffer:
 
 
 class Packet:
-    """A packet with room to grow: 256 bytes of headroom before it, tailroom behind it.
+    """A packet with room to grow: headroom before it, tailroom behind it.
 
     ``context`` points into this buffer; :meth:`load` puts a packet there and resets the context's
-    packet pointers, :meth:`data` reads back what a program left.
+    packet pointers, :meth:`data` reads back what a program left. ``reserved`` bytes of the headroom
+    are out of the program's reach.
     """
 
-    def __init__(self, capacity: int, *, tailroom: int = TAILROOM_BYTES) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        *,
+        layout: Layout = XDP_LAYOUT,
+        headroom: int = XDP_HEADROOM_BYTES,
+        reserved: int = XDP_FRAME_HEADER_BYTES,
+        tailroom: int = TAILROOM_BYTES,
+    ) -> None:
         self.capacity = capacity
+        self.headroom = headroom
+        self.reserved = reserved
         self.tailroom = tailroom
-        self.buffer = Buffer(XDP_HEADROOM_BYTES + capacity + tailroom)
-        self.context = XdpContext()
+        self.buffer = Buffer(headroom + capacity + tailroom)
+        self.context: Any = _STRUCTURES[layout.struct]()
+        self.context_bytes = memoryview(self.context).cast("B")
         self.context_address = ctypes.addressof(self.context)
         self.load(b"")
 
+    @property
+    def start(self) -> int:
+        """Where a loaded packet's first byte is."""
+        return self.buffer.address + self.headroom
+
     def load(self, data: bytes) -> None:
-        """Place ``data`` (at most ``capacity`` bytes; ValueError) behind fresh headroom."""
+        """Place ``data`` (at most ``capacity`` bytes; ValueError) behind its headroom."""
         if len(data) > self.capacity:
             raise ValueError(f"{len(data)} bytes do not fit a packet buffer of {self.capacity}")
-        start = self.buffer.address + XDP_HEADROOM_BYTES
-        end = start + len(data)
-        self.buffer.view[XDP_HEADROOM_BYTES : XDP_HEADROOM_BYTES + len(data)] = data
+        end = self.start + len(data)
+        self.buffer.view[self.headroom : self.headroom + len(data)] = data
         context = self.context
-        context.data = context.data_meta = start
+        context.data = context.data_meta = self.start
         context.data_end = end
-        context.hard_start = self.buffer.address + XDP_FRAME_HEADER_BYTES
+        context.hard_start = self.buffer.address + self.reserved
         context.hard_end = end + self.tailroom
 
     def data(self) -> bytes:
         """The bytes from ``data`` to ``data_end``."""
-        base = self.buffer.address
-        return bytes(self.buffer.view[self.context.data - base : self.context.data_end - base])
+        return self.bytes_at(self.context.data, self.context.data_end - self.context.data)
+
+    def bytes_at(self, address: int, size: int) -> bytes:
+        """``size`` bytes of the buffer."""
+        start = address - self.buffer.address
+        return bytes(self.buffer.view[start : start + size])
 
 
 @dataclass(slots=True)
@@ -269,6 +284,15 @@ REPEAT_SIGNATURE: Final = (ctypes.c_uint64, (ctypes.c_uint64, ctypes.c_void_p, c
 
 BATCH_SIGNATURE: Final = (None, (ctypes.c_uint64, *(ctypes.c_void_p,) * 10))
 """``vm.batch``'s loop for ``NativeCode.function``: a count, then addresses (None: null)."""
+
+PREPARE_SIGNATURE: Final = (None, (*(ctypes.c_void_p,) * 3, ctypes.c_uint64, *(ctypes.c_void_p,) * 2))
+"""``vm.batch.HookCode``'s function: runtime block, context, frame, length, the buffer's ends."""
+
+
+def helper_signature(args: int) -> tuple[Any, tuple[Any, ...]]:
+    """A helper's native code for ``NativeCode.function``: runtime block and registers -> R0."""
+    return ctypes.c_int64, (ctypes.c_void_p, *(ctypes.c_uint64,) * args)
+
 
 CHECKED_SIGNATURE: Final = (ctypes.c_uint64, (ctypes.c_void_p, *(ctypes.c_uint64,) * 5))
 """``vm.checked``'s program: state block and R1-R5 -> R0."""

@@ -12,37 +12,24 @@ from beebox.compiler.dialect import (
     cold,
     constant,
     export,
-    i32,
     i64,
     inline,
-    load_ptr,
     load_u8,
     load_u32,
     load_u64,
     ptr,
-    store_u8,
     store_u64,
     u32,
     u64,
 )
 
-DATA: Final = constant("DATA")
-DATA_END: Final = constant("DATA_END")
-DATA_META: Final = constant("DATA_META")
-HARD_START: Final = constant("HARD_START")
-HARD_END: Final = constant("HARD_END")
 TIME: Final = constant("TIME")
 PRANDOM: Final = constant("PRANDOM")
 CPU: Final = constant("CPU")
 
-MIN_FRAME: Final = 14  # ETH_HLEN
-META_MAX: Final = 255
 GAMMA: Final = 0x9E37_79B9_7F4A_7C15  # splitmix64's constants
 MIX_1: Final = 0xBF58_476D_1CE4_E5B9
 MIX_2: Final = 0x94D0_49BB_1331_11EB
-
-EACCES: Final = 13
-EINVAL: Final = 22
 
 
 @export
@@ -68,75 +55,6 @@ def get_prandom_u32(rt: ptr) -> i64:
     z = (state ^ (state >> 30)) * MIX_1
     z = (z ^ (z >> 27)) * MIX_2
     return i64((z ^ (z >> 31)) >> 32)
-
-
-@export
-@cold
-def xdp_adjust_head(rt: ptr, ctx: ptr, delta: i64) -> i64:
-    """Move the packet's start, metadata along with it."""
-    by = i64(i32(delta))
-    meta = i64(load_u64(ctx + DATA_META))
-    old = i64(load_u64(ctx + DATA))
-    data = old + by
-    if data < i64(load_u64(ctx + HARD_START)) + (old - meta):
-        return i64(-EINVAL)
-    if data > i64(load_u64(ctx + DATA_END)) - MIN_FRAME:
-        return i64(-EINVAL)
-    move(load_ptr(ctx + DATA_META), by, u64(old - meta))
-    store_u64(ctx + DATA_META, u64(meta + by))
-    store_u64(ctx + DATA, u64(data))
-    return i64(0)
-
-
-@inline
-def move(start: ptr, by: i64, size: u64) -> None:
-    """Copy ``size`` bytes by ``by`` bytes up or down; both places may overlap."""
-    done = u64(0)
-    if by < 0:
-        while done < size:
-            store_u8(start + (done + u64(by)), load_u8(start + done))
-            done += 1
-    else:
-        while done < size:
-            done += 1
-            store_u8(start + (size - done + u64(by)), load_u8(start + (size - done)))
-
-
-@export
-@cold
-def xdp_adjust_tail(rt: ptr, ctx: ptr, delta: i64) -> i64:
-    """Move the packet's end; what is gained reads as zeros."""
-    by = i64(i32(delta))
-    old = i64(load_u64(ctx + DATA_END))
-    end = old + by
-    if end > i64(load_u64(ctx + HARD_END)):
-        return i64(-EINVAL)
-    if end < i64(load_u64(ctx + DATA)) + MIN_FRAME:
-        return i64(-EINVAL)
-    gained = load_ptr(ctx + DATA_END)
-    while by > 0:
-        by -= 1
-        store_u8(gained + u64(by), 0)
-    store_u64(ctx + DATA_END, u64(end))
-    return i64(0)
-
-
-@export
-@cold
-def xdp_adjust_meta(rt: ptr, ctx: ptr, delta: i64) -> i64:
-    """Move where metadata starts: at most 255 bytes before the packet, in steps of 4."""
-    data = i64(load_u64(ctx + DATA))
-    meta = i64(load_u64(ctx + DATA_META)) + i64(i32(delta))
-    if meta < i64(load_u64(ctx + HARD_START)):
-        return i64(-EINVAL)
-    if meta > data:
-        return i64(-EINVAL)
-    if (data - meta) & 3 != 0:
-        return i64(-EACCES)
-    if data - meta > META_MAX:
-        return i64(-EACCES)
-    store_u64(ctx + DATA_META, u64(meta))
-    return i64(0)
 
 
 @inline

@@ -1,0 +1,57 @@
+"""How each hook's frames become contexts, as native code for the batch loop and for single runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Final
+
+from beebox.hooks.packet import PacketHook
+from beebox.tables.program_types import ProgramType
+from beebox.userspace.native_helpers import dialect_code, field_constants, internal, linked_hook
+from beebox.vm.batch import XDP_HOOK, HookCode
+from beebox.vm.contexts import SKB_LAYOUT, Layout
+from beebox.vm.memory import PREPARE_SIGNATURE
+
+SKB_HEADROOM_BYTES: Final = 1 << 14
+SKB_TAILROOM_BYTES: Final = 1 << 14
+"""Room around an skb, more than one helper call can ask for (BPF_SKB_MAX_LEN); helpers move the
+packet back when either is spent."""
+
+_SOCKET_HOOKS: Final = frozenset({ProgramType.CGROUP_SKB.value.name})
+_STEM: Final = "skb_hook"
+
+
+@cache
+def hook_code(hook: PacketHook, layout: Layout) -> HookCode:
+    """The preparation for ``vm.batch``."""
+    if layout.struct != SKB_LAYOUT.struct:
+        return XDP_HOOK
+    return HookCode(
+        f"{_STEM}_prepare",
+        internal(_text(hook)),
+        headroom=SKB_HEADROOM_BYTES,
+        reserved=0,
+        zeroed=0,
+        tailroom=SKB_TAILROOM_BYTES,
+        room=0,
+    )
+
+
+@cache
+def skb_preparation(hook: PacketHook) -> Callable[[int, int, int, int, int, int], None]:
+    """The same preparation as a call: runtime block, context, frame, length, buffer's ends."""
+    symbol = f"{_STEM}_prepare"
+    prepare: Callable[[int, int, int, int, int, int], None] = linked_hook(
+        f"{_STEM} {hook.name}", lambda: _text(hook), symbol, PREPARE_SIGNATURE
+    )
+    return prepare
+
+
+def _text(hook: PacketHook) -> str:
+    constants = {
+        **field_constants(SKB_LAYOUT),
+        "START": hook.start,
+        "HAS_SOCKET": int(hook.name in _SOCKET_HOOKS),
+    }
+    return dialect_code(_STEM, f"{_STEM}_", constants)

@@ -1,0 +1,122 @@
+"""A frame as an skb: what differs from packet to packet in its private context.
+
+As BPF_PROG_TEST_RUN makes an skb: ``eth_type_trans`` on the loopback device, then the Ethernet
+header given back to the program types that see it. The fields that stay are those of the context
+that a run starts from.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from beebox.compiler.dialect import (
+    constant,
+    copy,
+    export,
+    inline,
+    load_u8,
+    load_u16,
+    load_u32,
+    ptr,
+    store_ptr,
+    store_u32,
+    u16,
+    u32,
+    u64,
+    zero,
+)
+
+START: Final = constant("START")
+HAS_SOCKET: Final = constant("HAS_SOCKET")
+LEN: Final = constant("LEN")
+PKT_TYPE: Final = constant("PKT_TYPE")
+PROTOCOL: Final = constant("PROTOCOL")
+WIRE_LEN: Final = constant("WIRE_LEN")
+FAMILY: Final = constant("FAMILY")
+REMOTE_IP4: Final = constant("REMOTE_IP4")
+LOCAL_IP4: Final = constant("LOCAL_IP4")
+REMOTE_IP6: Final = constant("REMOTE_IP6")
+LOCAL_IP6: Final = constant("LOCAL_IP6")
+DATA: Final = constant("DATA")
+DATA_END: Final = constant("DATA_END")
+DATA_META: Final = constant("DATA_META")
+HARD_START: Final = constant("HARD_START")
+HARD_END: Final = constant("HARD_END")
+MAC_HEADER: Final = constant("MAC_HEADER")
+NETWORK_HEADER: Final = constant("NETWORK_HEADER")
+LINEAR_BYTES: Final = constant("LINEAR_BYTES")
+
+ETH_HLEN: Final = 14
+TYPE_AT: Final = 12
+ETH_P_802_3_MIN: Final = 0x0600
+ETH_P_802_3: Final = 0x0100  # network order, as all protocols here
+ETH_P_802_2: Final = 0x0400
+ETH_P_IP: Final = 0x0008
+ETH_P_IPV6: Final = 0xDD86
+PACKET_MULTICAST: Final = 2
+PACKET_OTHERHOST: Final = 3
+AF_INET: Final = 2
+AF_INET6: Final = 10
+
+
+@inline
+def ethernet_protocol(frame: ptr, length: u64) -> u32:
+    """The protocol behind an Ethernet header, in network order; ``eth_type_trans``."""
+    kind = load_u16(frame + TYPE_AT)
+    host = u32(u16(kind << 8) | (kind >> 8))
+    if host >= ETH_P_802_3_MIN:
+        return u32(kind)
+    if length >= ETH_HLEN + 2 and load_u16(frame + ETH_HLEN) == 0xFFFF:
+        return u32(ETH_P_802_3)
+    return u32(ETH_P_802_2)
+
+
+@inline
+def packet_type(frame: ptr) -> u32:
+    """To whom a frame is, on a device whose own and broadcast addresses are zeros."""
+    low = load_u32(frame)
+    if low == 0 and load_u16(frame + 4) == 0:
+        return u32(0)
+    if low & 1 != 0:
+        return u32(PACKET_MULTICAST)
+    return u32(PACKET_OTHERHOST)
+
+
+@inline
+def prepare_socket(ctx: ptr, network: ptr, linear: u64, protocol: u32) -> None:
+    """The addresses of the socket that the packet belongs to: its own, local ones first."""
+    zero(ctx + FAMILY, REMOTE_IP6 + 32 - FAMILY)
+    if protocol == ETH_P_IP:
+        store_u32(ctx + FAMILY, AF_INET)
+        if linear >= 20:
+            copy(ctx + LOCAL_IP4, network + 12, 4)
+            copy(ctx + REMOTE_IP4, network + 16, 4)
+    elif protocol == ETH_P_IPV6:
+        store_u32(ctx + FAMILY, AF_INET6)
+        if linear >= 40:
+            copy(ctx + LOCAL_IP6, network + 8, 16)
+            copy(ctx + REMOTE_IP6, network + 24, 16)
+
+
+@export
+@inline
+def prepare(rt: ptr, ctx: ptr, frame: ptr, length: u64, low: ptr, high: ptr) -> None:
+    """Make ``ctx`` the context of a frame of 14 bytes at least, in the buffer low..high."""
+    limit = u64(load_u32(ctx + LINEAR_BYTES))
+    whole = length - START
+    linear = whole if whole < limit else limit
+    data = frame + START
+    store_ptr(ctx + DATA, data)
+    store_ptr(ctx + DATA_META, data)
+    store_ptr(ctx + DATA_END, data + linear)
+    store_ptr(ctx + HARD_START, low)
+    store_ptr(ctx + HARD_END, high)
+    store_ptr(ctx + MAC_HEADER, frame)
+    store_ptr(ctx + NETWORK_HEADER, frame + ETH_HLEN)
+    protocol = ethernet_protocol(frame, length)
+    store_u32(ctx + LEN, u32(whole))
+    store_u32(ctx + WIRE_LEN, u32(whole))
+    store_u32(ctx + PROTOCOL, protocol)
+    store_u32(ctx + PKT_TYPE, packet_type(frame))
+    if HAS_SOCKET:
+        prepare_socket(ctx, data, linear, protocol)
