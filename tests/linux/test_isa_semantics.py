@@ -138,7 +138,7 @@ def run_once(code: bytes, data: bytes) -> bytes:
     try:
         attr = attrs.prog_test_run(fd.number, data, room_bytes=len(data) + 64)
         bpf(Command.PROG_TEST_RUN, attr)
-        retval, out, _ = attrs.prog_test_run_result(attr)
+        retval, out, *_ = attrs.prog_test_run_result(attr)
         assert retval == 2
         return out
     finally:

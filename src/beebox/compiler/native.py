@@ -169,7 +169,9 @@ class _Native:
                 body.do(f"call void @llvm.memmove.p0.p0.i64({moved})")
             case Operation.CLEAR:
                 self.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1 immarg)")
-                body.do(f"call void @llvm.memset.p0.i64(ptr {args[0]}, i8 0, i64 {args[1]}, i1 false)")
+                body.do(
+                    f"call void @llvm.memset.p0.i64(ptr {args[0]}, i8 0, i64 {args[1]}, i1 false)"
+                )
             case _:
                 assert_never(row.operation)
         return ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum, IntEnum, auto
 from types import MappingProxyType
 from typing import Final
 
@@ -39,7 +39,7 @@ class Fate(Enum):
     DROPPED = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class PacketHook:
     """Where programs of one type run.
 
@@ -78,7 +78,7 @@ class PacketHook:
 _U32: Final = (1 << 32) - 1
 
 
-def _names(verdicts: type[XdpAction | TcAction | LwtVerdict]) -> Mapping[int, str]:
+def _names(verdicts: type[IntEnum]) -> Mapping[int, str]:
     return MappingProxyType({verdict.value & _U32: verdict.name for verdict in verdicts})
 
 
@@ -115,8 +115,7 @@ _XDP: Final = PacketHook(
     frozenset({XdpAction.TX, XdpAction.REDIRECT}),
 )
 _TC_PASSING: Final = frozenset(
-    action & _U32
-    for action in (TcAction.UNSPEC, TcAction.OK, TcAction.RECLASSIFY, TcAction.PIPE)
+    action & _U32 for action in (TcAction.UNSPEC, TcAction.OK, TcAction.RECLASSIFY, TcAction.PIPE)
 )
 _TC_FORWARDING: Final = frozenset({int(TcAction.REDIRECT)})
 _LWT_PASSING: Final = frozenset({int(LwtVerdict.OK)})

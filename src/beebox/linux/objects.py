@@ -221,9 +221,7 @@ class LinuxProgram:
         """The descriptor. Raises :exc:`InputError` when the program is closed."""
         return self._fd.number
 
-    def test_run(
-        self, data: bytes, *, repeat: int = 1, context: bytes | None = None
-    ) -> TestRun:
+    def test_run(self, data: bytes, *, repeat: int = 1, context: bytes | None = None) -> TestRun:
         """Run over one packet with BPF_PROG_TEST_RUN.
 
         ``data_out`` is as the kernel gives it: of XDP it starts at data_meta, of an skb program

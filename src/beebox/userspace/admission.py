@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Final
 
 from beebox.errors import NotSupportedError
+from beebox.hooks.packet import HOOKED
 from beebox.tables.helpers import HELPERS
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.program_types import AttachType, ProgramType
-from beebox.userspace.native_helpers import IN_MAP_CODE, NATIVE
+from beebox.userspace.native_helpers import IN_MAP_CODE, native_helpers
 from beebox.verifier.result import VerifiedProgram
+from beebox.vm.contexts import layout_of
 
-PROGRAM_TYPES: Final = frozenset({ProgramType.XDP})
-ATTACH_TYPES: Final = frozenset({None, AttachType.XDP})
+PROGRAM_TYPES: Final = HOOKED - {ProgramType.FLOW_DISSECTOR}
+UNKNOWN_ATTACH_TYPES: Final = frozenset({AttachType.XDP_DEVMAP, AttachType.XDP_CPUMAP})
 MAP_TYPES: Final = frozenset(
     {MapType.HASH, MapType.ARRAY, MapType.PERCPU_HASH, MapType.PERCPU_ARRAY}
 )
-HELPER_IDS: Final = IN_MAP_CODE | NATIVE
 UNKNOWN_MAP_FLAGS: Final = MapFlags.INNER_MAP
 
 
@@ -25,10 +26,10 @@ def admit(program: VerifiedProgram) -> None:
     spec = program.spec
     if spec.type not in PROGRAM_TYPES:
         raise NotSupportedError(f"{spec.type.value.name} programs in userspace")
-    if spec.attach_type not in ATTACH_TYPES:
-        attach = spec.attach_type.name.lower() if spec.attach_type else ""
-        raise NotSupportedError(f"{attach} programs in userspace")
-    for helper in sorted(program.helpers - HELPER_IDS):
+    if spec.attach_type is not None and spec.attach_type in UNKNOWN_ATTACH_TYPES:
+        raise NotSupportedError(f"{spec.attach_type.name.lower()} programs in userspace")
+    known = IN_MAP_CODE | native_helpers(layout_of(spec.type.value.context))
+    for helper in sorted(program.helpers - known):
         row = HELPERS.get(helper)
         raise NotSupportedError(f"helper {row.name if row else helper} in userspace")
     for name in sorted(program.maps):

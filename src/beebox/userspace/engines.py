@@ -17,7 +17,8 @@ from beebox.maps.view import LiveMap
 from beebox.tables.helpers import HELPERS
 from beebox.tables.map_types import MapFlags
 from beebox.userspace.captures import Capture
-from beebox.userspace.native_helpers import NATIVE, helper_code
+from beebox.userspace.hook_code import hook_code
+from beebox.userspace.native_helpers import helper_code, native_helpers
 from beebox.userspace.observation import Observation
 from beebox.userspace.runtime import Environment
 from beebox.verifier.result import VerifiedProgram
@@ -79,7 +80,7 @@ class JitEngine:
         self._storages = [maps[name].storage for name in sorted(program.maps)]  # code holds them
         compiled = worker.compile_native_for(
             f"{program.digest} {program.profile} {cpus} {observe.name}".encode(),
-            lambda: _lower(program, cpus, observe),
+            lambda: _lower(program, environment, cpus, observe),
         )
         addresses = {
             f"map{number}_storage": storage.address for number, storage in enumerate(self._storages)
@@ -110,7 +111,7 @@ class JitEngine:
         offsets = capture.offsets[first : first + count]
         times = capture.times_ns[first : first + count]
         environment = self._environment
-        environment.load(b"")
+        environment.reset()
         start = time.perf_counter_ns()
         self._batch(
             count,
@@ -128,7 +129,7 @@ class JitEngine:
         return verdicts, time.perf_counter_ns() - start
 
 
-def _lower(program: VerifiedProgram, cpus: int, observe: Observe) -> str:
+def _lower(program: VerifiedProgram, environment: Environment, cpus: int, observe: Observe) -> str:
     """The program, its batch loop, maps and helpers as one module.
 
     Maps are numbered, not named, in the order of their names: the digest tells their shapes.
@@ -140,9 +141,15 @@ def _lower(program: VerifiedProgram, cpus: int, observe: Observe) -> str:
         name: map_code(program.spec.maps[name], f"map{number}", cpus=cpus)
         for number, name in enumerate(sorted(program.maps))
     }
-    helpers = {id_: helper_code(HELPERS[id_].name) for id_ in program.helpers & NATIVE}
+    layout = environment.layout
+    helpers = {
+        id_: helper_code(HELPERS[id_].name, layout.struct)
+        for id_ in program.helpers & native_helpers(layout)
+    }
     text = jit.lower(program, maps=codes, helpers=helpers, observe=observe)
-    return jit.merge_modules([text, batch.lower_batch(program), batch.lower_repeat()])
+    hook = hook_code(environment.hook, layout)
+    loop = batch.lower_batch(program, hook)
+    return jit.merge_modules([text, hook.ir, loop, batch.lower_repeat()])
 
 
 class InterpreterEngine:
@@ -181,7 +188,7 @@ class InterpreterEngine:
             },
         )
         operations = {handles[name]: live.operations for name, live in used.items()}
-        helpers = python_helpers(operations, environment.log)
+        helpers = python_helpers(operations, environment.log, environment.layout, program.helpers)
         observe = observation.observe if observation is not None else Observe.NOTHING
         self._interpreter = Interpreter(program, machine, helpers, observe=observe)
         self._observation = observation

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from beebox.hooks.xdp import MIN_FRAME_BYTES
-from beebox.tables.helpers import HELPER_BY_NAME
+from beebox.tables.helpers import HELPER_BY_NAME, HELPERS
 from beebox.tables.limits import XDP_META_MAX_BYTES
+from beebox.userspace.native_helpers import helper_args, helper_call, native_helpers
 from beebox.userspace.trace import TraceLog, print_message
+from beebox.vm.contexts import XDP_LAYOUT, Layout
 from beebox.vm.interpreter import HelperFn, Machine
 from beebox.vm.memory import address_of, region_at
 
@@ -34,8 +36,13 @@ class MapOperations(Protocol):
     def delete_at(self, rt: int, key: int) -> int: ...  # noqa: D102 -- the same
 
 
-def python_helpers(maps: Mapping[int, MapOperations], log: TraceLog) -> dict[int, HelperFn]:
-    """Every helper by id, for programs over these maps (by handle) and this trace log."""
+def python_helpers(
+    maps: Mapping[int, MapOperations], log: TraceLog, layout: Layout, used: frozenset[int]
+) -> dict[int, HelperFn]:
+    """The ``used`` helpers by id, over these maps (by handle), this log and this kind of context.
+
+    A helper without a body here runs the JIT's.
+    """
 
     def map_lookup_elem(machine: Machine, handle: int, key: int, *_: int) -> int:
         return maps[handle].lookup_at(address_of(machine.runtime), key)
@@ -64,7 +71,22 @@ def python_helpers(maps: Mapping[int, MapOperations], log: TraceLog) -> dict[int
         "xdp_adjust_tail": xdp_adjust_tail,
         "xdp_adjust_meta": xdp_adjust_meta,
     }
-    return {HELPER_BY_NAME[name].id: function for name, function in functions.items()}
+    if layout.struct != XDP_LAYOUT.struct:
+        functions = {name: body for name, body in functions.items() if "xdp" not in name}
+    found = {HELPER_BY_NAME[name].id: function for name, function in functions.items()}
+    native = (used & native_helpers(layout)) - found.keys()
+    return found | {id_: native_helper(HELPERS[id_].name, layout) for id_ in native}
+
+
+def native_helper(name: str, layout: Layout) -> HelperFn:
+    """The JIT's body of a helper, called with the interpreter's registers."""
+    call = helper_call(name, layout.struct)
+    takes = len(helper_args(name))
+
+    def run(machine: Machine, *registers: int) -> int:
+        return call(address_of(machine.runtime), *registers[:takes])
+
+    return run
 
 
 def ktime_get_ns(machine: Machine, *_: int) -> int:

@@ -9,18 +9,19 @@ from typing import Final, Literal, Self, TypeAlias
 
 from beebox.backend import TestRun
 from beebox.errors import InputError
-from beebox.hooks import xdp
+from beebox.hooks.packet import PacketHook, hook_of
 from beebox.maps.view import LiveMap
 from beebox.obj.linker import link
 from beebox.obj.model import ObjectSpec, ProgramSpec
 from beebox.userspace.admission import admit
 from beebox.userspace.engines import Engine, InterpreterEngine, JitEngine
 from beebox.userspace.observation import Observation
-from beebox.userspace.runtime import Environment
+from beebox.userspace.runtime import ALL_LINEAR, Environment
 from beebox.userspace.trace import TraceLog
 from beebox.verifier.result import Report
 from beebox.verifier.verify import verify
 from beebox.vm.batch import reads_only
+from beebox.vm.contexts import layout_of
 from beebox.vm.observe import Observe
 
 EngineName: TypeAlias = Literal["jit", "interpreter"]
@@ -65,26 +66,34 @@ class UserspaceProgram:
         """What the program printed with ``bpf_trace_printk``."""
         return self._environment.log
 
-    def test_run(self, data: bytes, *, repeat: int = 1) -> TestRun:
+    @property
+    def hook(self) -> PacketHook:
+        """Where it runs: what it is given, what its verdicts mean."""
+        return self._environment.hook
+
+    def test_run(self, data: bytes, *, repeat: int = 1, context: bytes | None = None) -> TestRun:
         """Run over one packet as BPF_PROG_TEST_RUN does.
 
-        The frame is not restored between repeats; ``data_out`` starts at data_meta. A frame has
-        14 bytes at least; of a frame above 3520 bytes the program sees the first 3520, and
-        ``data_out`` holds the rest behind what it left of them. Raises :exc:`InputError` for
-        frames that Linux refuses.
+        The frame is not restored between repeats. Of XDP, ``data_out`` starts at data_meta, and of
+        a frame above 3520 bytes the program sees the first 3520 directly. A packet that starts at
+        the network header comes back with 14 zeros before it. ``context`` is a ``__sk_buff``.
+        Raises :exc:`InputError` for frames and contexts that Linux refuses.
         """
         engine, environment = self.engine, self._environment
+        hook = environment.hook
         if not 1 <= repeat < MAX_REPEAT:
             raise InputError(f"repeat {repeat} is out of range")
-        if not xdp.MIN_FRAME_BYTES <= len(data) <= xdp.MAX_FRAME_BYTES:
-            least, most = xdp.MIN_FRAME_BYTES, xdp.MAX_FRAME_BYTES
-            raise InputError(f"a frame of {len(data)} bytes; XDP takes {least} to {most}")
+        if not hook.min_bytes <= len(data) <= hook.max_test_bytes:
+            least, most = hook.min_bytes, hook.max_test_bytes
+            raise InputError(f"a frame of {len(data)} bytes; {hook.name} takes {least} to {most}")
         environment.load(data)
+        environment.take_context(context)
         environment.runtime.time_ns = time.monotonic_ns()
         start = time.perf_counter_ns()
         retval = engine.run(repeat)
         duration = (time.perf_counter_ns() - start) // repeat
-        return TestRun(retval, environment.frame(), duration, repeat, engine.name)
+        after = environment.context_after(context)
+        return TestRun(retval, environment.frame(), duration, repeat, engine.name, after)
 
     @property
     def reads_only(self) -> bool:
@@ -100,8 +109,7 @@ class UserspaceProgram:
         environment.load(data)
         environment.runtime.time_ns = time_ns
         retval = self.engine.run()
-        context = environment.packet.context
-        return retval, environment.frame()[context.data - context.data_meta :]
+        return retval, environment.frame_behind(data)
 
     def close(self) -> None:
         """Unload the program."""
@@ -172,6 +180,7 @@ class UserspaceKernel:
         cpus: int = 1,
         seed: int = 0,
         observe: Observe = Observe.NOTHING,
+        linear_bytes: int = ALL_LINEAR,
     ) -> None:
         if engine not in ENGINES:
             raise InputError(f"there is no engine {engine!r}; choose {' or '.join(ENGINES)}")
@@ -181,6 +190,7 @@ class UserspaceKernel:
         self._cpus = cpus
         self._seed = seed
         self._observe = observe
+        self._linear_bytes = linear_bytes
 
     @property
     def name(self) -> str:
@@ -209,7 +219,13 @@ class UserspaceKernel:
 
     def _program(self, report: Report, maps: Mapping[str, LiveMap]) -> UserspaceProgram:
         verified = report.require_accepted()
-        environment = Environment(seed=self._seed)
+        type_ = verified.spec.type
+        environment = Environment(
+            hook_of(type_),
+            layout_of(type_.value.context),
+            seed=self._seed,
+            linear_bytes=self._linear_bytes,
+        )
         observation = None
         if self._observe is not Observe.NOTHING:
             observation = Observation(verified, environment.runtime, self._observe)

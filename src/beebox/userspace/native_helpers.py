@@ -19,7 +19,7 @@ from beebox.llvm import native as linker
 from beebox.llvm import worker
 from beebox.tables.helpers import HELPER_BY_NAME, ArgKind
 from beebox.userspace.trace import MAX_TEXT_BYTES, MAX_WIDTH
-from beebox.vm.contexts import SKB_LAYOUT, XDP_LAYOUT, Layout
+from beebox.vm.contexts import XDP_LAYOUT, Layout
 from beebox.vm.memory import RUNTIME_FIELDS, helper_signature
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def helper_code(name: str, struct: str) -> HelperCode:
 
     source = _source(name, struct)
     text = _EXTERNAL.sub("define internal ", _text(source))
-    return HelperCode(f"{source.prefix}{name}", text, _args(name))
+    return HelperCode(f"{source.prefix}{name}", text, helper_args(name))
 
 
 @cache
@@ -92,10 +92,8 @@ def helper_call(name: str, struct: str) -> Callable[..., int]:
     Nothing is checked: addresses must be what the verifier saw. The GIL is released meanwhile.
     """
     source = _source(name, struct)
-    function = _linked(source).function(
-        f"{source.prefix}{name}", *helper_signature(len(_args(name)))
-    )
-    return function
+    signature = helper_signature(len(helper_args(name)))
+    return _linked(source).function(f"{source.prefix}{name}", *signature)
 
 
 def dialect_code(stem: str, prefix: str, constants: dict[str, int]) -> str:
@@ -116,7 +114,8 @@ def internal(ir: str) -> str:
     return _EXTERNAL.sub("define internal ", ir)
 
 
-def _args(name: str) -> tuple[ArgKind, ...]:
+def helper_args(name: str) -> tuple[ArgKind, ...]:
+    """What a helper's code takes of R1-R5."""
     row = HELPER_BY_NAME[name]
     return tuple(arg.kind for arg in row.args) + (_VARIADIC if row.variadic else ())
 

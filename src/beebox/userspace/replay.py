@@ -16,9 +16,9 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from beebox.hooks.packet import PacketHook
 from beebox.userspace.captures.packets import Capture
 from beebox.userspace.kernel import UserspaceProgram
-from beebox.userspace.verdicts import Hook, hook_of
 
 CHUNK_PACKETS: Final = {"jit": 1 << 16, "interpreter": 1 << 8}  # about 10 ms each
 _SMALL: Final = 1 << 16
@@ -37,7 +37,7 @@ class Batch:
     them, for observers that want them.
     """
 
-    hook: Hook
+    hook: PacketHook
     frames: Capture
     ran: npt.NDArray[np.bool_]
     retvals: npt.NDArray[np.uint32]
@@ -159,7 +159,7 @@ class Run:
         frames: bool = False,
     ) -> None:
         self.packets = 0
-        self.hook = hook_of(program.spec)
+        self.hook = program.hook
         self._program = program
         self._observers = observers
         self._clock = clock
@@ -206,7 +206,7 @@ class Run:
             whole = [next(left) if done else b"" for done in ran.tolist()]
             after: Sequence[bytes] | Capture | None = whole
         else:
-            lengths = np.minimum(chosen.lengths, self.hook.linear_bytes).astype(np.uint32)
+            lengths = np.minimum(chosen.lengths, self.hook.max_bytes).astype(np.uint32)
             results, took = self._program.engine.run_batch(chosen, 0, lengths)
             after = frames
         self.packets += len(frames)

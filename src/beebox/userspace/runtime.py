@@ -138,6 +138,14 @@ class Environment:
             return self.packet.bytes_at(context.data_meta, end - context.data_meta)
         return bytes(self.hook.start) + self.packet.bytes_at(context.data, context.len)
 
+    def frame_behind(self, before: bytes) -> bytes:
+        """The frame as it is now, without metadata, behind the header that it came with."""
+        context = self.packet.context
+        if not self._is_skb:
+            return self.frame()[context.data - context.data_meta :]
+        start = self.hook.start
+        return before[:start] + self.packet.bytes_at(context.data, context.len)
+
     def take_context(self, given: bytes | None) -> None:
         """Set the fields that a test run takes from its caller. Raises :exc:`InputError`."""
         if not self._is_skb:

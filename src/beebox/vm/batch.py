@@ -122,11 +122,11 @@ def lower_batch(verified: VerifiedProgram, hook: HookCode = XDP_HOOK) -> str:
     where :func:`reads_only` is false: ``scratch`` holds the hook's headroom, the longest packet
     and the tailroom; ``out_lengths`` (u32 or null) gets each packet's length afterwards,
     ``out_moves`` (i32 or null) how far its first byte moved. Put it in one module with
-    ``vm.jit.lower``.
+    ``vm.jit.lower`` and the hook's ``ir``.
     """
     layout = layout_of(verified.spec.type.value.context)
     names = _names(layout, hook)
-    return hook.ir + _BATCH.format(
+    return _BATCH.format(
         prepare=_IN_PLACE if reads_only(verified) else _copy(hook),
         restore="" if keeps_context(verified) else _RESTORE.format(**names),
         report="" if reads_only(verified) else _report(layout),
@@ -149,13 +149,14 @@ def lower_fast_call(verified: VerifiedProgram, hook: HookCode = XDP_HOOK) -> str
     """IR of a C method ``ptr @fast_call(ptr self, ptr packet)``: bytes -> verdict.
 
     Raises TypeError in Python for anything but bytes, ValueError for a packet that is too long to
-    copy. Open symbols: ``fast_runtime``, ``fast_context``, CPython's. Not for two threads at a time where the
-    runtime block is shared.
+    copy. Open symbols: ``fast_runtime``, ``fast_context``, CPython's; one module with
+    ``vm.jit.lower`` and the hook's ``ir``. Not for two threads at a time where the runtime block
+    is shared.
     """
     copies = not reads_only(verified)
     room = hook.headroom + MAX_FAST_BYTES + max(hook.room, hook.tailroom)
     scratch = f"@fast_scratch = internal global [{room} x i8] zeroinitializer, align 64"
-    return hook.ir + _FAST.format(
+    return _FAST.format(
         limit=MAX_FAST_BYTES if copies else (1 << 31) - 1,
         globals=scratch if copies else "",
         prepare=(_copy(hook) if copies else _IN_PLACE).replace("%scratch", "@fast_scratch"),
@@ -192,7 +193,6 @@ def _copy(hook: HookCode) -> str:
 _RESTORE: Final = """\
   call void @llvm.memcpy.p0.p0.i64(ptr %ctx, ptr %template, i64 {context}, i1 false)
 """
-
 
 
 def _report(layout: Layout) -> str:

@@ -17,7 +17,7 @@ from beebox.tables.contexts import Context, ContextField, FieldKind
 from beebox.tables.program_types import ProgramType
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Layout:
     """A private context: its size in bytes, field name -> (offset, bytes)."""
 

@@ -285,7 +285,10 @@ REPEAT_SIGNATURE: Final = (ctypes.c_uint64, (ctypes.c_uint64, ctypes.c_void_p, c
 BATCH_SIGNATURE: Final = (None, (ctypes.c_uint64, *(ctypes.c_void_p,) * 10))
 """``vm.batch``'s loop for ``NativeCode.function``: a count, then addresses (None: null)."""
 
-PREPARE_SIGNATURE: Final = (None, (*(ctypes.c_void_p,) * 3, ctypes.c_uint64, *(ctypes.c_void_p,) * 2))
+PREPARE_SIGNATURE: Final = (
+    None,
+    (*(ctypes.c_void_p,) * 3, ctypes.c_uint64, *(ctypes.c_void_p,) * 2),
+)
 """``vm.batch.HookCode``'s function: runtime block, context, frame, length, the buffer's ends."""
 
 

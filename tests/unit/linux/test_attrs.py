@@ -79,7 +79,7 @@ def test_test_run_gives_what_the_kernel_wrote_back() -> None:
     struct.pack_into("=I", attr.data, 12, 3)
     struct.pack_into("=I", attr.data, 36, 99)
     attr.buffers[24][:3] = b"pac"
-    assert attrs.prog_test_run_result(attr) == (2, b"pac", 99)
+    assert attrs.prog_test_run_result(attr) == (2, b"pac", 99, b"")
 
 
 @pytest.mark.parametrize(

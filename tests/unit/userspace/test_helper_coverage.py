@@ -1,21 +1,31 @@
-"""Helpers have bodies in both engines or in none; admission refuses those without."""
+"""Every helper body belongs to a row of the table, and both engines have the same ones."""
 
-from beebox.tables.helpers import HELPERS
-from beebox.userspace.admission import HELPER_IDS
+import pytest
+
+from beebox.tables.helpers import HELPER_BY_NAME, HELPERS
 from beebox.userspace.helpers import python_helpers
-from beebox.userspace.native_helpers import IN_MAP_CODE, NATIVE, helper_code
+from beebox.userspace.native_helpers import IN_MAP_CODE, SOURCES, helper_code, native_helpers
 from beebox.userspace.trace import TraceLog
+from beebox.vm.contexts import SKB_LAYOUT, XDP_LAYOUT
 from beebox.vm.memory import Runtime
 
-
-def test_both_engines_have_what_admission_lets_in():
-    interpreted = set(python_helpers({}, TraceLog(Runtime())))
-    assert interpreted == NATIVE | IN_MAP_CODE == HELPER_IDS
-    assert interpreted <= HELPERS.keys()
+LAYOUTS = [XDP_LAYOUT, SKB_LAYOUT]
 
 
-def test_native_code_defines_what_it_names():
-    for id_ in NATIVE:
-        code = helper_code(HELPERS[id_].name)
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.struct)
+def test_both_engines_have_the_same_helpers(layout):
+    native = native_helpers(layout)
+    interpreted = set(python_helpers({}, TraceLog(Runtime()), layout, native))
+    assert interpreted == native | IN_MAP_CODE
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.struct)
+def test_native_code_defines_what_it_names(layout):
+    for id_ in native_helpers(layout):
+        code = helper_code(HELPERS[id_].name, layout.struct)
         assert f'define internal i64 @"{code.symbol}"' in code.ir
         assert len(code.args) <= 5
+
+
+def test_sources_name_rows_of_the_table():
+    assert {name for source in SOURCES for name in source.helpers} <= set(HELPER_BY_NAME)

@@ -11,8 +11,10 @@ import pytest
 from beebox.llvm import native, worker
 from beebox.vm.batch import (
     FAST_CALL,
+    FAST_CONTEXT,
     FAST_RUNTIME,
     RUN_BATCH,
+    XDP_HOOK,
     lower_batch,
     lower_fast_call,
     reads_only,
@@ -32,12 +34,15 @@ READ = HEAD + "r0 = *(u16 *)(r2 + 12)\nout:\nexit"
 WRITE = HEAD + "r0 = *(u8 *)(r2 + 0)\n*(u8 *)(r2 + 0) = 77\nout:\nexit"
 PACKETS = [bytes([n]) * size for n, size in ((1, 14), (2, 13), (3, 100), (4, 0), (5, 1500))]
 
+CONTEXT = XdpContext()
+
 
 def linked(text: str, runtime: Runtime) -> native.NativeCode:
     verified = engines.accepted(text, {})
-    parts = [lower(verified, maps={}, helpers={}), lower_batch(verified), lower_fast_call(verified)]
+    parts = [lower(verified, maps={}, helpers={}), XDP_HOOK.ir]
+    parts += [lower_batch(verified), lower_fast_call(verified)]
     obj = worker.compile_native(merge_modules(parts))
-    imports = {FAST_RUNTIME: address_of(runtime)}
+    imports = {FAST_RUNTIME: address_of(runtime), FAST_CONTEXT: address_of(CONTEXT)}
     return native.link(obj, imports=imports, exports=[RUN_BATCH, FAST_CALL])
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from beebox.tables.limits import XDP_FRAME_HEADER_BYTES, XDP_HEADROOM_BYTES
+from beebox.vm.contexts import SKB_LAYOUT, XDP_LAYOUT
 from beebox.vm.memory import (
-    CONTEXT_BYTES,
-    CONTEXT_FIELDS,
     RUNTIME_BYTES,
     RUNTIME_FIELDS,
     Buffer,
@@ -15,6 +14,7 @@ from beebox.vm.memory import (
     Packet,
     Region,
     Runtime,
+    SkbContext,
     XdpContext,
     region_at,
 )
@@ -22,7 +22,11 @@ from beebox.vm.memory import (
 
 @pytest.mark.parametrize(
     ("struct", "fields", "size"),
-    [(XdpContext, CONTEXT_FIELDS, CONTEXT_BYTES), (Runtime, RUNTIME_FIELDS, RUNTIME_BYTES)],
+    [
+        (XdpContext, XDP_LAYOUT.fields, XDP_LAYOUT.size),
+        (SkbContext, SKB_LAYOUT.fields, SKB_LAYOUT.size),
+        (Runtime, RUNTIME_FIELDS, RUNTIME_BYTES),
+    ],
 )
 def test_structures_are_the_tables(struct, fields, size):
     assert len(bytes(struct())) == size

@@ -14,7 +14,6 @@ from beebox.compiler.dialect import (
     copy,
     export,
     inline,
-    load_u8,
     load_u16,
     load_u32,
     ptr,
@@ -104,7 +103,7 @@ def prepare(rt: ptr, ctx: ptr, frame: ptr, length: u64, low: ptr, high: ptr) -> 
     """Make ``ctx`` the context of a frame of 14 bytes at least, in the buffer low..high."""
     limit = u64(load_u32(ctx + LINEAR_BYTES))
     whole = length - START
-    linear = whole if whole < limit else limit
+    linear = min(limit, whole)
     data = frame + START
     store_ptr(ctx + DATA, data)
     store_ptr(ctx + DATA_META, data)
