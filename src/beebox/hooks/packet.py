@@ -54,8 +54,8 @@ class PacketHook:
     max_test_bytes: int
     max_bytes: int
     verdicts: Mapping[int, str]  # as the low 32 bits of R0
-    passing: frozenset[int]
-    forwarding: frozenset[int] = frozenset()
+    fates: Mapping[int, Fate]
+    otherwise: Fate = Fate.DROPPED  # of a packet whose verdict is in no table
     keeps_bytes: bool = False  # a socket filter: the verdict is how much of the packet is kept
 
     def verdict_name(self, retval: int) -> str:
@@ -65,10 +65,8 @@ class PacketHook:
         return self.verdicts.get(retval, f"UNKNOWN_{retval}")
 
     def fate(self, retval: int) -> Fate:
-        """What becomes of the packet; a value that is no verdict drops it."""
-        if (self.keeps_bytes and retval) or retval in self.passing:
-            return Fate.PASSED
-        return Fate.FORWARDED if retval in self.forwarding else Fate.DROPPED
+        """What becomes of the packet."""
+        return self.fates.get(retval, self.otherwise)
 
     def passes(self, retval: int) -> bool:
         """Whether the packet goes on or leaves by another way."""
@@ -82,26 +80,46 @@ def _names(verdicts: type[IntEnum]) -> Mapping[int, str]:
     return MappingProxyType({verdict.value & _U32: verdict.name for verdict in verdicts})
 
 
+def _fates(
+    passed: tuple[int, ...] = (), forwarded: tuple[int, ...] = (), dropped: tuple[int, ...] = ()
+) -> Mapping[int, Fate]:
+    rows = ((Fate.PASSED, passed), (Fate.FORWARDED, forwarded), (Fate.DROPPED, dropped))
+    return MappingProxyType({value: fate for fate, values in rows for value in values})
+
+
 def _skb(
-    name: str,
+    program_type: ProgramType,
     start: int,
     verdicts: Mapping[int, str],
-    passing: frozenset[int],
-    forwarding: frozenset[int] = frozenset(),
+    fates: Mapping[int, Fate],
+    otherwise: Fate = Fate.DROPPED,
     *,
     keeps_bytes: bool = False,
 ) -> PacketHook:
     return PacketHook(
-        name,
+        program_type.value.name,
         start,
         ETHERNET_BYTES,
         SKB_MAX_FRAME_BYTES,
         SKB_MAX_PACKET_BYTES,
         verdicts,
-        passing,
-        forwarding,
+        fates,
+        otherwise,
         keeps_bytes,
     )
+
+
+def _tc(program_type: ProgramType) -> PacketHook:
+    """Direct action: what ``cls_bpf`` does not know goes on."""
+    fates = _fates(
+        forwarded=(TcAction.REDIRECT,), dropped=(TcAction.SHOT, TcAction.STOLEN, TcAction.TRAP)
+    )
+    return _skb(program_type, 0, _names(TcAction), fates, Fate.PASSED)
+
+
+def _lwt(program_type: ProgramType) -> PacketHook:
+    fates = _fates(passed=(LwtVerdict.OK,), forwarded=(LwtVerdict.REDIRECT, LwtVerdict.LWT_REROUTE))
+    return _skb(program_type, ETHERNET_BYTES, _names(LwtVerdict), fates)
 
 
 _XDP: Final = PacketHook(
@@ -111,47 +129,42 @@ _XDP: Final = PacketHook(
     xdp.MAX_FRAME_BYTES,
     xdp.MAX_FRAME_BYTES,
     _names(XdpAction),
-    frozenset({XdpAction.PASS}),
-    frozenset({XdpAction.TX, XdpAction.REDIRECT}),
+    _fates(passed=(XdpAction.PASS,), forwarded=(XdpAction.TX, XdpAction.REDIRECT)),
 )
-_TC_PASSING: Final = frozenset(
-    action & _U32 for action in (TcAction.UNSPEC, TcAction.OK, TcAction.RECLASSIFY, TcAction.PIPE)
+_SOCKET_FILTER: Final = _skb(
+    ProgramType.SOCKET_FILTER,
+    ETHERNET_BYTES,
+    {},
+    _fates(dropped=(0,)),
+    Fate.PASSED,
+    keeps_bytes=True,
 )
-_TC_FORWARDING: Final = frozenset({int(TcAction.REDIRECT)})
-_LWT_PASSING: Final = frozenset({int(LwtVerdict.OK)})
-_LWT_FORWARDING: Final = frozenset({int(LwtVerdict.REDIRECT), int(LwtVerdict.LWT_REROUTE)})
-
-
-def _lwt(name: str) -> PacketHook:
-    return _skb(name, ETHERNET_BYTES, _names(LwtVerdict), _LWT_PASSING, _LWT_FORWARDING)
-
-
-_HOOKS: Final = {
-    ProgramType.XDP: _XDP,
-    ProgramType.SCHED_CLS: _skb("sched_cls", 0, _names(TcAction), _TC_PASSING, _TC_FORWARDING),
-    ProgramType.SCHED_ACT: _skb("sched_act", 0, _names(TcAction), _TC_PASSING, _TC_FORWARDING),
-    ProgramType.SOCKET_FILTER: _skb(
-        "socket_filter", ETHERNET_BYTES, {}, frozenset(), keeps_bytes=True
-    ),
-    ProgramType.CGROUP_SKB: _skb(
-        "cgroup_skb",
-        ETHERNET_BYTES,
-        _names(CgroupSkbVerdict),
-        frozenset({int(CgroupSkbVerdict.PASS), int(CgroupSkbVerdict.PASS_CN)}),
-    ),
-    ProgramType.LWT_IN: _lwt("lwt_in"),
-    ProgramType.LWT_OUT: _lwt("lwt_out"),
-    ProgramType.LWT_XMIT: _lwt("lwt_xmit"),
-    ProgramType.LWT_SEG6LOCAL: _lwt("lwt_seg6local"),
-    ProgramType.FLOW_DISSECTOR: _skb(
-        "flow_dissector",
-        0,
-        _names(FlowDissectorVerdict),
-        frozenset(
-            {int(FlowDissectorVerdict.OK), int(FlowDissectorVerdict.FLOW_DISSECTOR_CONTINUE)}
-        ),
-    ),
-}
+_CGROUP_SKB: Final = _skb(
+    ProgramType.CGROUP_SKB,
+    ETHERNET_BYTES,
+    _names(CgroupSkbVerdict),
+    _fates(passed=(CgroupSkbVerdict.PASS, CgroupSkbVerdict.PASS_CN)),
+)
+_FLOW_DISSECTOR: Final = _skb(
+    ProgramType.FLOW_DISSECTOR,
+    0,
+    _names(FlowDissectorVerdict),
+    _fates(passed=(FlowDissectorVerdict.OK, FlowDissectorVerdict.FLOW_DISSECTOR_CONTINUE)),
+)
+_HOOKS: Final = MappingProxyType(
+    {
+        ProgramType.XDP: _XDP,
+        ProgramType.SCHED_CLS: _tc(ProgramType.SCHED_CLS),
+        ProgramType.SCHED_ACT: _tc(ProgramType.SCHED_ACT),
+        ProgramType.SOCKET_FILTER: _SOCKET_FILTER,
+        ProgramType.CGROUP_SKB: _CGROUP_SKB,
+        ProgramType.LWT_IN: _lwt(ProgramType.LWT_IN),
+        ProgramType.LWT_OUT: _lwt(ProgramType.LWT_OUT),
+        ProgramType.LWT_XMIT: _lwt(ProgramType.LWT_XMIT),
+        ProgramType.LWT_SEG6LOCAL: _lwt(ProgramType.LWT_SEG6LOCAL),
+        ProgramType.FLOW_DISSECTOR: _FLOW_DISSECTOR,
+    }
+)
 
 HOOKED: Final = frozenset(_HOOKS)
 """Program types that have a packet hook."""
