@@ -122,6 +122,7 @@ def prog_load(
     log_level: int = 0,
     log_bytes: int = 0,
     debug: DebugInfo | None = None,
+    attach_btf_id: int = 0,
 ) -> Attr:
     """BPF_PROG_LOAD; ``log_level`` 0 asks for no log."""
     data = bytearray(120)
@@ -130,6 +131,7 @@ def prog_load(
     struct.pack_into("=I", data, 44, flags)
     _MAP_NAME.pack_into(data, 48, object_name(name))
     struct.pack_into("=I", data, 68, attach_type)
+    struct.pack_into("=I", data, 108, attach_btf_id)
     buffers = {8: bytearray(code), 16: bytearray(license_name.encode() + b"\0")}
     if log_level:
         buffers[32] = bytearray(log_bytes)

@@ -109,6 +109,9 @@ class Helper:
     acquires: bool = False  # the result is a reference that must be released
     ret_type_name: str = ""  # the BTF struct that a BTF_ID result points to
     casts: bool = False  # the result is the argument as another type, alive as long as it is
+    leaves: bool = (
+        False  # may return from its function; packet pointers of the caller are void then
+    )
     fastcall: bool = False  # leaves R1-R5 as they were when it takes no arguments: inlined
     attach_types: frozenset[AttachType] = frozenset()  # see allowed()
     restriction: str = ""  # what else Linux demands of the caller, in words

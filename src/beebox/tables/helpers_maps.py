@@ -63,7 +63,7 @@ MAP_HELPERS: Final = (
         (CTX, Arg("prog_array_map", ArgKind.CONST_MAP_PTR), u32("index")),
         ANY | LIRC_MODE2,
         since="4.2",
-        changes_packet=True,
+        leaves=True,
     ),
     Helper(
         81,

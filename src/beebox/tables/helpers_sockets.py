@@ -54,6 +54,8 @@ from beebox.tables.program_types import AttachType
 
 RETVAL_ATTACH_TYPES: Final = frozenset(
     {
+        AttachType.CGROUP_DEVICE,
+        AttachType.CGROUP_SYSCTL,
         AttachType.CGROUP_INET4_BIND,
         AttachType.CGROUP_INET6_BIND,
         AttachType.CGROUP_INET4_CONNECT,
@@ -65,7 +67,7 @@ RETVAL_ATTACH_TYPES: Final = frozenset(
         AttachType.LSM_CGROUP,
     }
 )
-"""Attach types of cgroup_sock_addr whose return value is an errno, and LSM programs of cgroups."""
+"""Attach types of cgroups that turn a refusal into an errno."""
 
 SOCKET_HELPERS: Final = (
     Helper(
@@ -616,7 +618,7 @@ SOCKET_HELPERS: Final = (
         "get_retval",
         RetKind.INTEGER,
         (),
-        CGROUP_SOCK | CGROUP_SOCK_ADDR | CGROUP_SOCKOPT | LSM,
+        CGROUP_SOCK | CGROUP_DEVICE | CGROUP_SOCK_ADDR | CGROUP_SYSCTL | CGROUP_SOCKOPT | LSM,
         since="5.18",
         ret_bits=32,
         attach_types=RETVAL_ATTACH_TYPES,
@@ -626,7 +628,7 @@ SOCKET_HELPERS: Final = (
         "set_retval",
         RetKind.INTEGER,
         (i32("retval"),),
-        CGROUP_SOCK | CGROUP_SOCK_ADDR | CGROUP_SOCKOPT | LSM,
+        CGROUP_SOCK | CGROUP_DEVICE | CGROUP_SOCK_ADDR | CGROUP_SYSCTL | CGROUP_SOCKOPT | LSM,
         since="5.18",
         ret_bits=32,
         attach_types=RETVAL_ATTACH_TYPES,

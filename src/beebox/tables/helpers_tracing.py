@@ -285,10 +285,13 @@ TRACING_HELPERS: Final = (
         "get_func_ip",
         RetKind.INTEGER,
         (CTX,),
-        TRACERS | SYSCALL,
+        KPROBE | TRACING,
         since="5.15",
         gpl_only=True,
         ret_signed=False,
+        attach_types=frozenset(
+            {AttachType.TRACE_FENTRY, AttachType.TRACE_FEXIT, AttachType.MODIFY_RETURN}
+        ),
         restriction="GPL only in kprobe and tracing programs; kprobe.multi and uprobe.multi are free",
     ),
     Helper(
