@@ -1,0 +1,147 @@
+"""What a replay tells beside its verdicts: rates over time, reasons, costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from beebox.cli import plot
+from beebox.cli.output import Output
+from beebox.obj.model import LineInfo, ProgramSpec
+from beebox.userspace.profile import LineCost, Profile
+from beebox.userspace.rates import Rates
+from beebox.userspace.reasons import Reason, Reasons
+
+_SHOWN_REASONS: Final = 12
+_WIDEST_SOURCE: Final = 72
+
+
+def rates_data(rates: Rates) -> dict[str, Any]:
+    """Packets per second by verdict, for ``-j``."""
+    series = {name: values.tolist() for name, values in rates.per_second().items()}
+    return {"bin_seconds": rates.width_ns / 1e9, "packets_per_second": series}
+
+
+def show_rates(rates: Rates, output: Output) -> None:
+    """The plot; nothing where all packets fall into one bin."""
+    series = {name: values.tolist() for name, values in rates.per_second().items()}
+    if max((len(values) for values in series.values()), default=0) < 2:
+        return
+    output.text()
+    for line in plot.rates(series, rates.seconds, "packets"):
+        output.text(line)
+
+
+def reasons_data(reasons: Reasons, spec: ProgramSpec) -> list[dict[str, Any]]:
+    """Reasons for ``-j``, in the order of the table."""
+    return [
+        {
+            "verdict": each.verdict,
+            "packets": each.packets,
+            "insn": each.pc if each.pc >= 0 else None,
+            "file": each.line.file if each.line else None,
+            "line": each.line.line if each.line else None,
+            "source": each.line.text.strip() if each.line else None,
+        }
+        for each in reasons.found(spec)
+    ]
+
+
+def show_reasons(reasons: Reasons, spec: ProgramSpec, output: Output) -> None:
+    """Verdicts by the source line that decided them."""
+    found = reasons.found(spec)
+    if not found:
+        return
+    rows = [
+        [each.verdict, _place(each), _source(each.line), str(each.packets)]
+        for each in found[:_SHOWN_REASONS]
+    ]
+    more = f", {_SHOWN_REASONS} largest" if len(found) > _SHOWN_REASONS else ""
+    output.text()
+    output.table(
+        f"decided at {len(found)} places{more}",
+        ["verdict", "place", "source", "packets"],
+        rows,
+        right=3,
+    )
+
+
+def _place(reason: Reason) -> str:
+    if reason.line is not None:
+        return f"{Path(reason.line.file).name}:{reason.line.line}"
+    return f"insn {reason.pc}" if reason.pc >= 0 else ""
+
+
+def _source(line: LineInfo | None) -> str:
+    text = line.text.strip() if line is not None else ""
+    return text if len(text) <= _WIDEST_SOURCE else text[: _WIDEST_SOURCE - 3] + "..."
+
+
+def profile_data(profile: Profile) -> dict[str, Any]:
+    """Costs for ``-j``; ``insns`` are instructions executed."""
+    return {
+        "packets": profile.packets,
+        "insns": profile.insns,
+        "slowest": [
+            {
+                "packet": each.number,
+                "insns": each.insns,
+                "verdict": each.verdict,
+                "time_ns": each.time_ns,
+                "frame": each.frame.hex(),
+            }
+            for each in profile.slowest
+        ],
+        "lines": [
+            {
+                "file": each.file,
+                "line": each.line,
+                "insns": each.insns,
+                "executions": each.executions,
+                "source": each.text.strip(),
+            }
+            for each in profile.lines()
+        ],
+    }
+
+
+def show_profile(profile: Profile, output: Output, summary: Callable[[bytes, int], str]) -> None:
+    """The most expensive packets, then the source with what each line cost.
+
+    ``summary`` tells a frame and its time in one line.
+    """
+    mean = profile.insns / max(1, profile.packets)
+    output.text()
+    output.table(
+        f"{profile.insns} instructions, {mean:.1f} per packet; the most expensive packets",
+        ["packet", "verdict", "what", "insns"],
+        [
+            [str(each.number), each.verdict, summary(each.frame, each.time_ns), str(each.insns)]
+            for each in profile.slowest
+        ],
+        right=3,
+    )
+    lines = profile.lines()
+    for file in dict.fromkeys(each.file for each in lines):
+        _show_file(file, [each for each in lines if each.file == file], profile, output)
+
+
+def _show_file(file: str, lines: list[LineCost], profile: Profile, output: Output) -> None:
+    total, packets = max(1, profile.insns), max(1, profile.packets)
+    output.text()
+    output.table(
+        file or "without line info",
+        ["line", "source", "runs/packet", "insns/packet", "share"],
+        [
+            [
+                str(each.line or ""),
+                each.text.rstrip()[:_WIDEST_SOURCE],
+                f"{each.executions / packets:.2f}",
+                f"{each.insns / packets:.2f}",
+                f"{100 * each.insns / total:.1f}%",
+            ]
+            for each in lines
+        ],
+        right=2,
+    )
