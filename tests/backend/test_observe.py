@@ -74,6 +74,6 @@ def test_records_end_where_the_room_ends():
         (program,) = live.programs.values()
         seen = program.observation
         program.test_run(bytes(64), repeat=seen.capacity + 5)
-        assert len(seen) == seen.capacity
+        assert seen.runs == seen.capacity
         seen.clear()
-        assert len(seen) == 0
+        assert seen.runs == 0

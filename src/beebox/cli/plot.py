@@ -18,8 +18,7 @@ def sparkline(values: Sequence[float], peak: float, *, levels: str = _BLOCKS) ->
         return levels[0] * len(values)
     steps = (min(top, round(value / peak * top)) for value in values)
     return "".join(
-        levels[max(step, 1) if value > 0 else 0]
-        for step, value in zip(steps, values, strict=True)
+        levels[max(step, 1) if value > 0 else 0] for step, value in zip(steps, values, strict=True)
     )
 
 

@@ -29,6 +29,7 @@ _SHOWN_ENTRIES: Final = 10
         "beebox replay examples/firewall.py examples/capture.pcap",
         "beebox replay -j --set syn_limit=5 examples/firewall.py examples/capture.pcap",
         "beebox replay -o passed.pcapng.gz examples/firewall.py monday.pcap tuesday.pcapng.zst",
+        "beebox replay --profile examples/firewall.py examples/capture.pcap",
         "tcpdump -i eth0 -w - | beebox replay --count 10000 examples/count.py -",
     ),
 )
@@ -45,6 +46,12 @@ _SHOWN_ENTRIES: Final = 10
     help="What the program's clock shows: packet times (default), the machine's, or one time.",
 )
 @click.option("--progress", "lines", is_flag=True, help="Say how far it is off a terminal, too.")
+@click.option(
+    "--reasons/--no-reasons",
+    default=True,
+    help="Show the source lines that decided verdicts (costs 1-3 ns per packet).",
+)
+@click.option("--profile", is_flag=True, help="Show instructions per packet and source line.")
 @set_option
 @global_options
 def replay_command(
@@ -55,6 +62,8 @@ def replay_command(
     count: int | None,
     clock_text: str,
     lines: bool,
+    reasons: bool,
+    profile: bool,
     knobs: tuple[str, ...],
 ) -> int:
     """Run a program over every packet of the captures and show verdicts and maps.
@@ -64,10 +73,11 @@ def replay_command(
     are seeded: every run gives the same. OUT ends in .pcap or .pcapng, with .gz or .zst behind it;
     pcapng notes each packet's verdict.
     """
+    from beebox.cli.reports import Reports, observe  # noqa: PLC0415 -- loads numpy
     from beebox.userspace.captures import Captures  # noqa: PLC0415 -- loads numpy
     from beebox.userspace.captures.writing import CaptureWriter  # noqa: PLC0415 -- the same
     from beebox.userspace.kernel import UserspaceKernel  # noqa: PLC0415 -- loads LLVM
-    from beebox.userspace.observers import Passed, Rates, limited  # noqa: PLC0415 -- loads numpy
+    from beebox.userspace.observers import Passed, limited  # noqa: PLC0415 -- loads numpy
     from beebox.userspace.replay import Observer, replay  # noqa: PLC0415 -- loads numpy
 
     output = current()
@@ -76,11 +86,12 @@ def replay_command(
     spec = with_knobs(api.open_object(file), knobs)
     name = choose(spec, name)
     source = Captures(captures)
+    kernel = UserspaceKernel(engine, observe=observe(reasons=reasons, profile=profile))
     with contextlib.ExitStack() as stack:
-        live = stack.enter_context(UserspaceKernel(engine).load(spec, programs=[name]))
+        live = stack.enter_context(kernel.load(spec, programs=[name]))
         program = live.programs[name]
-        rates = Rates()
-        observers: list[Observer] = [rates]
+        reports = Reports(program)
+        observers: list[Observer] = [*reports.observers]
         writer = None
         if target is not None:
             writer = stack.enter_context(CaptureWriter(target))
@@ -102,9 +113,10 @@ def replay_command(
         show_log(program, output)
     written = {} if writer is None else {"file": writer.file, "packets": writer.packets}
     if output.json:
-        output.data(_document(result, maps, rates.rows(), captures, written))
+        output.data({**_document(result, maps, captures, written), **reports.data()})
         return 0
     _show_result(name, result, output)
+    reports.show(output)
     _show_maps(maps, output)
     if written:
         output.text(f"\n{written['packets']} packets written to {written['file']}")
@@ -129,7 +141,6 @@ def _clock(text: str) -> Clock:
 def _document(
     result: Replay,
     maps: Mapping[str, Any],
-    rates: list[tuple[float, dict[str, int]]],
     captures: tuple[str, ...],
     written: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -139,7 +150,6 @@ def _document(
         "bytes": result.bytes,
         "refused": result.refused,
         "verdicts": dict(result.verdicts),
-        "rates": [{"time": start, "verdicts": counts} for start, counts in rates],
         "maps": maps,
         "written": dict(written) or None,
         "engine": result.engine,

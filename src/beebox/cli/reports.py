@@ -2,25 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from beebox.cli import plot
 from beebox.cli.output import Output
 from beebox.obj.model import LineInfo, ProgramSpec
+from beebox.userspace.kernel import UserspaceProgram
 from beebox.userspace.profile import LineCost, Profile
 from beebox.userspace.rates import Rates
 from beebox.userspace.reasons import Reason, Reasons
+from beebox.userspace.replay import Observer
+from beebox.vm.observe import Observe
 
 _SHOWN_REASONS: Final = 12
 _WIDEST_SOURCE: Final = 72
 
 
-def rates_data(rates: Rates) -> dict[str, Any]:
-    """Packets per second by verdict, for ``-j``."""
-    series = {name: values.tolist() for name, values in rates.per_second().items()}
-    return {"bin_seconds": rates.width_ns / 1e9, "packets_per_second": series}
+def observe(*, reasons: bool, profile: bool) -> Observe:
+    """What the program must write down for the reports that are asked for."""
+    if profile:
+        return Observe.COSTS
+    return Observe.ORIGINS if reasons else Observe.NOTHING
+
+
+class Reports:
+    """The observers of one replay and what they have to say at its end."""
+
+    def __init__(self, program: UserspaceProgram) -> None:
+        self._spec = program.spec
+        self._rates = Rates()
+        seen = program.observation
+        self._profile: Profile | None = None
+        self._reasons: Reasons | None = None
+        if seen is not None:
+            self._reasons = Reasons(seen)
+            self._profile = Profile(seen) if seen.observe is Observe.COSTS else None
+
+    @property
+    def observers(self) -> list[Observer]:
+        """In the order in which they must see each batch."""
+        found: list[Observer] = [self._rates]
+        found += [self._profile] if self._profile else []
+        return [*found, self._reasons] if self._reasons else found
+
+    def data(self) -> dict[str, Any]:
+        """Everything, for ``-j``; None for what was not asked for."""
+        return {
+            "rates": rates_data(self._rates),
+            "reasons": reasons_data(self._reasons, self._spec) if self._reasons else None,
+            "profile": profile_data(self._profile) if self._profile else None,
+        }
+
+    def show(self, output: Output) -> None:
+        """Everything that was asked for, for people."""
+        show_rates(self._rates, output)
+        if self._reasons:
+            show_reasons(self._reasons, self._spec, output)
+        if self._profile:
+            show_profile(self._profile, output)
+
+
+def rates_data(rates: Rates) -> list[dict[str, Any]]:
+    """Packets by verdict in each span of time, for ``-j``."""
+    return [{"time": start, "verdicts": counts} for start, counts in rates.rows()]
 
 
 def show_rates(rates: Rates, output: Output) -> None:
@@ -106,18 +151,15 @@ def profile_data(profile: Profile) -> dict[str, Any]:
     }
 
 
-def show_profile(profile: Profile, output: Output, summary: Callable[[bytes, int], str]) -> None:
-    """The most expensive packets, then the source with what each line cost.
-
-    ``summary`` tells a frame and its time in one line.
-    """
+def show_profile(profile: Profile, output: Output) -> None:
+    """The most expensive packets, then the source with what each line cost."""
     mean = profile.insns / max(1, profile.packets)
     output.text()
     output.table(
         f"{profile.insns} instructions, {mean:.1f} per packet; the most expensive packets",
         ["packet", "verdict", "what", "insns"],
         [
-            [str(each.number), each.verdict, summary(each.frame, each.time_ns), str(each.insns)]
+            [str(each.number), each.verdict, f"{len(each.frame)} bytes", str(each.insns)]
             for each in profile.slowest
         ],
         right=3,

@@ -43,23 +43,25 @@ class Observation:
         runtime.observed_costs = self._costs.ctypes.data
         runtime.observed_blocks = self._executed.ctypes.data
 
-    def __len__(self) -> int:
+    @property
+    def runs(self) -> int:
+        """How many records there are."""
         return int(self._runtime.observed)
 
     @property
     def verdict_pcs(self) -> npt.NDArray[np.int64]:
         """Per run, the instruction that set the verdict; -1 where none did."""
-        return (self._origins[: len(self)] & 0xFFFF_FFFF).astype(np.int64) - 1
+        return (self._origins[: self.runs] & 0xFFFF_FFFF).astype(np.int64) - 1
 
     @property
     def reason_pcs(self) -> npt.NDArray[np.int64]:
         """Per run, the instruction that set the last result of a subprogram; -1 where none did."""
-        return (self._origins[: len(self)] >> 32).astype(np.int64) - 1
+        return (self._origins[: self.runs] >> 32).astype(np.int64) - 1
 
     @property
     def costs(self) -> npt.NDArray[np.uint32]:
         """Per run, the instructions executed. Empty unless costs are observed."""
-        return self._costs[: len(self)]
+        return self._costs[: self.runs]
 
     def executed(self) -> npt.NDArray[np.uint64]:
         """Per slot of the program, how often it was executed since the program was loaded."""

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from beebox.userspace.replay import Batch
+from beebox.userspace.replay import Batch, counts_of
 
 BINS: Final = 128
 FIRST_WIDTH_NS: Final = 1_000_000
@@ -41,7 +41,7 @@ class Rates:
         bins = (since // np.uint64(self.width_ns)).astype(np.int64)
         self._last = max(self._last, int(bins.max()))
         retvals = batch.retvals[batch.ran]
-        for value in np.unique(retvals).tolist():
+        for value in counts_of(retvals):
             name = batch.hook.verdict_name(value)
             row = self._counts.setdefault(name, np.zeros(BINS, np.int64))
             row += np.bincount(bins[retvals == value], minlength=BINS)
@@ -63,4 +63,15 @@ class Rates:
     def per_second(self) -> Mapping[str, npt.NDArray[np.float64]]:
         """Packets per second by verdict, one number per bin in use."""
         scale = 1e9 / self.width_ns
-        return {name: row[: self._last + 1] * scale for name, row in self._counts.items()}
+        used = self._last + 1
+        return {name: row[:used].astype(np.float64) * scale for name, row in self._counts.items()}
+
+    def rows(self) -> list[tuple[float, dict[str, int]]]:
+        """Each bin with packets, in order: its start in seconds since 1970, counts by verdict."""
+        origin_ns = self.origin_ns or 0
+        found = []
+        for at in range(self._last + 1):
+            counts = {name: int(row[at]) for name, row in self._counts.items() if row[at]}
+            if counts:
+                found.append(((origin_ns + at * self.width_ns) / 1e9, counts))
+        return found
