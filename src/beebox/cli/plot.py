@@ -55,6 +55,9 @@ def _seconds(seconds: float) -> str:
 
 
 def _draws_blocks() -> bool:
+    """Whether stdout is a terminal that shows them; anywhere else the text stays ASCII."""
+    if not sys.stdout.isatty():
+        return False
     try:
         _BLOCKS.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
