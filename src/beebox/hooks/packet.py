@@ -57,6 +57,19 @@ class PacketHook:
     fates: Mapping[int, Fate]
     otherwise: Fate = Fate.DROPPED  # of a packet whose verdict is in no table
     keeps_bytes: bool = False  # a socket filter: the verdict is how much of the packet is kept
+    headers: Mapping[bytes, int] | None = None
+    """In a test run: the bytes that must follow an Ethernet header, by its type."""
+
+    def why_not(self, frame: bytes) -> str | None:
+        """Why a test run refuses ``frame``; None where it does not."""
+        if not self.min_bytes <= len(frame) <= self.max_test_bytes:
+            least, most = self.min_bytes, self.max_test_bytes
+            return f"a frame of {len(frame)} bytes; {self.name} takes {least} to {most}"
+        if self.headers:
+            least = ETHERNET_BYTES + self.headers.get(frame[12:14], 0)
+            if len(frame) < least:
+                return f"a frame of {len(frame)} bytes ends inside its IP header"
+        return None
 
     def verdict_name(self, retval: int) -> str:
         """What the kernel calls a return value (its low 32 bits)."""
@@ -78,6 +91,9 @@ _U32: Final = (1 << 32) - 1
 
 def _names(verdicts: type[IntEnum]) -> Mapping[int, str]:
     return MappingProxyType({verdict.value & _U32: verdict.name for verdict in verdicts})
+
+
+_IP_HEADERS: Final = MappingProxyType({b"\x08\x00": 20, b"\x86\xdd": 40})
 
 
 def _fates(
@@ -106,6 +122,7 @@ def _skb(
         fates,
         otherwise,
         keeps_bytes,
+        _IP_HEADERS,
     )
 
 

@@ -94,8 +94,8 @@ _SK_BUFF_FIELDS: Final = (
     ContextField("data_end", 80, 4, FieldKind.PACKET_END, since="4.7"),
     ContextField("napi_id", 84, 4, reads=_NARROW, since="4.13"),
     ContextField("family", 88, 4, reads=_NARROW, since="4.14"),
-    ContextField("remote_ip4", 92, 4, reads=_NARROW, since="4.14"),
-    ContextField("local_ip4", 96, 4, reads=_NARROW, since="4.14"),
+    ContextField("remote_ip4", 92, 4, since="4.14"),
+    ContextField("local_ip4", 96, 4, since="4.14"),
     ContextField("remote_ip6", 100, 16, since="4.14"),
     ContextField("local_ip6", 116, 16, since="4.14"),
     ContextField("remote_port", 132, 4, reads=_NARROW, since="4.14"),
@@ -128,7 +128,7 @@ def _sk_buff(hidden: frozenset[str], writable: Mapping[str, tuple[int, ...]]) ->
 
 _NO_PACKET: Final = frozenset({"data", "data_end", "data_meta"})
 SK_BUFF_SOCKET_FILTER: Final = _sk_buff(
-    _SPECIAL | _NO_PACKET | {"tc_classid", "tstamp", "wire_len", "hwtstamp"}, {}
+    _SPECIAL | _NO_PACKET | _OF_SOCKETS | {"tc_classid", "tstamp", "wire_len", "hwtstamp"}, {}
 )
 SK_BUFF_TC: Final = _sk_buff(
     _OF_SOCKETS | {"flow_keys"},

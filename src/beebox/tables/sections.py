@@ -36,6 +36,20 @@ _ROWS: Final = (
     SectionRow("xdp/cpumap", ProgramType.XDP, AttachType.XDP_CPUMAP),
     SectionRow("xdp.frags", ProgramType.XDP, AttachType.XDP, ProgramFlags.XDP_HAS_FRAGS),
     SectionRow("xdp", ProgramType.XDP, AttachType.XDP, prefix=True),
+    SectionRow("socket", ProgramType.SOCKET_FILTER, prefix=True),
+    SectionRow("tcx/ingress", ProgramType.SCHED_CLS, AttachType.TCX_INGRESS),
+    SectionRow("tcx/egress", ProgramType.SCHED_CLS, AttachType.TCX_EGRESS),
+    SectionRow("tc", ProgramType.SCHED_CLS, prefix=True),
+    SectionRow("classifier", ProgramType.SCHED_CLS, prefix=True),
+    SectionRow("action", ProgramType.SCHED_ACT, prefix=True),
+    SectionRow("lwt_in", ProgramType.LWT_IN, prefix=True),
+    SectionRow("lwt_out", ProgramType.LWT_OUT, prefix=True),
+    SectionRow("lwt_xmit", ProgramType.LWT_XMIT, prefix=True),
+    SectionRow("lwt_seg6local", ProgramType.LWT_SEG6LOCAL, prefix=True),
+    SectionRow("cgroup_skb/ingress", ProgramType.CGROUP_SKB, AttachType.CGROUP_INET_INGRESS),
+    SectionRow("cgroup_skb/egress", ProgramType.CGROUP_SKB, AttachType.CGROUP_INET_EGRESS),
+    SectionRow("cgroup/skb", ProgramType.CGROUP_SKB),
+    SectionRow("flow_dissector", ProgramType.FLOW_DISSECTOR, AttachType.FLOW_DISSECTOR),
 )
 
 

@@ -80,12 +80,11 @@ class UserspaceProgram:
         Raises :exc:`InputError` for frames and contexts that Linux refuses.
         """
         engine, environment = self.engine, self._environment
-        hook = environment.hook
         if not 1 <= repeat < MAX_REPEAT:
             raise InputError(f"repeat {repeat} is out of range")
-        if not hook.min_bytes <= len(data) <= hook.max_test_bytes:
-            least, most = hook.min_bytes, hook.max_test_bytes
-            raise InputError(f"a frame of {len(data)} bytes; {hook.name} takes {least} to {most}")
+        refusal = environment.hook.why_not(data)
+        if refusal is not None:
+            raise InputError(refusal)
         environment.load(data)
         environment.take_context(context)
         environment.runtime.time_ns = time.monotonic_ns()

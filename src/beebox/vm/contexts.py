@@ -96,6 +96,32 @@ SKB_LAYOUT: Final = _layout(
 
 _LAYOUTS: Final = {layout.struct: layout for layout in (XDP_LAYOUT, SKB_LAYOUT)}
 
+KERNEL_BYTES: Final = MappingProxyType(
+    {
+        "pkt_type": 1,
+        "tstamp_type": 1,
+        **dict.fromkeys(
+            (
+                "queue_mapping",
+                "protocol",
+                "vlan_tci",
+                "vlan_proto",
+                "tc_index",
+                "tc_classid",
+                "family",
+                "gso_segs",
+                "gso_size",
+            ),
+            2,
+        ),
+    }
+)
+"""Fields that the kernel keeps in fewer bytes than uapi gives them, and how many.
+
+A narrow load that is not narrower than this gives these bytes wherever in the field it reads: Linux
+shifts the value only where it also masks it.
+"""
+
 STORED_BITS: Final = MappingProxyType({"tc_classid": 16, "tc_index": 16, "queue_mapping": 16})
 """Fields that keep fewer bits of a store than the program stores."""
 
@@ -119,4 +145,6 @@ def private_range(layout: Layout, field: ContextField, offset: int, size: int) -
     private, bytes_ = layout.fields[field.name]
     if field.kind is not FieldKind.SCALAR:
         return private, bytes_
+    if size >= KERNEL_BYTES.get(field.name, bytes_):
+        return private, size
     return private + offset - field.offset, size
