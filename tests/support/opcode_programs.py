@@ -221,7 +221,9 @@ class OpcodeProgram:
 
     def _atomic(self) -> list[Instruction]:
         op, size = self.random.choice(_ATOMICS)
-        base, offset = self._place(size.value.bytes, bases=(R9, R10))
+        # Linux 6.18 takes what is fetched from a spilled register for known where it is not
+        bases = (R9,) if op.value.fetch else (R9, R10)
+        base, offset = self._place(size.value.bytes, bases=bases)
         reg = self._number()
         if op is AtomicOp.LOAD_ACQUIRE:
             return [Atomic(op, reg, offset, base, size)]
