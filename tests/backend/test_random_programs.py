@@ -122,16 +122,10 @@ r0 = 0
 exit
 """
 FOUND = {
-    "cmpxchg": (
-        PRUNED_CMPXCHG,
-        "R0 keeps its upper half after a 32-bit cmpxchg that succeeds, where the verifier pruned "
-        "the path behind it (x86)",
-    ),
-    "fetch": (
-        SPILLED_FETCH,
-        "the verifier's precision does not follow an atomic fetch to the stack slot, so a path "
-        "with another value is pruned and its branch removed",
-    ),
+    # R0 keeps its upper half after a 32-bit cmpxchg that succeeds (x86)
+    "cmpxchg": (PRUNED_CMPXCHG, "no zero extension where the path behind a cmpxchg was pruned"),
+    # so a path with another value is pruned, and a branch that it takes is removed
+    "fetch": (SPILLED_FETCH, "precision does not follow an atomic fetch to the stack slot"),
 }
 
 
