@@ -14,8 +14,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Self
 
-from opcode_programs import MAPS, PACKET_BYTES
+from opcode_programs import HELPER_IDS, MAPS, PACKET_BYTES
 
+from beebox.hooks.packet import hook_of
 from beebox.isa.instruction import Instruction
 from beebox.linux.kernel import LinuxKernel
 from beebox.linux.load import load_program
@@ -32,6 +33,7 @@ from beebox.userspace.native_helpers import helper_code
 from beebox.userspace.runtime import Environment
 from beebox.verifier.result import VerifiedProgram
 from beebox.verifier.verify import verify
+from beebox.vm.contexts import layout_of
 from beebox.vm.interpreter import Interpreter, Machine
 from beebox.vm.jit import lower, merge_modules
 from beebox.vm.memory import PROGRAM, Memory, region_at
@@ -63,7 +65,8 @@ class Userspace:
 
     def __init__(self) -> None:
         self.maps = {name: LiveMap(spec) for name, spec in MAPS.items()}
-        self.environment = Environment()
+        type_ = ProgramType.XDP
+        self.environment = Environment(hook_of(type_), layout_of(type_.value.context))
 
     def interpret(
         self, program: VerifiedProgram | ProgramSpec, packets: Sequence[bytes]
@@ -76,7 +79,11 @@ class Userspace:
         environment = self.environment
         machine = Machine(memory, environment.packet, environment.runtime, handles, {})
         operations = {handles[name]: live.operations for name, live in self.maps.items()}
-        engine = Interpreter(program, machine, python_helpers(operations, environment.log))
+        engine = Interpreter(
+            program,
+            machine,
+            python_helpers(operations, environment.log, environment.layout, HELPER_IDS),
+        )
         return self._outcome(engine.run, packets)
 
     def execute(
@@ -84,7 +91,9 @@ class Userspace:
     ) -> list[Outcome]:
         """As native code, all programs in one module."""
         used = sorted({id_ for verified in programs for id_ in verified.helpers if id_ > 3})
-        helpers = {id_: helper_code(HELPERS[id_].name) for id_ in used}
+        helpers = {
+            id_: helper_code(HELPERS[id_].name, self.environment.layout.struct) for id_ in used
+        }
         bare_maps = {name: replace(code, ir="") for name, code in CODES.items()}
         bare_helpers = {id_: replace(code, ir="") for id_, code in helpers.items()}
         texts = [code.ir for code in (*CODES.values(), *helpers.values())]

@@ -46,6 +46,7 @@ STACK_BYTES = 32
 PACKET_BYTES = DATA_BYTES + 8 * len(NUMBERS) + STACK_BYTES
 INTERESTING = (0, 1, -1, 2, 7, 31, 32, 63, 64, 255, 256, 0x7FFF, 0x8000, 0x7FFFFFFF, -0x80000000)
 LOOKUP, UPDATE, DELETE, CSUM_DIFF = 1, 2, 3, 28
+HELPER_IDS = frozenset({LOOKUP, UPDATE, DELETE, CSUM_DIFF})
 _SHIFTS = (AluOp.LSH, AluOp.RSH, AluOp.ARSH)
 _ATOMICS = [
     (op, size) for op in AtomicOp for size in Size if op.value.narrow or size in (Size.W, Size.DW)
