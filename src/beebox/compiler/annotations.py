@@ -18,7 +18,7 @@ from beebox.compiler.ir import (
     Type,
 )
 from beebox.compiler.symbols import EnumName, Keyword, Scope, StructName, TypeName
-from beebox.compiler.types import POINTER, U32, VOID, size_of
+from beebox.compiler.types import POINTER, VOID, size_of
 
 MAX_ARRAY_BYTES: Final = 1 << 20
 _INT_HINT: Final = "choose a width: u8, u16, u32, u64, i8, i16, i32 or i64"
@@ -65,8 +65,8 @@ def _named(node: ast.Name, name: str, scope: Scope) -> Type:
             return type_
         case StructName(type=struct):
             return struct
-        case EnumName():
-            return U32
+        case EnumName() as enum:
+            return enum.type
         case Keyword(name="int"):
             raise scope.source.error(node, "int has no width in BPF", _INT_HINT)
         case Keyword(name="float"):

@@ -7,12 +7,14 @@ backend cannot express the front end has refused already.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Final, assert_never
 
 from beebox.compiler import emit, ir
 from beebox.compiler import emit_text as text
-from beebox.compiler.bpf_effects import packet_changers, uses_packet
-from beebox.compiler.debuginfo import CONTEXTS, DebugInfo, FunctionInfo
+from beebox.compiler.bpf_effects import packet_bounds, packet_changers
+from beebox.compiler.contexts import element_bytes, whole
+from beebox.compiler.debuginfo import DebugInfo, FunctionInfo
 from beebox.compiler.emit_expr import Address, Expressions, TargetExpr
 from beebox.compiler.emit_text import Body
 from beebox.errors import InternalError
@@ -25,6 +27,13 @@ target triple = "bpfel"
 # no-builtins: a loop must not become a call of memset. No jump tables: newer kernels only.
 _COMMON: Final = 'nounwind "frame-pointer"="all" "no-builtins" "no-jump-tables"="true"'
 _ATTRIBUTES: Final = f"attributes #0 = {{ {_COMMON} }}\nattributes #1 = {{ noinline {_COMMON} }}"
+
+
+_BOUNDS: Final = {
+    False: (FieldKind.PACKET, FieldKind.PACKET_END),
+    True: (FieldKind.PACKET_META, FieldKind.PACKET),
+}
+"""Where a packet access starts, and what it may not pass; by ``PacketAccess.meta``."""
 
 
 def lower(module: ir.Module) -> str:
@@ -157,11 +166,10 @@ class _Function:
 
     def prologue(self, expressions: Expressions) -> None:
         """Read the packet's bounds once, so that every check is against the same registers."""
-        if not uses_packet(self._function):
-            return
-        for kind in (FieldKind.PACKET, FieldKind.PACKET_END):
+        for kind in packet_bounds(self._function):
             self._packet[kind] = expressions.body.variable("ptr", 8)
-        self._read_packet(expressions)
+        if self._packet:
+            self._read_packet(expressions)
 
     def _read_packet(self, expressions: Expressions) -> None:
         for field in self._context().values():
@@ -174,16 +182,36 @@ class _Function:
     def _context(self) -> dict[str, ContextField]:
         for param in self._function.params:
             if isinstance(param.type, ir.ContextType):
-                return {field.name: field for field in CONTEXTS[param.type.name].fields}
+                return {field.name: field for field in whole(param.type.name).fields}
         raise InternalError(f"{self._function.name} has no context to read")
 
-    def _read_field(self, expressions: Expressions, field: ContextField) -> str:
-        """Load a field through the context pointer as it came, at a constant offset."""
+    def _field_address(self, expressions: Expressions, field: ContextField, element: int) -> str:
+        """Through the context pointer as it came, at a constant offset."""
         self.declare("declare ptr @llvm.preserve.static.offset(ptr)")
         body = expressions.body
         context = body.value(f"call ptr @llvm.preserve.static.offset(ptr {emit.CONTEXT_PARAMETER})")
-        place = body.value(f"getelementptr inbounds i8, ptr {context}, i64 {field.offset}")
-        return body.value(f"load i{field.size * 8}, ptr {place}, align {field.size}")
+        offset = field.offset + element * element_bytes(field)
+        return body.value(f"getelementptr inbounds i8, ptr {context}, i64 {offset}")
+
+    def _read_field(
+        self,
+        expressions: Expressions,
+        field: ContextField,
+        element: int = 0,
+        type_: ir.Type | None = None,
+    ) -> str:
+        place, size = self._field_address(expressions, field, element), element_bytes(field)
+        # volatile: LLVM would read one byte where the program uses one, which these do not allow
+        how = "load volatile" if field.reads == (size,) and size < 8 else "load"
+        loaded = "ptr" if isinstance(type_, ir.RefType) else f"i{size * 8}"
+        return expressions.body.value(f"{how} {loaded}, ptr {place}, align {size}")
+
+    def write_context(self, expressions: Expressions, stmt: ir.WriteContext) -> None:
+        field = self._context()[stmt.field]
+        value = expressions.value(stmt.value)
+        place, size = self._field_address(expressions, field, stmt.element), element_bytes(field)
+        # volatile: two stores side by side must not become one
+        expressions.body.do(f"store volatile i{size * 8} {value}, ptr {place}, align {size}")
 
     def _bound(self, expressions: Expressions, kind: FieldKind) -> str:
         return expressions.body.value(f"load ptr, ptr {self._packet[kind]}, align 8")
@@ -192,8 +220,9 @@ class _Function:
         assert isinstance(expr.type, ir.OptionalType)
         body = expressions.body
         offset = expressions.widened(expr.offset)
-        start = self._bound(expressions, FieldKind.PACKET)
-        end = self._bound(expressions, FieldKind.PACKET_END)
+        first_kind, end_kind = _BOUNDS[expr.meta]
+        start = self._bound(expressions, first_kind)
+        end = self._bound(expressions, end_kind)
         # from a start that is not null LLVM derives that the result is null only past the end,
         # and `is None` becomes the bounds check itself
         self.declare("declare void @llvm.assume(i1)")
@@ -223,7 +252,8 @@ class _Function:
     def value(self, expressions: Expressions, expr: TargetExpr) -> str:
         match expr:
             case ir.ReadContext():
-                return self._read_field(expressions, self._context()[expr.field])
+                field = self._context()[expr.field]
+                return self._read_field(expressions, field, expr.element, expr.type)
             case ir.PacketLength():
                 return self._packet_length(expressions)
             case ir.PacketAccess():
@@ -260,11 +290,15 @@ class _Function:
 
     def _call_helper(self, expressions: Expressions, expr: ir.CallHelper) -> str:
         helper, body = expr.helper, expressions.body
-        args = ", ".join(
-            f"{text.value_type(arg.type)} {expressions.value(arg)}" for arg in expr.args
-        )
         returned = _result(helper, expr.type)
-        result = body.value(f"call {returned} inttoptr (i64 {helper.id} to ptr)({args})")
+        with ExitStack() as memory:
+            args = ", ".join(_argument(expressions, arg, memory) for arg in expr.args)
+            call = f"call {returned} inttoptr (i64 {helper.id} to ptr)({args})"
+            if returned == "void":
+                body.do(call)
+                result = ""
+            else:
+                result = body.value(call)
         if helper.changes_packet and self._packet:
             self._read_packet(expressions)
         if isinstance(expr.type, ir.IntType) and expr.type.bits != helper.ret_bits:
@@ -275,7 +309,20 @@ class _Function:
         return result
 
 
+def _argument(expressions: Expressions, arg: ir.Expr, memory: ExitStack) -> str:
+    """An argument with its LLVM type; small integers fill their register."""
+    if isinstance(arg, ir.Temporary):
+        return f"ptr {memory.enter_context(expressions.in_memory(arg.value))}"
+    value = expressions.value(arg)
+    if isinstance(arg.type, ir.IntType) and arg.type.bits < 32:
+        how = "sext" if arg.type.signed else "zext"
+        return f"i32 {expressions.body.value(f'{how} i{arg.type.bits} {value} to i32')}"
+    return f"{text.value_type(arg.type)} {value}"
+
+
 def _result(helper: Helper, type_: ir.Type) -> str:
+    if isinstance(type_, ir.VoidType):
+        return "void"
     pointer = isinstance(type_, ir.OptionalType | ir.RefType | ir.PointerType)
     return "ptr" if pointer else f"i{helper.ret_bits}"
 

@@ -6,11 +6,23 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
 from beebox.compiler import ir
+from beebox.tables.contexts import FieldKind
 
 
-def uses_packet(function: ir.Function) -> bool:
-    """Whether the function itself needs the packet's bounds."""
-    return any(isinstance(node, ir.PacketAccess | ir.PacketLength) for node in _nodes(function))
+def packet_bounds(function: ir.Function) -> tuple[FieldKind, ...]:
+    """The packet's bounds that the function itself needs."""
+    needed: set[FieldKind] = set()
+    for node in _nodes(function):
+        match node:
+            case ir.PacketLength():
+                needed |= {FieldKind.PACKET, FieldKind.PACKET_END}
+            case ir.PacketAccess(meta=True):
+                needed |= {FieldKind.PACKET_META, FieldKind.PACKET}
+            case ir.PacketAccess():
+                needed |= {FieldKind.PACKET, FieldKind.PACKET_END}
+            case _:
+                pass
+    return tuple(sorted(needed, key=lambda kind: kind.value))
 
 
 def packet_changers(module: ir.Module) -> frozenset[str]:

@@ -6,8 +6,10 @@ import ast
 from typing import Final
 
 from beebox.compiler.annotations import annotation
-from beebox.compiler.constants import evaluate, ipv4_number, sized
+from beebox.compiler.constants import SWAPS, evaluate, ipv4_number, sized
 from beebox.compiler.context import FunctionContext, Literal, Nothing, Operand
+from beebox.compiler.context_access import context_of
+from beebox.compiler.context_access import method as context_method
 from beebox.compiler.diagnostics import words
 from beebox.compiler.helper_calls import call_helper
 from beebox.compiler.ir import (
@@ -17,24 +19,24 @@ from beebox.compiler.ir import (
     Compare,
     CompareOp,
     Const,
-    ContextType,
     Expr,
     Field,
     Intrinsic,
     IntType,
     OptionalType,
-    PacketAccess,
     RefTo,
     RefType,
     Select,
-    Space,
     StructType,
     StructValue,
+    Unary,
+    UnaryOp,
     VoidType,
 )
 from beebox.compiler.operators import convert, explicit, number, unify
 from beebox.compiler.places import unchecked
 from beebox.compiler.symbols import (
+    EnumName,
     FunctionName,
     HelperName,
     IntrinsicName,
@@ -44,7 +46,7 @@ from beebox.compiler.symbols import (
     Text,
     TypeName,
 )
-from beebox.compiler.types import BOOL, U32, U64, name_of
+from beebox.compiler.types import BOOL, U32, name_of, size_of
 
 MAX_ARGUMENTS: Final = 5
 """Registers R1 to R5 carry arguments (RFC 9669, section 2.1)."""
@@ -71,6 +73,8 @@ def call(f: FunctionContext, node: ast.Call) -> Operand:
             )
         case StructName():
             return _struct(f, node, symbol)
+        case EnumName():
+            return explicit(f, f.operand(_only(f, node)), symbol.type, f.span(node))
         case FunctionName():
             return _function(f, node, symbol)
         case HelperName(helper=helper):
@@ -110,37 +114,13 @@ def _positional(f: FunctionContext, node: ast.Call, count: int) -> list[ast.expr
 
 def _method(f: FunctionContext, node: ast.Call, func: ast.Attribute) -> Operand:
     owner = func.value
-    if isinstance(owner, ast.Name):
-        if isinstance(f.type_of(owner.id), ContextType):
-            if func.attr == "packet":
-                return _packet(f, node)
-            hint = "the context has packet(T, offset); helpers are functions: name(ctx, ...)"
-            raise f.error(node, f"the context has no method '{func.attr}'", hint)
-        if f.map_of(owner) is not None:
-            hint = f"write {owner.id}[key], {owner.id}[key] = value, del {owner.id}[key]"
-            raise f.error(node, "maps are used like dicts, without methods", hint)
+    context = context_of(f, owner)
+    if context is not None:
+        return context_method(f, node, func.attr, context)
+    if isinstance(owner, ast.Name) and f.map_of(owner) is not None:
+        hint = f"write {owner.id}[key], {owner.id}[key] = value, del {owner.id}[key]"
+        raise f.error(node, "maps are used like dicts, without methods", hint)
     raise f.error(node, "methods are not part of the language", "write a function: f(x)")
-
-
-def _packet(f: FunctionContext, node: ast.Call) -> Expr:
-    """``ctx.packet(T, offset)``; the offset is any unsigned integer, 0 when left out."""
-    if node.keywords or not 1 <= len(node.args) <= 2:
-        raise f.error(node, "packet() takes a type and an offset", "ctx.packet(iphdr, 14)")
-    target = annotation(node.args[0], f.scope)
-    if not isinstance(target, StructType | IntType | ArrayType):
-        raise f.error(node.args[0], f"{name_of(target)} is not what packets hold")
-    if len(node.args) == 1:
-        offset: Expr = Const(0, U64, f.span(node))
-    else:
-        given = number(f, f.operand(node.args[1]))
-        type_ = U64 if isinstance(given, Literal) else given.type
-        if isinstance(type_, IntType) and type_.signed:
-            raise f.error(node.args[1], "an offset is unsigned", "convert it: u64(...)")
-        offset = convert(f, given, U64, "the offset")
-        if isinstance(offset, Const) and offset.value > 0xFFFF:
-            raise f.error(node.args[1], "no packet is longer than 65535 bytes")
-    result = OptionalType(RefType(target, Space.PACKET))
-    return PacketAccess(offset, result, f.span(node))
 
 
 def _struct(f: FunctionContext, node: ast.Call, symbol: StructName) -> Expr:
@@ -158,6 +138,12 @@ def _struct(f: FunctionContext, node: ast.Call, symbol: StructName) -> Expr:
             problem = f"struct {struct.name} has no field '{argument.arg}'"
             raise f.error(argument.value, problem, f"it has: {', '.join(known)}")
         field = known[argument.arg]
+        for other, _ in values.values():
+            if field.offset < other.offset + size_of(other.type) and (
+                other.offset < field.offset + size_of(field.type)
+            ):
+                problem = f"'{field.name}' lies over '{other.name}'"
+                raise f.error(argument.value, problem, "give one of them")
         value = convert(f, f.operand(argument.value), field.type, f"the field '{field.name}'")
         values[field.name] = (field, value)
     span = f.span(node)
@@ -177,7 +163,7 @@ def _function(f: FunctionContext, node: ast.Call, symbol: FunctionName) -> Expr:
     types = tuple(
         None if isinstance(value, Literal | Nothing) else value.type for value in operands
     )
-    signature = f.resolve(node, f.scope.source, symbol, types)
+    signature = f.resolve(node, f.scope.source, symbol, types, f.section)
     args: list[Expr] = []
     for argument, value, param in zip(node.args, operands, signature.function.params, strict=True):
         if isinstance(param.type, RefType) and not isinstance(value, Literal | Nothing):
@@ -188,7 +174,9 @@ def _function(f: FunctionContext, node: ast.Call, symbol: FunctionName) -> Expr:
         args.append(convert(f, value, param.type, f"the argument '{param.name}'"))
     if signature.changes_packet:
         f.void_packets(f"{name}() on line {node.lineno}")
-    return CallFunction(name, tuple(args), signature.function.result, f.span(node))
+    return CallFunction(
+        signature.function.name, tuple(args), signature.function.result, f.span(node)
+    )
 
 
 def _intrinsic(f: FunctionContext, node: ast.Call, symbol: IntrinsicName) -> Expr:
@@ -208,6 +196,15 @@ def _keyword(f: FunctionContext, node: ast.Call, word: str) -> Operand:
     match word:
         case "sizeof":
             return Literal(sized(_only(f, node), f.scope), span)
+        case "htons" | "ntohs" | "htonl" | "ntohl" | "bswap64":
+            type_ = IntType(SWAPS[word], signed=False)
+            swapped = convert(f, number(f, f.operand(_only(f, node))), type_)
+            return Unary(UnaryOp.BSWAP, swapped, type_, span)
+        case "zeroed":
+            made = annotation(_only(f, node), f.scope)
+            if not isinstance(made, StructType | ArrayType):
+                raise f.error(node, f"zeroed() makes structs and arrays, not {name_of(made)}")
+            return StructValue((), made, span)
         case "ipv4":
             text = evaluate(_only(f, node), f.scope)
             if isinstance(text, Text) and isinstance(text.value, str):

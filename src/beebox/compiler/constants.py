@@ -31,6 +31,8 @@ OPERATORS: Final[dict[type[ast.operator], Callable[[int, int], int]]] = {
     ast.LShift: operator.lshift,
     ast.RShift: operator.rshift,
 }
+SWAPS: Final = {"htons": 16, "ntohs": 16, "htonl": 32, "ntohl": 32, "bswap64": 64}
+"""Functions that reverse an integer's bytes, and its bits: hosts of BPF are little-endian here."""
 COMPARISONS: Final[dict[type[ast.cmpop], Callable[[int, int], bool]]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -114,11 +116,11 @@ def integer(node: ast.expr, scope: Scope) -> Number:
 
 
 def enum_member(node: ast.expr, enum: EnumName, member: str, source: Source) -> Number:
-    """A member's number; it adapts like a literal, and is a u32 where nothing says more."""
+    """A member's number; it adapts like a literal, and has the enum's type by default."""
     if member not in enum.members:
         known = ", ".join(enum.members)
         raise source.error(node, f"{enum.name} has no member '{member}'", f"it has: {known}")
-    return Number(enum.members[member], default=U32)
+    return Number(enum.members[member], default=enum.type)
 
 
 def ipv4_number(node: ast.Call, text: str, source: Source) -> int:
@@ -162,6 +164,13 @@ def _call(node: ast.Call, scope: Scope) -> Number:
                 raise source.error(argument, 'an address is a string: ipv4("10.0.0.1")')
             case Keyword(name="sizeof"):
                 return Number(sized(argument, scope))
+            case Keyword(name=word) if word in SWAPS:
+                type_ = IntType(SWAPS[word], signed=False)
+                value = integer(argument, scope).value
+                if not fits(value, type_):
+                    raise source.error(argument, f"{value} does not fit {name_of(type_)}")
+                swapped = value.to_bytes(type_.bits // 8, "big")
+                return Number(int.from_bytes(swapped, "little"), type_)
             case Keyword(name="int"):
                 return Number(integer(argument, scope).value)
             case _:

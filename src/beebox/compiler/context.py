@@ -26,9 +26,14 @@ from beebox.compiler.ir import (
 )
 from beebox.compiler.symbols import FunctionName, GlobalName, MapName, Scope, Symbol
 from beebox.errors import CompileError
+from beebox.tables.sections import SectionRow
 
 MAX_STEPS: Final = 200_000
 """Statements and expressions analysed per source: bounds the time that nested loops can take."""
+
+
+PACKETS: Final = frozenset({Space.PACKET, Space.READ_ONLY_PACKET})
+"""Where references become void when the packet moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,11 @@ class Nothing:
 
 
 Operand: TypeAlias = Expr | Literal | Nothing
+
+
+Resolve: TypeAlias = Callable[
+    [Located, Source, FunctionName, "tuple[Type | None, ...]", "SectionRow | None"], "Signature"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +94,11 @@ class FunctionContext:
     params: tuple[Param, ...]
     result: Type
     used: Used
-    resolve: Callable[[Located, Source, FunctionName, tuple[Type | None, ...]], Signature]
+    resolve: Resolve
     evaluate: Callable[[Self, ast.expr], Operand]
     assigned_names: frozenset[str]
+    section: SectionRow | None  # of the program that is, or that calls, this function
+    is_program: bool
     state: State = field(default_factory=dict)
     locals: dict[str, Local] = field(default_factory=dict)
     out: list[Stmt] = field(default_factory=list)
@@ -160,5 +172,5 @@ class FunctionContext:
         for name, fact in self.state.items():
             type_ = self.type_of(name)
             reference = type_.ref if isinstance(type_, OptionalType) else type_
-            if isinstance(reference, RefType) and reference.space is Space.PACKET:
+            if isinstance(reference, RefType) and reference.space in PACKETS:
                 self.state = {**self.state, name: replace(fact, stale=fact.stale or cause)}

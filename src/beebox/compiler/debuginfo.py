@@ -6,14 +6,14 @@ BTF gives the kernel and loaders types, maps and source lines; DWARF's variable 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, assert_never
 
 from beebox.compiler import emit_text as text
 from beebox.compiler import ir
-from beebox.tables.contexts import XDP_MD, Context
+from beebox.compiler.contexts import count_of, element_bytes, whole
+from beebox.tables.contexts import Context, ContextField
 
-CONTEXTS: Final[Mapping[str, Context]] = {XDP_MD.name: XDP_MD}
 MAX_COLUMN: Final = 1023  # 10 bits in BTF.ext (Documentation/bpf/btf.rst); LLVM does not check
 _C_NAMES: Final = {
     (8, False): "unsigned char",
@@ -112,7 +112,7 @@ class DebugInfo:
             case ir.OptionalType():
                 return self.type(type_.ref)
             case ir.ContextType():
-                return self._pointer(self._context(CONTEXTS[type_.name]))
+                return self._pointer(self._context(whole(type_.name)))
             case ir.PointerType():
                 return self._pointer("null")
             case _:
@@ -137,24 +137,48 @@ class DebugInfo:
             f" file: {self._file}, baseType: {type_}, size: {size * 8}, offset: {offset * 8})"
         )
 
-    def _composite(self, node: str, name: str, size: int, members: Sequence[str]) -> None:
+    def _composite(
+        self, node: str, name: str, size: int, members: Sequence[str], *, tag: str = "structure"
+    ) -> None:
         named = f' name: "{name}",' if name else ""
         self._fill(
             node,
-            f"distinct !DICompositeType(tag: DW_TAG_structure_type,{named} file: {self._file},"
+            f"distinct !DICompositeType(tag: DW_TAG_{tag}_type,{named} file: {self._file},"
             f" size: {size * 8}, elements: {self._tuple(members)})",
         )
 
     def _struct(self, struct: ir.StructType) -> str:
         if struct not in self._structs:
             node = self._structs[struct] = self._reserve()
-            members = []
-            for field in struct.fields:
-                type_ = self._big_endian(field.type) if field.big_endian else self.type(field.type)
-                size = text.size_of(field.type)
-                members.append(self._member(node, field.name, type_, size, field.offset))
+            members = [self._group(node, group) for group in _groups(struct)]
             self._composite(node, struct.name, struct.size, members)
         return self._structs[struct]
+
+    def _field(self, scope: str, field: ir.Field, start: int = 0) -> str:
+        type_ = self._big_endian(field.type) if field.big_endian else self.type(field.type)
+        offset = field.offset - start
+        return self._member(scope, field.name, type_, text.size_of(field.type), offset)
+
+    def _group(self, scope: str, group: Sequence[ir.Field]) -> str:
+        """A field, or the anonymous union of fields that lie over one another."""
+        if len(group) == 1:
+            return self._field(scope, group[0])
+        start = min(field.offset for field in group)
+        size = max(field.offset + text.size_of(field.type) for field in group) - start
+        union = self._reserve()
+        members = []
+        for alternative in _alternatives(group):
+            if len(alternative) == 1 and alternative[0].offset == start:
+                members.append(self._field(union, alternative[0], start))
+                continue
+            inner = self._reserve()
+            fields = [self._field(inner, field, start) for field in alternative]
+            last = alternative[-1]
+            inner_size = last.offset + text.size_of(last.type) - start
+            self._composite(inner, "", inner_size, fields)
+            members.append(self._member(union, "", inner, inner_size, 0))
+        self._composite(union, "", size, members, tag="union")
+        return self._member(scope, "", union, size, start)
 
     def _big_endian(self, type_: ir.Type) -> str:
         """The uapi's ``__be16`` and so on: a typedef, whose name alone tells the byte order."""
@@ -172,7 +196,7 @@ class DebugInfo:
                 self._member(
                     node,
                     field.name,
-                    self.type(ir.IntType(field.size * 8, signed=False)),
+                    self.type(_stored(field)),
                     field.size,
                     field.offset,
                 )
@@ -245,6 +269,39 @@ class DebugInfo:
             f" unit: {self._unit}, retainedNodes: {arguments})",
         )
         return FunctionInfo(self, function, node, file, arguments)
+
+
+def _groups(struct: ir.StructType) -> list[list[ir.Field]]:
+    """The fields in order, those that share bytes together."""
+    groups: list[list[ir.Field]] = []
+    end = 0
+    for field in sorted(struct.fields, key=lambda field: field.offset):
+        if field.offset < end:
+            groups[-1].append(field)
+        else:
+            groups.append([field])
+        end = max(end, field.offset + text.size_of(field.type))
+    return groups
+
+
+def _alternatives(group: Sequence[ir.Field]) -> list[list[ir.Field]]:
+    """Members of a union: each takes the fields that follow one another without sharing bytes."""
+    taken: list[list[ir.Field]] = []
+    for field in group:
+        for alternative in taken:
+            last = alternative[-1]
+            if last.offset + text.size_of(last.type) <= field.offset:
+                alternative.append(field)
+                break
+        else:
+            taken.append([field])
+    return taken
+
+
+def _stored(field: ContextField) -> ir.Type:
+    """A context field's type; pointers are integers of their width, as user space sees them."""
+    element = ir.IntType(element_bytes(field) * 8, signed=False)
+    return ir.ArrayType(element, count_of(field)) if count_of(field) else element
 
 
 class FunctionInfo:

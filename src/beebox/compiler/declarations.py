@@ -28,7 +28,17 @@ from beebox.compiler.symbols import (
     Symbol,
     TypeName,
 )
-from beebox.compiler.types import BIG_ENDIAN, BOOL, U32, fits, layout, name_of, size_of
+from beebox.compiler.types import (
+    BIG_ENDIAN,
+    BOOL,
+    I32,
+    U32,
+    align_of,
+    fits,
+    layout,
+    name_of,
+    size_of,
+)
 from beebox.tables.limits import MAX_KEY_AND_VALUE_BYTES
 from beebox.tables.map_types import MapType
 
@@ -69,7 +79,7 @@ def _is_docstring(node: ast.stmt) -> bool:
 
 def _struct(node: ast.ClassDef, scope: Scope) -> StructName:
     source = scope.source
-    fields: list[tuple[str, Type, bool]] = []
+    fields: list[tuple[str, Type, bool, str | None]] = []
     defaults: dict[str, Number] = {}
     for item in node.body:
         if _is_docstring(item) or isinstance(item, ast.Pass):
@@ -79,13 +89,16 @@ def _struct(node: ast.ClassDef, scope: Scope) -> StructName:
                 item, "a struct holds only fields", "write `name: u32`; functions stand outside"
             )
         name = item.target.id
-        type_ = annotation(item.annotation, scope)
-        if any(name == field for field, _, _ in fields):
+        written, covered = _over(item.annotation, scope)
+        type_ = annotation(written, scope)
+        if any(name == field for field, *_ in fields):
             raise source.error(item, f"the field '{name}' is there twice")
+        if covered is not None and not any(covered == field for field, *_ in fields):
+            raise source.error(item.annotation, f"there is no field '{covered}' before this one")
         if type_ in BIG_ENDIAN.values() and isinstance(type_, StructType):
-            fields.append((name, type_.fields[0].type, True))
+            fields.append((name, type_.fields[0].type, True, covered))
         elif isinstance(type_, IntType | BoolType | ArrayType | StructType):
-            fields.append((name, type_, False))
+            fields.append((name, type_, False, covered))
         else:
             raise source.error(item.annotation, f"a field cannot be {name_of(type_)}")
         stored = fields[-1][1]
@@ -98,7 +111,28 @@ def _struct(node: ast.ClassDef, scope: Scope) -> StructName:
         raise source.error(node, f"struct {node.name} has no fields")
     if len(fields) > MAX_FIELDS:
         raise source.error(node, f"struct {node.name} has more than {MAX_FIELDS} fields")
-    return StructName(layout(node.name, fields), defaults)
+    made = layout(node.name, fields)
+    for field in made.fields:
+        if field.offset % align_of(field.type):
+            problem = f"the field '{field.name}' would not be aligned where it lies over another"
+            raise source.error(node, problem)
+    return StructName(made, defaults)
+
+
+def _over(node: ast.expr, scope: Scope) -> tuple[ast.expr, str | None]:
+    """``Annotated[T, over("field")]`` as T and the field; any other annotation as it is."""
+    match node:
+        case ast.Subscript(
+            value=named,
+            slice=ast.Tuple(
+                elts=[written, ast.Call(func=func, args=[ast.Constant(value=str() as covered)])]
+            ),
+        ):
+            if keyword_of(named, scope) == "Annotated" and keyword_of(func, scope) == "over":
+                return written, covered
+        case _:
+            pass
+    return node, None
 
 
 def _enum(node: ast.ClassDef, scope: Scope) -> EnumName:
@@ -110,11 +144,14 @@ def _enum(node: ast.ClassDef, scope: Scope) -> EnumName:
                     members[name] = max(members.values(), default=0) + 1
                 else:
                     members[name] = integer(value, scope).value
-                if not fits(members[name], U32):
-                    raise scope.source.error(value, "an enum's member is a u32")
+                if not (fits(members[name], U32) or fits(members[name], I32)):
+                    raise scope.source.error(value, "an enum's member has 32 bits")
             case _ if not _is_docstring(item) and not isinstance(item, ast.Pass):
                 raise scope.source.error(item, "an enum holds only `NAME = number`")
-    return EnumName(node.name, members)
+    enum = EnumName(node.name, members)
+    if not all(fits(member, enum.type) for member in members.values()):
+        raise scope.source.error(node, "negative members leave 31 bits for the others")
+    return enum
 
 
 def declare_value(name: str, node: ast.expr, scope: Scope) -> Symbol | None:

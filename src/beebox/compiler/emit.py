@@ -21,6 +21,10 @@ CONTEXT_PARAMETER: Final = "%ctx"
 class StatementTarget(Target, Protocol):
     """What the walk over statements leaves to a lowering."""
 
+    def write_context(self, expressions: Expressions, stmt: ir.WriteContext) -> None:
+        """``ctx.field = value``."""
+        ...
+
     def update(self, expressions: Expressions, stmt: ir.MapUpdate) -> None:
         """``map[key] = value``."""
         ...
@@ -119,6 +123,8 @@ class _Statements:
         match stmt:
             case ir.Assign():
                 self._assign(stmt)
+            case ir.WriteContext():
+                self._target.write_context(expressions, stmt)
             case ir.AtomicAdd():
                 self._atomic_add(stmt)
             case ir.MapUpdate():

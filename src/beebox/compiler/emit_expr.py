@@ -294,6 +294,8 @@ class Expressions:
                 return self._call(expr)
             case ir.StructValue():
                 raise InternalError("a struct value outside a place, key or value")
+            case ir.Temporary():
+                raise InternalError("a temporary outside a helper's arguments")
             case (
                 ir.ReadContext()
                 | ir.PacketLength()

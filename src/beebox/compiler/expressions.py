@@ -7,6 +7,7 @@ import ast
 from beebox.compiler.calls import call
 from beebox.compiler.constants import enum_member
 from beebox.compiler.context import FunctionContext, Literal, Nothing, Operand
+from beebox.compiler.context_access import context_of, read_element, read_field
 from beebox.compiler.diagnostics import words
 from beebox.compiler.flow import Null, State, join, narrowed
 from beebox.compiler.ir import (
@@ -14,7 +15,6 @@ from beebox.compiler.ir import (
     Compare,
     CompareOp,
     Const,
-    ContextType,
     Expr,
     IntType,
     IsNone,
@@ -23,9 +23,7 @@ from beebox.compiler.ir import (
     MapLookup,
     Not,
     OptionalType,
-    PacketLength,
     PointerType,
-    ReadContext,
     RefType,
     Select,
     Space,
@@ -43,8 +41,7 @@ from beebox.compiler.operators import (
 from beebox.compiler.places import name, name_or_optional, place, raw_name, read, unchecked
 from beebox.compiler.refusals import refusal
 from beebox.compiler.symbols import EnumName, GlobalName, MapName, Number, Text
-from beebox.compiler.types import BOOL, U32, name_of
-from beebox.tables.contexts import XDP_MD, FieldKind
+from beebox.compiler.types import BOOL, name_of
 
 
 def operand(f: FunctionContext, node: ast.expr) -> Operand:
@@ -66,6 +63,10 @@ def operand(f: FunctionContext, node: ast.expr) -> Operand:
             return _attribute(f, node)
         case ast.Subscript():
             declared = f.map_of(node.value)
+            inside = node.value.value if isinstance(node.value, ast.Attribute) else None
+            context = context_of(f, inside) if inside is not None else None
+            if context is not None:
+                return read_element(f, node, context)
             return read(place(f, node)) if declared is None else lookup(f, node, declared)
         case ast.BinOp():
             return binary(f, node, f.operand(node.left), f.operand(node.right))
@@ -116,25 +117,10 @@ def _attribute(f: FunctionContext, node: ast.Attribute) -> Operand:
         if isinstance(symbol, GlobalName) and node.attr != "value":
             hint = f"its value: {node.value.id}.value"
             raise f.error(node, f"'{node.value.id}' is a global", hint)
-        if isinstance(f.type_of(node.value.id), ContextType) and symbol is None:
-            return _context_field(f, node)
+        context = context_of(f, node.value)
+        if context is not None and symbol is None:
+            return read_field(f, node, context)
     return read(place(f, node))
-
-
-def _context_field(f: FunctionContext, node: ast.Attribute) -> Expr:
-    """``ctx.ingress_ifindex`` and friends; the packet's pointers have their own spelling."""
-    if node.attr == "length":
-        return PacketLength(U32, f.span(node))
-    known = {field.name: field for field in XDP_MD.fields}
-    field = known.get(node.attr)
-    if field is None:
-        scalars = [name for name, row in known.items() if row.kind is FieldKind.SCALAR]
-        listed = ", ".join([*scalars, "length", "packet(T, offset)"])
-        raise f.error(node, f"the context has no '{node.attr}'", f"it has: {listed}")
-    if field.kind is not FieldKind.SCALAR:
-        hint = "ctx.packet(T, offset) gives checked access, ctx.length the packet's bytes"
-        raise f.error(node, f"'{node.attr}' is a raw packet pointer", hint)
-    return ReadContext(field.name, IntType(field.size * 8, signed=False), f.span(node))
 
 
 def lookup(f: FunctionContext, node: ast.Subscript, declared: MapDecl) -> Expr:

@@ -37,22 +37,22 @@ def _analyze(source: Source, *, native: bool, constants: Mapping[str, int]) -> M
     try:
         resolver = Resolver(native=native, constants=constants)
         scope = resolver.read(source)
-        return _module(scope, resolver.sources)
+        return _module(scope, resolver)
     except RecursionError:
         span = Span(source.file, 1, 1, 2)
         raise source.error(span, "this source is nested too deeply") from None
 
 
-def _module(scope: Scope, sources: dict[str, str]) -> Module:
+def _module(scope: Scope, resolver: Resolver) -> Module:
     functions = Functions()
     own = [symbol for symbol in scope.names.values() if _is_own_function(symbol, scope)]
     programs = [symbol for symbol in own if symbol.node.decorator_list or scope.native]
     for symbol in programs:
-        functions.resolve(symbol.node, scope.source, symbol, ())
-    emitted = tuple(signature.function for signature in functions.done.values())
+        functions.resolve(symbol.node, scope.source, symbol, (), None)
+    emitted = functions.emitted
     for symbol in own:  # what no program calls is checked, and left out
-        if symbol.node.name not in functions.done:
-            functions.resolve(symbol.node, scope.source, symbol, ())
+        if not functions.knows(symbol.node.name):
+            functions.resolve(symbol.node, scope.source, symbol, (), None)
     if not any(function.section for function in emitted) and not scope.native:
         raise scope.source.error(
             Span(scope.source.file, 1, 1, 2),
@@ -85,7 +85,7 @@ def _module(scope: Scope, sources: dict[str, str]) -> Module:
         tuple(variables.values()),
         tuple(structs.values()),
         license_,
-        sources,
+        resolver.sources,
     )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Final
 
 from beebox.compiler.annotations import annotation
 from beebox.compiler.calls import MAX_ARGUMENTS
-from beebox.compiler.constants import evaluate
+from beebox.compiler.constants import evaluate, integer
 from beebox.compiler.context import FunctionContext, Signature, Used
+from beebox.compiler.contexts import CONTEXT_CLASSES, DECORATORS, FRAGS, class_of, described
 from beebox.compiler.declarations import keyword_of
 from beebox.compiler.diagnostics import Located, Source
 from beebox.compiler.expressions import operand
@@ -31,9 +33,9 @@ from beebox.compiler.ir import (
 )
 from beebox.compiler.statements import block
 from beebox.compiler.symbols import FunctionName, Scope, Text
-from beebox.compiler.types import BIG_ENDIAN, U32, name_of, size_of
+from beebox.compiler.types import BIG_ENDIAN, name_of, size_of
 from beebox.tables.limits import MAX_CALL_FRAMES, MAX_STACK_BYTES
-from beebox.tables.sections import section_row
+from beebox.tables.sections import SectionRow, section_row
 
 MAX_FUNCTIONS: Final = 256
 
@@ -43,55 +45,78 @@ class Functions:
 
     def __init__(self) -> None:
         self.used = Used()
-        self.done: dict[str, Signature] = {}
+        self._done: dict[tuple[object, ...], Signature] = {}
         self._names: dict[str, FunctionName] = {}
         self._active: list[str] = []
 
+    @property
+    def emitted(self) -> tuple[Function, ...]:
+        """The functions analysed so far, callees first, each form once."""
+        return tuple({s.function.name: s.function for s in self._done.values()}.values())
+
+    def knows(self, name: str) -> bool:
+        """Whether a function has been analysed."""
+        return name in self._names
+
     def resolve(
-        self, node: Located, source: Source, symbol: FunctionName, types: tuple[Type | None, ...]
+        self,
+        node: Located,
+        source: Source,
+        symbol: FunctionName,
+        types: tuple[Type | None, ...],
+        section: SectionRow | None,
     ) -> Signature:
-        """The signature for a call with arguments of these types (None: literals)."""
+        """The signature for a call with arguments of these types (None: literals).
+
+        A function has a form for each kind of storage that its references point to, and for each
+        program type whose rules make a difference in it.
+        """
         name = symbol.node.name
         if self._names.setdefault(name, symbol).node is not symbol.node:
             raise source.error(node, f"two functions are called '{name}'", "rename one")
         if name in self._active:
             chain = " -> ".join([*self._active[self._active.index(name) :], name])
             raise source.error(node, f"functions cannot recurse: {chain}", "write a loop")
-        if name in self.done:
-            signature = self.done[name]
-            self._check_spaces(node, source, signature, types)
-            return signature
-        if _program_section(symbol.node, symbol.scope) is not None and types:
+        params = _parameters(symbol.node, symbol.scope, types)
+        own = _program_section(symbol.node, symbol.scope)
+        if own is not None and types:
             raise source.error(node, f"'{name}' is a program", "call a plain function")
+        key = (name, tuple(param.type for param in params), section)
+        if key in self._done:
+            return self._done[key]
         if len(self._active) >= MAX_CALL_FRAMES and not symbol.scope.native:
             raise source.error(node, f"calls go at most {MAX_CALL_FRAMES} deep")
         self._active.append(name)
-        signature = self._analyze(symbol, types)
+        signature = self._analyze(symbol, params, own, section)
         self._active.pop()
-        self.done[name] = signature
-        return signature
+        self._done[key] = self._shared(signature)
+        return self._done[key]
 
-    def _check_spaces(
-        self, node: Located, source: Source, signature: Signature, types: tuple[Type | None, ...]
-    ) -> None:
-        for param, type_ in zip(signature.function.params, types, strict=False):
-            if not (isinstance(param.type, RefType) and isinstance(type_, RefType)):
-                continue
-            if param.type.target == type_.target and param.type.space is not type_.space:
-                raise source.error(
-                    node,
-                    f"'{param.name}' points to {_where(param.type.space)} in another call, "
-                    f"and to {_where(type_.space)} in this one",
-                    "write a second function, or copy the fields that it needs",
-                )
+    def _shared(self, signature: Signature) -> Signature:
+        """The same function under a name of its own, or the equal one that is there already."""
+        function = signature.function
+        forms = [other.function for other in self._done.values()]
+        forms = [other for other in forms if other.span == function.span]
+        for other in forms:
+            if replace(function, name=other.name) == other:
+                return replace(signature, function=other)
+        if not forms:
+            return signature
+        number = len({other.name for other in forms}) + 1
+        return replace(signature, function=replace(function, name=f"{function.name}__{number}"))
 
-    def _analyze(self, symbol: FunctionName, types: tuple[Type | None, ...]) -> Signature:
+    def _analyze(
+        self,
+        symbol: FunctionName,
+        params: tuple[Param, ...],
+        own: str | None,
+        section: SectionRow | None,
+    ) -> Signature:
         node, scope = symbol.node, symbol.scope
-        params = _parameters(node, scope, types)
         result = _result(node, scope)
-        section = _program_section(node, scope)
-        if section is not None:
-            _check_program(node, scope, params, result)
+        row = section_row(own) if own is not None else None
+        if row is not None:
+            _check_program(node, scope, params, result, row)
         names = {param.name for param in params} | {
             part.id
             for part in ast.walk(node)
@@ -106,6 +131,8 @@ class Functions:
             resolve=self.resolve,
             evaluate=operand,
             assigned_names=frozenset(names),
+            section=row or section,
+            is_program=row is not None,
             state={param.name: Fact() for param in params},
         )
         body = block(f, node.body)
@@ -117,28 +144,17 @@ class Functions:
             )
         if not scope.native:
             _check_stack(f, symbol)
-        row = section_row(section) if section is not None else None
         function = Function(
             node.name,
             params,
-            result,
+            f.result,
             tuple(f.locals.values()),
             body,
             scope.source.span(node),
             section=row,
-            section_name=section or "",
+            section_name=own or "",
         )
         return Signature(_marked(function, node, scope), f.changes_packet)
-
-
-def _where(space: Space) -> str:
-    return {
-        Space.CONTEXT: "the context",
-        Space.PACKET: "the packet",
-        Space.MAP_VALUE: "a map's value",
-        Space.LOCAL: "the stack",
-        Space.GLOBAL: "a global",
-    }[space]
 
 
 def _program_section(node: ast.FunctionDef, scope: Scope) -> str | None:
@@ -149,26 +165,46 @@ def _program_section(node: ast.FunctionDef, scope: Scope) -> str | None:
     for decorator in node.decorator_list:
         if section is not None:
             raise scope.source.error(decorator, "a program has one section")
-        if keyword_of(decorator, scope) == "xdp":
-            section = "xdp"
-            continue
-        match decorator:
-            case ast.Call(func=func, args=[argument], keywords=[]):
-                if keyword_of(func, scope) == "section":
-                    text = evaluate(argument, scope)
-                    if isinstance(text, Text) and isinstance(text.value, str):
-                        section = text.value
-            case _:
-                pass
+        section = _named_section(decorator, scope)
         if section is None:
             raise scope.source.error(
-                decorator, "this decorator has no meaning in BPF", 'write @xdp or @section("...")'
+                decorator,
+                "this decorator has no meaning in BPF",
+                'write @xdp, @tc, ... or @section("...")',
             )
-        if section_row(section) is None:
+        row = section_row(section)
+        if row is None:
+            close = get_close_matches(section, DECORATORS.values(), n=1)
             raise scope.source.error(
-                decorator, f"no program type claims the section '{section[:64]}'", 'use "xdp"'
+                decorator,
+                f"no program type claims the section '{section[:64]}'",
+                f'did you mean "{close[0]}"?' if close else 'use "xdp", "tc", ...',
+            )
+        context = row.program_type.value.context
+        if context is None or context.name not in CONTEXT_CLASSES.values():
+            raise scope.source.error(
+                decorator, f"the language has no {row.program_type.value.name} programs yet"
             )
     return section
+
+
+def _named_section(decorator: ast.expr, scope: Scope) -> str | None:
+    """The SEC() name that a decorator stands for."""
+    word = keyword_of(decorator, scope)
+    if word is not None and word in DECORATORS:
+        return DECORATORS[word]
+    match decorator:
+        case ast.Call(func=func, args=[argument], keywords=[]):
+            if keyword_of(func, scope) == "section":
+                text = evaluate(argument, scope)
+                if isinstance(text, Text) and isinstance(text.value, str):
+                    return text.value
+        case ast.Call(func=func, args=[], keywords=[ast.keyword(arg="frags", value=value)]):
+            if keyword_of(func, scope) == "xdp":
+                return FRAGS if integer(value, scope).value else DECORATORS["xdp"]
+        case _:
+            pass
+    return None
 
 
 def _marked(function: Function, node: ast.FunctionDef, scope: Scope) -> Function:
@@ -230,15 +266,26 @@ def _result(node: ast.FunctionDef, scope: Scope) -> Type:
 
 
 def _check_program(
-    node: ast.FunctionDef, scope: Scope, params: tuple[Param, ...], result: Type
+    node: ast.FunctionDef,
+    scope: Scope,
+    params: tuple[Param, ...],
+    result: Type,
+    section: SectionRow,
 ) -> None:
-    if len(params) != 1 or not isinstance(params[0].type, ContextType):
+    row = section.program_type.value
+    assert row.context is not None
+    wanted = class_of(row.context.name)
+    types = [param.type for param in params]
+    if types != [ContextType(row.context.name)]:
         raise scope.source.error(
-            node, "an XDP program takes its context", f"def {node.name}(ctx: XdpContext)"
+            node,
+            f"{described(section)} takes its context, {wanted}",
+            f"def {node.name}(ctx: {wanted})",
         )
-    if result != U32:
+    if not (isinstance(result, IntType) and result.bits == 32):
+        verdict = row.verdicts.__name__ if row.verdicts is not None else "u32"
         raise scope.source.error(
-            node.returns or node, "an XDP program returns its verdict", "write -> XdpAction"
+            node.returns or node, f"{described(section)} returns its verdict", f"write -> {verdict}"
         )
 
 

@@ -7,7 +7,9 @@ import re
 from typing import Final
 
 from beebox.compiler.constants import evaluate
-from beebox.compiler.context import FunctionContext, Literal, Nothing
+from beebox.compiler.context import PACKETS, FunctionContext, Literal, Nothing
+from beebox.compiler.contexts import described
+from beebox.compiler.helper_names import PACKET_PROGRAMS
 from beebox.compiler.ir import (
     Bytes,
     CallHelper,
@@ -20,12 +22,16 @@ from beebox.compiler.ir import (
     OptionalType,
     RefType,
     Space,
+    StructType,
+    StructValue,
+    Temporary,
+    Type,
 )
 from beebox.compiler.operators import convert, number
 from beebox.compiler.places import unchecked
-from beebox.compiler.symbols import Text
-from beebox.compiler.types import POINTER, U8, U32, U64, VOID, size_of
-from beebox.tables.helpers import Arg, ArgKind, Helper
+from beebox.compiler.symbols import Text, TypeName
+from beebox.compiler.types import BIG_ENDIAN, POINTER, U8, U32, U64, VOID, name_of, size_of
+from beebox.tables.helpers import Arg, ArgKind, Helper, RetKind
 
 MAX_FORMAT_ARGUMENTS: Final = 3
 _CONVERSION: Final = re.compile(r"%[-+ #0]*\d*(?:ll|l|h|hh)?([a-zA-Z%])")
@@ -36,10 +42,10 @@ def call_helper(f: FunctionContext, node: ast.Call, helper: Helper) -> Expr:
     """A helper's call; afterwards packet references are void where the helper moves the packet."""
     if node.keywords:
         raise f.error(node, f"{helper.name}() takes its arguments by position")
-    result = IntType(helper.ret_bits, helper.ret_signed)
+    helper = _as_called(f, node, helper)
     if helper.variadic:
         args = _format(f, node, helper)
-        return CallHelper(helper, args, result, f.span(node))
+        return CallHelper(helper, args, _result(f, node, helper), f.span(node))
     spelled = [arg for arg in helper.args if arg.kind not in _SIZES]
     if len(node.args) != len(spelled):
         names = ", ".join(arg.name.rstrip("_") for arg in spelled)
@@ -50,13 +56,44 @@ def call_helper(f: FunctionContext, node: ast.Call, helper: Helper) -> Expr:
         if arg.kind in _SIZES:
             values.append(_size_before(f, node, helper, values[-1]))
         else:
-            values.append(_argument(f, next(given), arg))
+            values.append(_argument(f, next(given), arg, helper, node))
+    return made_call(f, node, helper, tuple(values))
+
+
+def made_call(
+    f: FunctionContext, node: ast.Call, helper: Helper, args: tuple[Expr, ...]
+) -> CallHelper:
+    """A call with typed arguments, and what it does to the packet's references."""
     if helper.changes_packet:
         f.void_packets(f"{helper.name}() on line {node.lineno}")
-    return CallHelper(helper, tuple(values), result, f.span(node))
+    return CallHelper(helper, args, _result(f, node, helper), f.span(node))
 
 
-def _argument(f: FunctionContext, node: ast.expr, arg: Arg) -> Expr:
+def _as_called(f: FunctionContext, node: ast.Call, helper: Helper) -> Helper:
+    """The helper as this program sees it, if it may call it."""
+    section = f.section
+    if section is None:
+        return helper
+    if helper.allowed(section.program_type, section.attach_type):
+        return helper.called_by(section.program_type)
+    callers = sorted(row.value.name for row in helper.program_types & PACKET_PROGRAMS)
+    problem = f"{described(section)} may not call {helper.name}()"
+    raise f.error(node, problem, f"programs that may: {', '.join(callers)}")
+
+
+def _result(f: FunctionContext, node: ast.Call, helper: Helper) -> Type:
+    match helper.ret:
+        case RetKind.VOID:
+            return VOID
+        case RetKind.MAP_VALUE_OR_NULL:
+            declared = f.map_of(node.args[0])
+            assert declared is not None
+            return OptionalType(RefType(declared.value, Space.MAP_VALUE))
+        case _:
+            return IntType(helper.ret_bits, helper.ret_signed)
+
+
+def _argument(f: FunctionContext, node: ast.expr, arg: Arg, helper: Helper, call: ast.Call) -> Expr:
     match arg.kind:
         case ArgKind.CTX:
             value = f.operand(node)
@@ -64,30 +101,75 @@ def _argument(f: FunctionContext, node: ast.expr, arg: Arg) -> Expr:
                 return value
             raise f.error(node, "the context is wanted here", "pass ctx")
         case ArgKind.CONST_MAP_PTR:
-            declared = f.map_of(node)
-            if declared is None:
-                raise f.error(node, "a map is wanted here")
-            return MapHandle(declared.name, VOID, f.span(node))
-        case ArgKind.MEM | ArgKind.MAP_KEY | ArgKind.MAP_VALUE:
-            return _memory(f, node, arg)
+            return _map(f, node, helper)
+        case ArgKind.MAP_KEY:
+            declared = f.map_of(call.args[0])
+            assert declared is not None
+            return in_memory(convert(f, f.operand(node), declared.key, "this key"))
+        case ArgKind.MEM:
+            return _memory(f, node, arg, helper)
         case ArgKind.ANYTHING:
             return convert(f, number(f, f.operand(node)), IntType(arg.bits, arg.signed))
-        case ArgKind.CONST_SIZE | ArgKind.CONST_SIZE_OR_ZERO:
-            raise f.error(node, "sizes come with their memory")
         case _:
             raise f.error(node, f"the language has no {arg.kind.name} arguments")
 
 
-def _memory(f: FunctionContext, node: ast.expr, arg: Arg) -> Expr:
-    value = f.operand(node)
+def _map(f: FunctionContext, node: ast.expr, helper: Helper) -> Expr:
+    declared = f.map_of(node)
+    if declared is None:
+        raise f.error(node, "a map is wanted here")
+    if helper.map_types and declared.map_type not in helper.map_types:
+        kinds = ", ".join(sorted(row.value.name for row in helper.map_types))
+        problem = f"{helper.name}() takes no {declared.map_type.value.name} map"
+        raise f.error(node, problem, f"maps that it takes: {kinds}")
+    return MapHandle(declared.name, VOID, f.span(node))
+
+
+def in_memory(value: Expr) -> Expr:
+    """A value as an argument that points to it: a temporary for the time of the call."""
+    return Temporary(value, RefType(value.type, Space.LOCAL), value.span)
+
+
+def _memory(f: FunctionContext, node: ast.expr, arg: Arg, helper: Helper) -> Expr:
+    value = _big_endian(f, node) or f.operand(node)
     if isinstance(value, Nothing) and arg.nullable:
         return NoneConst(OptionalType(RefType(U8, Space.LOCAL)), value.span)
-    if not isinstance(value, Literal | Nothing):
-        if isinstance(value.type, RefType):
-            return value
-        if isinstance(value.type, OptionalType):
-            raise unchecked(f, node)
-    raise f.error(node, "a struct or an array is wanted here")
+    if isinstance(value, Literal | Nothing):
+        hint = "give it a width: u32(...), or be32(...) for network byte order"
+        raise f.error(node, "memory is wanted here", hint if isinstance(value, Literal) else None)
+    if isinstance(value.type, OptionalType):
+        raise unchecked(f, node)
+    if isinstance(value.type, IntType) or isinstance(value, StructValue):
+        if arg.writes:
+            raise f.error(node, f"{helper.name}() writes here", "pass a struct or array variable")
+        value = in_memory(value)
+    if not isinstance(value.type, RefType):
+        raise f.error(node, "a struct or an array is wanted here")
+    if value.type.space in PACKETS:
+        if arg.writes and value.type.space is Space.READ_ONLY_PACKET:
+            raise f.error(node, f"{described(f.section)} may not write to the packet")
+        if not helper.packet_access:
+            problem = f"{helper.name}() does not take bytes of the packet"
+            raise f.error(node, problem, "copy them to a variable first")
+    if size_of(value.type.target) < arg.fixed_size:
+        problem = f"{helper.name}() takes {arg.fixed_size} bytes here"
+        raise f.error(node, f"{problem}, and {name_of(value.type)} has fewer")
+    return value
+
+
+def _big_endian(f: FunctionContext, node: ast.expr) -> StructValue | None:
+    """``be32(x)``: an integer in memory in network byte order; only helpers take it."""
+    match node:
+        case ast.Call(func=ast.Name(id=called), args=[argument], keywords=[]):
+            symbol = f.symbol(called)
+            if isinstance(symbol, TypeName) and symbol.type in BIG_ENDIAN.values():
+                assert isinstance(symbol.type, StructType)
+                field = symbol.type.fields[0]
+                value = convert(f, number(f, f.operand(argument)), field.type)
+                return StructValue(((field, value),), symbol.type, f.span(node))
+        case _:
+            pass
+    return None
 
 
 def _size_before(f: FunctionContext, node: ast.Call, helper: Helper, memory: Expr) -> Expr:

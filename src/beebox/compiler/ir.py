@@ -82,6 +82,8 @@ class Space(Enum):
 
     CONTEXT = auto()
     PACKET = auto()
+    READ_ONLY_PACKET = auto()  # of program types that may not write to it
+    FLOW_KEYS = auto()
     MAP_VALUE = auto()
     LOCAL = auto()
     GLOBAL = auto()
@@ -209,11 +211,15 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class ReadContext:
-    """A scalar field of the context, by its row in ``tables.contexts``."""
+    """A field of the context, or an ``element`` of an array field, as it is stored.
+
+    ``type`` is an integer of what is stored, or the reference that a pointer field holds.
+    """
 
     field: str
     type: Type
     span: Span
+    element: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,18 +403,29 @@ class MapLookup:
 class PacketAccess:
     """``ctx.packet(T, offset)``.
 
-    A reference to a T at ``offset`` (u64), or None when it would end past the packet.
+    A reference to a T at ``offset`` (u64), or None when it would end past the packet. With
+    ``meta``, ``ctx.meta(T)``: from data_meta, and None when it would end past the packet's start.
     """
 
     offset: Expr
     type: Type
     span: Span
+    meta: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ContextArg:
     """The context itself, as an argument of a helper or function."""
 
+    type: Type
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Temporary:
+    """A pointer to a copy of ``value`` that lives as long as the helper call it is given to."""
+
+    value: Expr
     type: Type
     span: Span
 
@@ -454,6 +471,7 @@ Expr: TypeAlias = (
     | MapLookup
     | PacketAccess
     | ContextArg
+    | Temporary
     | Bytes
     | Intrinsic
 )
@@ -465,6 +483,16 @@ Expr: TypeAlias = (
 @dataclass(frozen=True, slots=True)
 class Assign:
     place: Place
+    value: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class WriteContext:
+    """A store to a field of the context; ``value`` has the stored integer's type."""
+
+    field: str
+    element: int
     value: Expr
     span: Span
 
@@ -551,6 +579,7 @@ class Return:
 
 Stmt: TypeAlias = (
     Assign
+    | WriteContext
     | AtomicAdd
     | MapUpdate
     | MapDelete

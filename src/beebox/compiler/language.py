@@ -10,10 +10,26 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast, dataclass_transform
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    TypeAlias,
+    TypeVar,
+    cast,
+    dataclass_transform,
+    overload,
+)
 
-from beebox.compiler.views import ArrayView, coerce, lay_out, size_in_memory, view
-from beebox.tables.program_types import XdpAction
+from beebox.compiler.packets import SkbContext, XdpContext
+from beebox.compiler.views import ArrayView, coerce, lay_out, size_in_memory
+from beebox.tables.program_types import (
+    CgroupSkbVerdict,
+    FlowDissectorVerdict,
+    LwtVerdict,
+    TcAction,
+    XdpAction,
+)
 
 if TYPE_CHECKING:
     u8: TypeAlias = int
@@ -44,11 +60,16 @@ else:
 
 __all__ = [
     "Array",
+    "CgroupSkbVerdict",
     "Constant",
+    "FlowDissectorVerdict",
     "Global",
     "Hash",
+    "LwtVerdict",
     "PerCpuArray",
     "PerCpuHash",
+    "SkbContext",
+    "TcAction",
     "XdpAction",
     "XdpContext",
     "array",
@@ -56,19 +77,37 @@ __all__ = [
     "be16",
     "be32",
     "be64",
+    "bswap64",
+    "cgroup_skb_egress",
+    "cgroup_skb_ingress",
+    "flow_dissector",
+    "htonl",
+    "htons",
     "i8",
     "i16",
     "i32",
     "i64",
     "ipv4",
+    "lwt_in",
+    "lwt_out",
+    "lwt_seg6local",
+    "lwt_xmit",
+    "ntohl",
+    "ntohs",
+    "over",
     "section",
     "sizeof",
+    "socket_filter",
     "struct",
+    "tc",
+    "tcx_egress",
+    "tcx_ingress",
     "u8",
     "u16",
     "u32",
     "u64",
     "xdp",
+    "zeroed",
 ]
 
 T = TypeVar("T")
@@ -78,8 +117,68 @@ V = TypeVar("V")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def xdp(function: F) -> F:
-    """Mark an XDP program: ``SEC("xdp")``."""
+@overload
+def xdp(function: F) -> F: ...
+@overload
+def xdp(*, frags: bool) -> Callable[[F], F]: ...
+def xdp(function: F | None = None, *, frags: bool = False) -> F | Callable[[F], F]:
+    """Mark an XDP program: ``SEC("xdp")``; ``@xdp(frags=True)`` is ``SEC("xdp.frags")``."""
+    assert function is None or not frags
+    return (lambda marked: marked) if function is None else function
+
+
+def tc(function: F) -> F:
+    """Mark a tc program: ``SEC("tc")``."""
+    return function
+
+
+def tcx_ingress(function: F) -> F:
+    """Mark a tc program for packets that come in through tcx links: ``SEC("tcx/ingress")``."""
+    return function
+
+
+def tcx_egress(function: F) -> F:
+    """Mark a tc program for packets that leave, through tcx links: ``SEC("tcx/egress")``."""
+    return function
+
+
+def socket_filter(function: F) -> F:
+    """Mark a socket filter; it returns how many bytes to keep, 0 drops: ``SEC("socket")``."""
+    return function
+
+
+def cgroup_skb_ingress(function: F) -> F:
+    """Mark a filter of what a control group's sockets receive: ``SEC("cgroup_skb/ingress")``."""
+    return function
+
+
+def cgroup_skb_egress(function: F) -> F:
+    """Mark a filter of what a control group's sockets send: ``SEC("cgroup_skb/egress")``."""
+    return function
+
+
+def lwt_in(function: F) -> F:
+    """Mark a lightweight tunnel program for packets that a route receives: ``SEC("lwt_in")``."""
+    return function
+
+
+def lwt_out(function: F) -> F:
+    """Mark a lightweight tunnel program for packets that a route sends: ``SEC("lwt_out")``."""
+    return function
+
+
+def lwt_xmit(function: F) -> F:
+    """Mark a lightweight tunnel program that may add headers: ``SEC("lwt_xmit")``."""
+    return function
+
+
+def lwt_seg6local(function: F) -> F:
+    """Mark a program that acts for an IPv6 segment: ``SEC("lwt_seg6local")``."""
+    return function
+
+
+def flow_dissector(function: F) -> F:
+    """Mark a flow dissector; it fills ``ctx.flow_keys``: ``SEC("flow_dissector")``."""
     return function
 
 
@@ -96,6 +195,43 @@ def struct(cls: type[T]) -> type[T]:
     ``be16``, ``be32`` and ``be64`` fields hold network byte order and read as plain integers.
     """
     return cast("type[T]", lay_out(cls))
+
+
+class over:
+    """``Annotated[T, over("name")]``: a field that lies over another, as in a C union."""
+
+    def __init__(self, field: str) -> None:
+        self.field = field
+
+
+def htons(value: u16) -> u16:
+    """A u16 with its bytes reversed: as helpers take it that want network byte order."""
+    return u16(int.from_bytes(int(value).to_bytes(2, "big"), "little"))
+
+
+def ntohs(value: u16) -> u16:
+    """A u16 with its bytes reversed: what came in network byte order, in the host's."""
+    return htons(value)
+
+
+def htonl(value: u32) -> u32:
+    """A u32 with its bytes reversed, as :func:`htons`."""
+    return u32(int.from_bytes(int(value).to_bytes(4, "big"), "little"))
+
+
+def ntohl(value: u32) -> u32:
+    """A u32 with its bytes reversed, as :func:`ntohs`."""
+    return htonl(value)
+
+
+def bswap64(value: u64) -> u64:
+    """A u64 with its bytes reversed."""
+    return u64(int.from_bytes(int(value).to_bytes(8, "big"), "little"))
+
+
+def zeroed(type_: type[T]) -> T:
+    """A struct or an array that is all zeros."""
+    return cast("T", coerce(type_, None))
 
 
 def sizeof(type_: type) -> int:
@@ -239,24 +375,3 @@ else:
         On a map it adds to the element if there is one, and does nothing otherwise.
         """
         return _Counted(target) if isinstance(target, _Elements) else target
-
-
-class XdpContext:
-    """What an XDP program is called with. In CPython: ``XdpContext(packet_bytes)``."""
-
-    def __init__(self, data: bytes, *, ingress_ifindex: int = 1, rx_queue_index: int = 0) -> None:
-        self.data = bytearray(data)
-        self.ingress_ifindex = u32(ingress_ifindex)
-        self.rx_queue_index = u32(rx_queue_index)
-        self.egress_ifindex = u32(0)
-
-    @property
-    def length(self) -> u32:
-        """Bytes from the packet's first to its last."""
-        return u32(len(self.data))
-
-    def packet(self, type_: type[T], offset: int = 0) -> T | None:
-        """The packet's bytes at ``offset`` as a T, or None where the packet ends before."""
-        if offset + size_in_memory(type_) > len(self.data):
-            return None
-        return cast("T", view(type_, self.data, offset))

@@ -98,6 +98,9 @@ class _Native:
     def global_address(self, name: str) -> Address:
         raise InternalError(f"the global {name} in the native dialect")
 
+    def write_context(self, expressions: Expressions, stmt: ir.WriteContext) -> None:  # noqa: ARG002 -- the protocol's shape
+        raise InternalError(f"a store to the context's {stmt.field} in the native dialect")
+
     def update(self, expressions: Expressions, stmt: ir.MapUpdate) -> None:  # noqa: ARG002 -- the protocol's shape
         raise InternalError(f"an update of the map {stmt.map_name} in the native dialect")
 

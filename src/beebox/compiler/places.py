@@ -125,6 +125,8 @@ def place(f: FunctionContext, node: ast.expr) -> Place:
             if isinstance(symbol, GlobalName):
                 return GlobalPlace(symbol.decl.name, symbol.decl.type, f.span(node))
             return _field(f, node)
+        case ast.Attribute(value=ast.Name(id=owner)) if isinstance(f.type_of(owner), ContextType):
+            return _pointed(f, node, f.operand(node))
         case ast.Attribute():
             return _field(f, node)
         case ast.Subscript() if f.map_of(node.value) is None:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from beebox.compiler.constants import evaluate
+from beebox.compiler.contexts import CONTEXT_CLASSES, DECORATORS, VERDICTS
 from beebox.compiler.declarations import declare_class, declare_value, keyword_of
 from beebox.compiler.diagnostics import Source, words
+from beebox.compiler.helper_names import SPELLED
 from beebox.compiler.intrinsics import INTRINSICS
 from beebox.compiler.ir import ContextType
 from beebox.compiler.symbols import (
@@ -25,33 +28,30 @@ from beebox.compiler.symbols import (
     Keyword,
     Number,
     Scope,
+    StructName,
     Symbol,
     TypeName,
 )
 from beebox.compiler.syntax import parse
 from beebox.compiler.types import BIG_ENDIAN, BOOL, INTEGERS, POINTER
-from beebox.tables.helpers import HELPER_BY_NAME
-from beebox.tables.program_types import XdpAction
 
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 _WORDS: Final = (
-    "Array Constant Global Hash PerCpuArray PerCpuHash array atomic ipv4 section sizeof struct xdp"
+    "Array Constant Global Hash PerCpuArray PerCpuHash array atomic ipv4 over section sizeof struct"
+    " zeroed htons ntohs htonl ntohl bswap64"
 )
-MAP_SYNTAX: Final = frozenset({"map_lookup_elem", "map_update_elem", "map_delete_elem"})
-"""Helpers that the language spells as subscripts."""
-HELPER_WORDS: Final = (
-    "csum_diff get_prandom_u32 get_smp_processor_id ktime_get_ns trace_printk xdp_adjust_head "
-    "xdp_adjust_meta xdp_adjust_tail"
-)
-"""Helpers with a signature in ``compiler.stubs``; the language has no others yet."""
+_STRUCTS: Final = "structs.py"
 
 LANGUAGE: Final[Mapping[str, Symbol]] = {
-    **{word: Keyword(word) for word in _WORDS.split()},
+    **{word: Keyword(word) for word in (*_WORDS.split(), *DECORATORS)},
     **{name: TypeName(type_) for name, type_ in INTEGERS.items()},
     **{name: TypeName(type_) for name, type_ in BIG_ENDIAN.items()},
-    **{name: HelperName(HELPER_BY_NAME[name]) for name in HELPER_WORDS.split()},
-    "XdpAction": EnumName("XdpAction", {action.name: action.value for action in XdpAction}),
-    "XdpContext": TypeName(ContextType("xdp_md")),
+    **{row.name: HelperName(row) for row in SPELLED.values()},
+    **{
+        verdict.__name__: EnumName(verdict.__name__, {row.name: row.value for row in verdict})
+        for verdict in VERDICTS
+    },
+    **{name: TypeName(ContextType(struct)) for name, struct in CONTEXT_CLASSES.items()},
 }
 DIALECT: Final[Mapping[str, Symbol]] = {
     **{word: Keyword(word) for word in ("constant", "export", "inline", "cold")},
@@ -61,7 +61,7 @@ DIALECT: Final[Mapping[str, Symbol]] = {
 }
 _STANDARD: Final[Mapping[str, tuple[str, ...]]] = {
     "__future__": ("annotations",),
-    "typing": ("Final", "Literal", "TYPE_CHECKING"),
+    "typing": ("Annotated", "Final", "Literal", "TYPE_CHECKING"),
     "enum": ("IntEnum", "auto"),
 }
 _BUILTINS: Final[Mapping[str, Symbol]] = {
@@ -168,6 +168,8 @@ class Resolver:
         if module in {"beebox", "beebox.compiler.language"} and not self._native:
             if name in LANGUAGE:
                 return LANGUAGE[name]
+            if name in kernel_structs():
+                return kernel_structs()[name]
             raise source.error(node, f"beebox has no '{name}' for programs", _closest(name))
         if module == "beebox.compiler.dialect" and self._native:
             if name in DIALECT:
@@ -200,6 +202,14 @@ class Resolver:
         self._scopes[module] = None
         self._scopes[module] = read = self.read(Source(module.replace(".", "/") + ".py", text))
         return read
+
+
+@cache
+def kernel_structs() -> Mapping[str, StructName]:
+    """The structs of the kernel's interface by name, from ``compiler.structs``."""
+    text = Path(__file__).with_name(_STRUCTS).read_text(encoding="utf-8")
+    scope = Resolver(native=False, constants={}).read(Source(f"beebox/compiler/{_STRUCTS}", text))
+    return {name: row for name, row in scope.names.items() if isinstance(row, StructName)}
 
 
 def _for_python_only(test: ast.expr, scope: Scope) -> bool:

@@ -7,6 +7,9 @@ import ast
 from beebox.compiler.annotations import annotation
 from beebox.compiler.calls import returns_nothing
 from beebox.compiler.context import FunctionContext, Literal, Loop, Nothing, Operand
+from beebox.compiler.context_access import context_of
+from beebox.compiler.context_access import write as write_context
+from beebox.compiler.contexts import described
 from beebox.compiler.diagnostics import words
 from beebox.compiler.expressions import condition, lookup, map_key, repeatable
 from beebox.compiler.flow import Fact, Null, State, assigned, join
@@ -119,8 +122,10 @@ def _assign(f: FunctionContext, node: ast.stmt, target: ast.expr, value: ast.exp
             stored = convert(f, f.operand(value), declared.value, "this value")
             f.out.append(MapUpdate(declared.name, key, stored, 0, f.span(node)))
         case ast.Attribute() | ast.Subscript():
-            if _is_context(f, target):
-                raise f.error(target, "the context is read-only")
+            context = _context_behind(f, target)
+            if context is not None:
+                write_context(f, node, target, value, context)
+                return
             where = converting(_writable(f, target))
             stored = convert(f, f.operand(value), where.type, words(target))
             f.out.append(Assign(where, stored, f.span(node)))
@@ -130,9 +135,11 @@ def _assign(f: FunctionContext, node: ast.stmt, target: ast.expr, value: ast.exp
             raise f.error(target, "this cannot be assigned to")
 
 
-def _is_context(f: FunctionContext, target: ast.expr) -> bool:
-    owner = target.value if isinstance(target, ast.Attribute) else None
-    return isinstance(owner, ast.Name) and isinstance(f.type_of(owner.id), ContextType)
+def _context_behind(f: FunctionContext, target: ast.expr) -> ContextType | None:
+    """The context whose field, or element of a field, is the target."""
+    if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Attribute):
+        target = target.value
+    return context_of(f, target.value) if isinstance(target, ast.Attribute) else None
 
 
 def _writable(f: FunctionContext, target: ast.expr) -> Place:
@@ -148,7 +155,14 @@ def _writable(f: FunctionContext, target: ast.expr) -> Place:
                 )
         case _:
             pass
-    return place(f, target)
+    where = place(f, target)
+    if not isinstance(where, LocalPlace) and space_of(where) is Space.READ_ONLY_PACKET:
+        raise f.error(
+            target,
+            f"{described(f.section)} may not write to the packet",
+            "programs that may: xdp, tc, lwt_xmit",
+        )
+    return where
 
 
 def _bind(
@@ -245,6 +259,11 @@ def _augmented(f: FunctionContext, node: ast.AugAssign) -> None:
             f"{words(target)} may be None here",
             f"write atomic({name})[...] += ..., or look it up and test it",
         )
+    context = _context_behind(f, target)
+    if context is not None:
+        operation = ast.copy_location(ast.BinOp(node.target, node.op, node.value), node)
+        write_context(f, node, target, operation, context)
+        return
     where = converting(_writable(f, target))
     if not repeatable(f, target):
         raise f.error(target, "this place is computed twice", "give its index a name first")
@@ -454,8 +473,22 @@ def _return(f: FunctionContext, node: ast.Return) -> None:
         raise f.error(node, f"{f.node.name}() returns {name_of(f.result)}", "return a value")
     else:
         value = convert(f, f.operand(node.value), f.result, "the result")
+        _check_verdict(f, node.value, value)
         f.out.append(Return(value, span))
     f.state = None
+
+
+def _check_verdict(f: FunctionContext, node: ast.expr, value: Expr) -> None:
+    """A constant result of a program must be one that its type may give."""
+    section = f.section
+    if section is None or not f.is_program or not isinstance(value, Const):
+        return
+    for row in section.program_type.value.returns:
+        if row.attach_types and section.attach_type not in row.attach_types:
+            continue
+        if not row.low <= value.value <= row.high:
+            problem = f"{described(section)} returns {row.low} to {row.high}"
+            raise f.error(node, f"{problem}, and not {value.value}")
 
 
 def _is_none(node: ast.expr) -> bool:

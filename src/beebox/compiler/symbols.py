@@ -49,10 +49,15 @@ class StructName:
 
 @dataclass(frozen=True, slots=True)
 class EnumName:
-    """An IntEnum class: its members are numbers with the default type u32."""
+    """An IntEnum class: its members are numbers with the default type u32, or i32."""
 
     name: str
     members: dict[str, int]
+
+    @property
+    def type(self) -> IntType:
+        """u32, or i32 where a member is negative."""
+        return IntType(32, signed=any(value < 0 for value in self.members.values()))
 
 
 @dataclass(frozen=True, slots=True)

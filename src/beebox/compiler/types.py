@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from beebox.compiler.contexts import class_of
 from beebox.compiler.ir import (
     ArrayType,
     BoolType,
@@ -63,7 +64,7 @@ def name_of(type_: Type) -> str:
         case OptionalType():
             return f"{name_of(type_.ref.target)} | None"
         case ContextType():
-            return "XdpContext"
+            return class_of(type_.name)
         case PointerType():
             return "ptr"
 
@@ -96,16 +97,21 @@ def align_of(type_: Type) -> int:
             return max(1, size_of(type_))
 
 
-def layout(name: str, fields: list[tuple[str, Type, bool]]) -> StructType:
-    """A struct in C layout from (name, type, big-endian) in order; padded to its alignment."""
-    placed = []
+def layout(name: str, fields: list[tuple[str, Type, bool, str | None]]) -> StructType:
+    """A struct in C layout from (name, type, big-endian, over) in order; padded to its alignment.
+
+    A field ``over`` another starts where that one does, as the members of a C union.
+    """
+    placed: dict[str, Field] = {}
     end, align = 0, 1
-    for field, type_, big_endian in fields:
+    for field, type_, big_endian, over in fields:
         offset = -(-end // align_of(type_)) * align_of(type_)
-        placed.append(Field(field, type_, offset, big_endian))
-        end = offset + size_of(type_)
+        if over is not None:
+            offset = placed[over].offset
+        placed[field] = Field(field, type_, offset, big_endian)
+        end = max(end, offset + size_of(type_))
         align = max(align, align_of(type_))
-    return StructType(name, tuple(placed), -(-end // align) * align, align)
+    return StructType(name, tuple(placed.values()), -(-end // align) * align, align)
 
 
 def fits(value: int, type_: IntType) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from beebox.compiler.integers import BIG_ENDIAN, FixedInt
 
@@ -102,10 +102,14 @@ def lay_out(cls: type) -> type[StructView]:
     """The struct class with the fields that ``cls`` annotates."""
     offsets: dict[str, tuple[Any, int]] = {}
     end, align = 0, 1
-    for name, type_ in get_type_hints(cls).items():
+    for name, hint in get_type_hints(cls, include_extras=True).items():
+        type_, covered = hint, None
+        if get_origin(hint) is Annotated:
+            type_, place = get_args(hint)
+            covered = offsets[place.field][1]
         wanted = align_in_memory(type_)
-        offsets[name] = (type_, -(-end // wanted) * wanted)
-        end = offsets[name][1] + size_in_memory(type_)
+        offsets[name] = (type_, -(-end // wanted) * wanted if covered is None else covered)
+        end = max(end, offsets[name][1] + size_in_memory(type_))
         align = max(align, wanted)
     kept = {name: value for name, value in vars(cls).items() if name in ("__doc__", "__module__")}
     defaults = {name: vars(cls)[name] for name in offsets if name in vars(cls)}
@@ -143,3 +147,12 @@ def coerce(type_: Any, value: Any) -> Any:
     if value is not None:
         store(type_, memory, 0, value)
     return view(type_, memory, 0)
+
+
+def in_bytes(value: Any) -> bytes:
+    """A value as it lies in memory: a struct, an array, or an integer of some width."""
+    if isinstance(value, FixedInt):
+        memory = bytearray(size_in_memory(type(value)))
+        store(type(value), memory, 0, value)
+        return bytes(memory)
+    return bytes(value)

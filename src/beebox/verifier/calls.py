@@ -34,6 +34,7 @@ def helper(path: Path, insn: Call) -> None:
             f"{path.spec.type.value.name} programs may not call bpf_{row.name}",
             kernel=f"program of this type cannot use helper bpf_{row.name}#{row.id}",
         )  # fmt: skip
+    row = row.called_by(path.spec.type)
     if row.gpl_only and path.spec.license not in _GPL:
         raise Refusal(
             "helper-gpl", path.pc, f"bpf_{row.name} needs a GPL-compatible license, not "

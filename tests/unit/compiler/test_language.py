@@ -7,12 +7,13 @@ import inspect
 import pytest
 
 import beebox
-from beebox.compiler import dialect, stubs
+from beebox.compiler import dialect, stubs, stubs_kernel, stubs_skb
+from beebox.compiler.helper_names import MAP_SYNTAX, PACKET_PROGRAMS, SPELLED, WITHOUT, expressible
 from beebox.compiler.integers import i32, u8, u16, u32, u64
 from beebox.compiler.intrinsics import INTRINSICS, Operation
-from beebox.compiler.resolver import DIALECT, HELPER_WORDS, LANGUAGE, MAP_SYNTAX
+from beebox.compiler.resolver import DIALECT, LANGUAGE
 from beebox.lib.net import ethhdr, iphdr, ipv6hdr, tcphdr, udphdr
-from beebox.tables.helpers import HELPER_BY_NAME
+from beebox.tables.helpers import HELPER_BY_NAME, HELPERS, ArgKind
 
 
 def test_arithmetic_wraps_to_the_wider_side():
@@ -60,12 +61,35 @@ def test_maps_copy_and_arrays_have_every_key():
     assert {key: hits[key] for key in hits} == {5: 3}
 
 
-def test_every_helper_of_the_language_is_a_function_or_map_syntax():
+def test_every_helper_of_packet_programs_is_a_function_or_listed():
     own = {
-        name for name, value in vars(stubs).items() if inspect.isfunction(value) and name[0] != "_"
+        name
+        for module in (stubs, stubs_kernel, stubs_skb)
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and name in SPELLED
     }
-    assert own == set(HELPER_WORDS.split())
-    assert own | MAP_SYNTAX <= HELPER_BY_NAME.keys()
+    assert own == SPELLED.keys()
+    packet = {row.name for row in HELPERS.values() if row.program_types & PACKET_PROGRAMS}
+    left_out = {name for name in packet if not expressible(HELPER_BY_NAME[name])}
+    assert packet == own | MAP_SYNTAX | WITHOUT.keys() | left_out
+    assert not (own & (MAP_SYNTAX | WITHOUT.keys()))
+
+
+def test_stubs_take_what_the_table_says():
+    for name, helper in SPELLED.items():
+        if helper.variadic or name == "get_cgroup_classid":  # with ctx in some programs only
+            continue
+        wanted = [
+            arg.name
+            for arg in helper.args
+            if arg.kind not in {ArgKind.CONST_SIZE, ArgKind.CONST_SIZE_OR_ZERO}
+        ]
+        assert list(inspect.signature(getattr(beebox, name)).parameters) == wanted, name
+
+
+def test_what_only_a_kernel_can_do_says_so():
+    with pytest.raises(NotImplementedError, match="fib_lookup"):
+        beebox.fib_lookup(beebox.XdpContext(b""), beebox.zeroed(beebox.bpf_fib_lookup), 0)
 
 
 def test_every_language_name_can_be_imported_from_beebox():
