@@ -123,6 +123,21 @@ class CaptureError(InputError):
         self.packet = packet
 
 
+class FilterError(InputError):
+    """A filter expression cannot be read. ``column`` counts from 1."""
+
+    def __init__(self, problem: str, *, text: str, column: int, hint: str | None = None) -> None:
+        shown = text.replace("\t", " ").replace("\n", " ")
+        start = max(0, column - 60)
+        caret = " " * (column - 1 - start) + "^"
+        lines = [f"filter, column {column}: {problem}" + (f"; {hint}" if hint else "")]
+        super().__init__("\n".join([*lines, f"    {shown[start : start + 100]}", f"    {caret}"]))
+        self.problem = problem
+        self.text = text
+        self.column = column
+        self.hint = hint
+
+
 class RejectedError(BeeboxError):
     """The program is unsafe: the findings as plain data, the report as text."""
 
