@@ -40,16 +40,50 @@ class Map(Protocol):
 
     @property
     def spec(self) -> MapSpec: ...
+    @property
+    def id(self) -> int:
+        """What a map of maps gives for it."""
+        ...
+
     def lookup(self, key: bytes) -> bytes:
         """The value. Raises :exc:`KeyNotFound`."""
         ...
 
-    def update(self, key: bytes, value: bytes, flags: UpdateFlags = UpdateFlags.ANY) -> None:
-        """Set the value. Raises :exc:`MapFull`, :exc:`KeyExists`, :exc:`KeyNotFound`."""
+    def update(
+        self, key: bytes, value: bytes | Map | Program, flags: UpdateFlags = UpdateFlags.ANY
+    ) -> None:
+        """Set the value; of a map of maps or programs a live object of the same kernel.
+
+        Raises :exc:`MapFull`, :exc:`KeyExists`, :exc:`KeyNotFound`.
+        """
         ...
 
     def delete(self, key: bytes) -> None:
         """Remove the element. Raises :exc:`KeyNotFound`."""
+        ...
+
+    def lookup_and_delete(self, key: bytes) -> bytes:
+        """The value of an element that is gone then. Raises :exc:`KeyNotFound`."""
+        ...
+
+    def next_key(self, key: bytes | None) -> bytes:
+        """The key after ``key``, the first for None. Raises :exc:`KeyNotFound` after the last."""
+        ...
+
+    def push(self, value: bytes, flags: UpdateFlags = UpdateFlags.ANY) -> None:
+        """Put a value into a queue, stack or bloom filter. Raises :exc:`MapFull`."""
+        ...
+
+    def pop(self) -> bytes:
+        """Take the next value out of a queue or stack. Raises :exc:`KeyNotFound`."""
+        ...
+
+    def peek(self) -> bytes:
+        """The next value of a queue or stack. Raises :exc:`KeyNotFound`."""
+        ...
+
+    def contains(self, value: bytes) -> bool:
+        """Whether a bloom filter may have the value: never False for one that was pushed."""
         ...
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:

@@ -81,7 +81,7 @@ class LinuxKernel:
             if name not in spec.program_names:
                 known = ", ".join(spec.program_names) or "none"
                 raise InputError(f"{spec.file}: no program {name} (there are: {known})")
-        linked = {name: link(spec, name) for name in names}
+        linked = {name: link(spec, name) for name in spec.with_slot_programs(names)}
         with ExitStack() as resources:
             try:
                 maps = self._create_maps(spec.maps, spec.btf, resources)
@@ -92,6 +92,10 @@ class LinuxKernel:
                     )
                     for name, program in linked.items()
                 }
+                for name, row in spec.maps.items():
+                    for index, held in row.slots:
+                        value = maps[held] if row.inner is not None else loaded[held]
+                        maps[name].update(index.to_bytes(row.key_size, "little"), value)
             except SyscallError as error:
                 reason = why_not(self._door)
                 if reason is None:
@@ -130,6 +134,7 @@ class LinuxKernel:
         types = (0, 0, 0)
         if btf is not None and spec.value_type_id:
             types = (btf.number, spec.key_type_id, spec.value_type_id)
+        template = self._create_map(spec.inner, None) if spec.inner is not None else None
         attr = attrs.map_create(
             spec.type.value.id,
             spec.key_size,
@@ -138,11 +143,16 @@ class LinuxKernel:
             spec.flags.value,
             name=spec.name,
             btf=types,
+            inner_fd=template.fd if template is not None else 0,
+            extra=spec.extra,
         )
         try:
             live = LinuxMap(spec, Fd(self._door(Command.MAP_CREATE, attr), spec.name), self._door)
         except SyscallError as error:
             raise SyscallError(f"{error.call} {spec.name}", error.errno or 0) from None
+        finally:
+            if template is not None:
+                template.close()
         with ExitStack() as on_failure:
             on_failure.callback(live.close)
             if spec.contents is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, NoReturn, Self
 
+from beebox import backend
 from beebox.backend import TestRun
 from beebox.errors import InputError, KeyExists, KeyNotFound, MapError, MapFull, SyscallError
 from beebox.linux import attrs
@@ -25,6 +26,7 @@ _ENOTSUPP: Final = 524  # the kernel's own; not an errno of POSIX
 _NO_BATCH: Final = frozenset({errno.EINVAL, errno.EOPNOTSUPP, _ENOTSUPP})
 _BATCH_START: Final = 1024
 _POSITION_BYTES_MIN: Final = 8
+_INFO_ID: Final = slice(4, 8)  # in struct bpf_map_info and bpf_prog_info
 
 
 def possible_cpus(text: str | None = None) -> int:
@@ -35,6 +37,13 @@ def possible_cpus(text: str | None = None) -> int:
         first, _, last = part.partition("-")
         count += int(last or first) - int(first) + 1
     return count
+
+
+def _object_id(fd: int, door: Bpf) -> int:
+    """The id of a map or program."""
+    attr = attrs.obj_get_info(fd, _INFO_ID.stop)
+    door(Command.OBJ_GET_INFO_BY_FD, attr)
+    return int.from_bytes(attr.buffers[8][_INFO_ID], "little")
 
 
 class LinuxMap:
@@ -58,22 +67,38 @@ class LinuxMap:
         """The descriptor. Raises :exc:`InputError` when the map is closed."""
         return self._fd.number
 
-    def lookup(self, key: bytes) -> bytes:
-        """The value. Raises :exc:`KeyNotFound`."""
-        self._check("key", key, self._spec.key_size)
-        attr = attrs.map_elem(self.fd, key, bytes(self._value_bytes))
-        try:
-            self._door(Command.MAP_LOOKUP_ELEM, attr)
-        except SyscallError as error:
-            self._refuse(error, key)
-        return attrs.map_elem_value(attr)
+    @property
+    def id(self) -> int:
+        """The kernel's number for it: what a map of maps gives."""
+        return _object_id(self.fd, self._door)
 
-    def update(self, key: bytes, value: bytes, flags: UpdateFlags = UpdateFlags.ANY) -> None:
-        """Set the value. Raises :exc:`MapFull`, :exc:`KeyExists`, :exc:`KeyNotFound`."""
+    def lookup(self, key: bytes) -> bytes:
+        """The value; the id of a map or program. Raises :exc:`KeyNotFound`."""
+        return self._get(Command.MAP_LOOKUP_ELEM, key)
+
+    def lookup_and_delete(self, key: bytes) -> bytes:
+        """The value of an element that is gone then. Raises :exc:`KeyNotFound`."""
+        return self._get(Command.MAP_LOOKUP_AND_DELETE_ELEM, key)
+
+    def update(
+        self,
+        key: bytes,
+        value: bytes | backend.Map | backend.Program,
+        flags: UpdateFlags = UpdateFlags.ANY,
+    ) -> None:
+        """Set the value; of a map of maps or programs a live object of this kernel.
+
+        Raises :exc:`MapFull`, :exc:`KeyExists`, :exc:`KeyNotFound`.
+        """
+        if not isinstance(value, bytes | bytearray):
+            if not isinstance(value, LinuxMap | LinuxProgram):
+                raise InputError(f"Linux has no map of a {type(value).__name__}")
+            value = value.fd.to_bytes(4, "little")
         self._check("key", key, self._spec.key_size)
         self._check("value", value, self._value_bytes)
+        attr = attrs.map_elem(self.fd, key or None, value, int(flags))
         try:
-            self._door(Command.MAP_UPDATE_ELEM, attrs.map_elem(self.fd, key, value, flags.value))
+            self._door(Command.MAP_UPDATE_ELEM, attr)
         except SyscallError as error:
             self._refuse(error, key)
 
@@ -81,22 +106,59 @@ class LinuxMap:
         """Remove the element. Raises :exc:`KeyNotFound`."""
         self._check("key", key, self._spec.key_size)
         try:
-            self._door(Command.MAP_DELETE_ELEM, attrs.map_elem(self.fd, key))
+            self._door(Command.MAP_DELETE_ELEM, attrs.map_elem(self.fd, key or None))
         except SyscallError as error:
             self._refuse(error, key)
+
+    def next_key(self, key: bytes | None) -> bytes:
+        """The key after ``key``, the first for None. Raises :exc:`KeyNotFound` after the last."""
+        attr = attrs.map_elem(self.fd, key, bytes(self._spec.key_size))
+        try:
+            self._door(Command.MAP_GET_NEXT_KEY, attr)
+        except SyscallError as error:
+            self._refuse(error, key or b"")
+        return attrs.map_elem_value(attr)
+
+    def push(self, value: bytes, flags: UpdateFlags = UpdateFlags.ANY) -> None:
+        """Put a value into a queue, stack or bloom filter. Raises :exc:`MapFull`."""
+        self.update(b"", value, flags)
+
+    def pop(self) -> bytes:
+        """Take the next value out of a queue or stack. Raises :exc:`KeyNotFound`."""
+        return self.lookup_and_delete(b"")
+
+    def peek(self) -> bytes:
+        """The next value of a queue or stack. Raises :exc:`KeyNotFound`."""
+        return self.lookup(b"")
+
+    def contains(self, value: bytes) -> bool:
+        """Whether a bloom filter may have the value: never False for one that was pushed."""
+        self._check("value", value, self._value_bytes)
+        try:
+            self._door(Command.MAP_LOOKUP_ELEM, attrs.map_elem(self.fd, None, value))
+        except SyscallError as error:
+            if error.errno == errno.ENOENT:
+                return False
+            self._refuse(error, b"")
+        return True
+
+    def _get(self, command: Command, key: bytes) -> bytes:
+        self._check("key", key, self._spec.key_size)
+        attr = attrs.map_elem(self.fd, key or None, bytes(self._value_bytes))
+        try:
+            self._door(command, attr)
+        except SyscallError as error:
+            self._refuse(error, key)
+        return attrs.map_elem_value(attr)
 
     def keys(self) -> Iterator[bytes]:
         """Every key, one call each. Under concurrent writers, keys may repeat or be missing."""
         key: bytes | None = None
         while True:
-            attr = attrs.map_elem(self.fd, key, bytes(self._spec.key_size))
             try:
-                self._door(Command.MAP_GET_NEXT_KEY, attr)
-            except SyscallError as error:
-                if error.errno == errno.ENOENT:
-                    return
-                raise
-            key = attrs.map_elem_value(attr)
+                key = self.next_key(key)
+            except KeyNotFound:
+                return
             yield key
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
@@ -193,7 +255,7 @@ class LinuxMap:
                 raise KeyNotFound(f"no such key {key.hex()}", map_name=name, errno=code) from None
             case errno.EEXIST:
                 raise KeyExists(f"key {key.hex()} exists", map_name=name, errno=code) from None
-            case errno.E2BIG:
+            case errno.E2BIG | errno.ENOSPC:
                 raise MapFull(
                     f"no room for key {key.hex()} ({self._spec.max_entries} entries)",
                     map_name=name,
@@ -220,6 +282,11 @@ class LinuxProgram:
     def fd(self) -> int:
         """The descriptor. Raises :exc:`InputError` when the program is closed."""
         return self._fd.number
+
+    @property
+    def id(self) -> int:
+        """The kernel's number for it: what a prog array gives."""
+        return _object_id(self.fd, self._door)
 
     def test_run(self, data: bytes, *, repeat: int = 1, context: bytes | None = None) -> TestRun:
         """Run over one packet with BPF_PROG_TEST_RUN.

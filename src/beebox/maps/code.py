@@ -14,31 +14,46 @@ from typing import Final, assert_never
 
 from beebox.compiler import frontend, native
 from beebox.compiler.ir import Module
-from beebox.maps import layout
-from beebox.maps.layout import ArrayLayout, HashLayout
+from beebox.maps import abi, layout
+from beebox.maps.layout import (
+    ArrayLayout,
+    BloomLayout,
+    HashLayout,
+    LpmLayout,
+    RingLayout,
+    SlotLayout,
+)
 from beebox.obj.model import MapSpec
-
-RT_CPU_OFFSET: Final = 16  # of the runtime block: the native ABI that vm.memory owns
+from beebox.tables.limits import MAX_TAIL_CALLS
+from beebox.tables.map_types import MapType, RedirectFlags
 
 _SOURCES: Final = Path(__file__).with_name("source")
 _EXTERNAL: Final = re.compile(r"^define (?!internal)", re.MULTILINE)
+_DEVICES: Final = frozenset({MapType.DEVMAP, MapType.DEVMAP_HASH})
+_DEVICE_FLAGS: Final = int(RedirectFlags.BROADCAST | RedirectFlags.EXCLUDE_INGRESS)
 
 
 @dataclass(frozen=True, slots=True)
 class MapCode:
     """The native operations of one map, by symbol name.
 
-    ``ptr lookup(rt, key)``, ``i64 update(rt, key, value, flags)``, ``i64 delete(rt, key)``. All
-    functions in ``ir`` are internal; ``storage`` is the one external symbol. A global-data map's
-    value lies ``value_offset`` bytes into the storage; None for other maps.
+    All functions in ``ir`` are internal (``maps.abi`` says which there are and what they take); the
+    storage is the one external symbol. A global-data map's value lies ``value_offset`` bytes into
+    the storage; None for other maps.
     """
 
     ir: str
-    storage: str
-    lookup: str
-    update: str
-    delete: str
+    symbol: str
     value_offset: int | None = None
+
+    @property
+    def storage(self) -> str:
+        """The storage's symbol."""
+        return f"{self.symbol}_storage"
+
+    def operation(self, name: str) -> str:
+        """The symbol of an operation."""
+        return f"{self.symbol}_{name}"
 
 
 def map_code(spec: MapSpec, symbol: str, *, cpus: int = 1) -> MapCode:
@@ -49,10 +64,7 @@ def map_code(spec: MapSpec, symbol: str, *, cpus: int = 1) -> MapCode:
     text = operations(spec, symbol, cpus=cpus)
     return MapCode(
         ir=_EXTERNAL.sub("define internal ", text),
-        storage=f"{symbol}_storage",
-        lookup=f"{symbol}_lookup",
-        update=f"{symbol}_update",
-        delete=f"{symbol}_delete",
+        symbol=symbol,
         value_offset=layout.ARRAY_ELEMENTS if spec.is_global_data else None,
     )
 
@@ -64,37 +76,78 @@ def operations(spec: MapSpec, symbol: str, *, cpus: int = 1) -> str:
 
 @lru_cache(maxsize=256)
 def _module(shape: MapSpec, cpus: int) -> Module:
-    where = layout.layout_of(shape, cpus=cpus)
-    constants = {
-        "VALUE_SIZE": shape.value_size,
-        "USER_VALUE_SIZE": layout.user_value_size(shape, cpus=cpus),
+    where = layout.placed(shape, cpus=cpus)
+    row = shape.type.value
+    constants = abi.RUNTIME_CONSTANTS | {
+        "KEY_SIZE": shape.key_size,
+        "VALUE_SIZE": layout.HANDLE_BYTES if row.has_inner else shape.value_size,
+        "USER_VALUE_SIZE": layout.stored_value_size(shape, cpus=cpus),
         "VALUE_STRIDE": where.value_stride,
         "MAX_ENTRIES": shape.max_entries,
-        "PER_CPU": int(shape.type.value.per_cpu),
+        "MAX_TAIL_CALLS": MAX_TAIL_CALLS,
+        "PER_CPU": int(row.per_cpu),
+        "INDIRECT": int(row.has_inner),
+        "REDIRECT_FLAGS": _DEVICE_FLAGS if shape.type in _DEVICES else 0,
         "CPUS": where.cpus,
-        "RT_CPU": RT_CPU_OFFSET,
         "ELEMENTS": where.elements,
         "STRIDE": where.stride,
+        "LOCK": layout.LOCK,
+        "SEED": layout.SEED,
+        "HIGH_WATER": layout.HIGH_WATER,
+        "FREE_COUNT": layout.FREE_COUNT,
+        "COUNT": layout.COUNT,
     }
     match where:
         case HashLayout():
             source = "hash.py"
             constants |= {
-                "LOCK": layout.HASH_LOCK,
-                "SEED": layout.HASH_SEED,
-                "HIGH_WATER": layout.HASH_HIGH_WATER,
-                "FREE_COUNT": layout.HASH_FREE_COUNT,
-                "COUNT": layout.HASH_COUNT,
-                "BUCKETS": layout.HASH_BUCKETS,
+                "HAND": layout.HAND,
+                "BUCKETS": layout.HEADER,
                 "BUCKET_MASK": where.buckets - 1,
                 "FREE_STACK": where.free_stack,
                 "KEY": where.key,
                 "VALUE": where.value,
-                "KEY_SIZE": shape.key_size,
                 "HAS_TAG": int(where.has_tag),
+                "LRU": int(row.lru),
+                "USED": where.used,
+                "UPSERT": int(shape.type is MapType.DEVMAP_HASH),
             }
         case ArrayLayout():
             source = "array.py"
+        case SlotLayout():
+            source = "slots.py"
+            constants |= {"VALUE": layout.SLOT_VALUE}
+        case LpmLayout():
+            source = "lpm.py"
+            constants |= {
+                "SEQUENCE": layout.SEQUENCE,
+                "NODES_USED": layout.NODES_USED,
+                "NODES_FREE": layout.NODES_FREE,
+                "DATA_SIZE": shape.key_size - 4,
+                "ROOT_BITS": where.root_bits,
+                "ROOT": where.root,
+                "NODES": where.nodes,
+                "NODE_STRIDE": where.node_stride,
+                "NODE_PREFIXES": layout.LPM_NODE_PREFIXES,
+                "NODE_CHILDREN": layout.LPM_NODE_CHILDREN,
+                "NODE_PATH": layout.LPM_NODE_PATH,
+                "FREE_STACK": where.free_stack,
+                "MASK": where.mask,
+                "VALUE": where.value,
+            }
+        case RingLayout():
+            source = "queue.py"
+            constants |= {
+                "FIRST": layout.FIRST,
+                "LAST_FIRST": int(shape.type is MapType.STACK),
+            }
+        case BloomLayout():
+            source = "bloom.py"
+            constants |= {
+                "KEY_SIZE": shape.value_size,
+                "BIT_MASK": where.bits - 1,
+                "HASHES": where.hashes,
+            }
         case _:
             assert_never(where)
     return frontend.analyze_native(_SOURCES / source, constants=constants)

@@ -13,10 +13,33 @@ import numpy.typing as npt
 
 from beebox.errors import MapError
 from beebox.llvm.native import NativeCode
+from beebox.maps import abi
+
+_ADDRESS: Final = ctypes.c_void_p
+_NUMBER: Final = ctypes.c_uint64
+_RESULT: Final = ctypes.c_int64
+_SIGNATURES: Final[dict[str, tuple[Any, ...]]] = {
+    "lookup": (_ADDRESS, _ADDRESS, _ADDRESS),
+    "update": (_RESULT, _ADDRESS, _ADDRESS, _ADDRESS, _NUMBER),
+    "delete": (_RESULT, _ADDRESS, _ADDRESS),
+    "lookup_percpu": (_ADDRESS, _ADDRESS, _ADDRESS, _NUMBER),
+    "push": (_RESULT, _ADDRESS, _ADDRESS, _NUMBER),
+    "pop": (_RESULT, _ADDRESS, _ADDRESS),
+    "peek": (_RESULT, _ADDRESS, _ADDRESS),
+    "redirect": (_RESULT, _ADDRESS, _NUMBER, _NUMBER),
+    "tail_call": (_ADDRESS, _ADDRESS, _NUMBER),
+    "lookup_unmarked": (_ADDRESS, _ADDRESS, _ADDRESS),
+    "update_all": (_RESULT, _ADDRESS, _ADDRESS, _ADDRESS, _NUMBER, _NUMBER),
+    "take": (_RESULT, _ADDRESS, _ADDRESS, _ADDRESS),
+    "assign": (_NUMBER, _NUMBER, _NUMBER, _ADDRESS),
+    "hold": (None,),
+    "release": (None,),
+}
+"""Result and arguments of each operation; addresses may be given as bytes, too."""
 
 
 class Storage:
-    """An anonymous private mapping of zeros, at one address until the last user is gone.
+    """An anonymous mapping of zeros, at one address until the last user is gone.
 
     Programs hold :attr:`address`; Python reads and writes the same bytes through :attr:`data`.
     Native code keeps no reference, so whoever linked the address must keep this object alive.
@@ -48,60 +71,64 @@ class Storage:
 class Operations:
     """The native operations of one map, as Python calls; the GIL is released in each.
 
-    Keys and values are bytes of exactly the map's sizes: nothing is checked here. Results are a
-    value's address (0: none) or a negative errno.
+    Keys and values are bytes of exactly the map's sizes, or addresses: nothing is checked here.
+    Results are an address (0: none) or a negative errno. Linked code and storage live as long as
+    this object.
     """
 
-    def __init__(self, code: NativeCode, symbol: str, storage: Storage) -> None:
-        self._storage = storage  # the code holds its address
-        address, data, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint64
-        result = ctypes.c_int64
-
-        def bind(name: str, kind: Any, *arguments: Any) -> Callable[..., Any]:
-            return code.function(f"{symbol}_{name}", kind, arguments)
-
-        self._lookup = bind("lookup", address, address, data)
-        self._delete = bind("delete", result, address, data)
-        self._update_all = bind("update_all", result, address, data, data, number, number)
-        self._hold = bind("hold", None)
-        self._release = bind("release", None)
-        self._lookup_at = bind("lookup", address, address, address)
-        self._update_at = bind("update", result, address, address, address, number)
-        self._delete_at = bind("delete", result, address, address)
-        self._runtime = ctypes.create_string_buffer(64)  # CPU 0
+    def __init__(
+        self, code: NativeCode, symbol: str, storage: Storage, exports: tuple[str, ...]
+    ) -> None:
+        self.storage = storage  # the code holds its address
+        self._functions: dict[str, Callable[..., Any]] = {}
+        for name in exports:
+            kind, *arguments = _SIGNATURES[name]
+            self._functions[name] = code.function(f"{symbol}_{name}", kind, arguments)
+        self._runtime = ctypes.create_string_buffer(abi.RUNTIME_BYTES)  # CPU 0
         self._rt = ctypes.addressof(self._runtime)
+        addresses = [code.address(f"{symbol}_{op}") if op in exports else 0 for op in abi.TABLE]
+        self._table = (ctypes.c_uint64 * len(abi.TABLE))(*addresses)
 
-    EXPORTS: Final = ("lookup", "update", "delete", "update_all", "hold", "release")
+    @property
+    def handle(self) -> int:
+        """The address of the table of operations (``maps.abi``)."""
+        return ctypes.addressof(self._table)
 
-    def lookup(self, key: bytes) -> int:
-        """The address of the key's value (of CPU 0's), or 0."""
-        return self._lookup(self._rt, key) or 0
+    def at(self, name: str, *arguments: int | bytes) -> int:
+        """An operation as a program calls it, its runtime block's address first."""
+        return self._functions[name](*arguments) or 0
 
-    def update_all(self, keys: bytes, values: bytes, count: int, flags: int) -> int:
-        """Update ``count`` elements, every CPU's value."""
-        return int(self._update_all(self._rt, keys, values, count, flags))
+    def call(self, name: str, *arguments: int | bytes) -> int:
+        """An operation of user space, on CPU 0."""
+        return self._functions[name](self._rt, *arguments) or 0
 
-    def delete(self, key: bytes) -> int:
-        """Delete the element."""
-        return int(self._delete(self._rt, key))
+    def get(self, name: str, size: int, *arguments: bytes) -> tuple[int, bytes]:
+        """:meth:`call` with room for a value behind the arguments: the result and the value."""
+        value = ctypes.create_string_buffer(size)
+        result = self._functions[name](self._rt, *arguments, ctypes.addressof(value))
+        return int(result), bytes(value.raw)
+
+    def assign(self, index: int, word: int, value: bytes) -> int:
+        """Fill or empty a slot; the word that was there."""
+        return int(self._functions["assign"](index, word, value))
 
     def lookup_at(self, rt: int, key: int) -> int:
         """As a program's call: addresses of its runtime block and key."""
-        return self._lookup_at(rt, key) or 0
+        return self.at("lookup", rt, key)
 
     def update_at(self, rt: int, key: int, value: int, flags: int) -> int:
         """As a program's call."""
-        return int(self._update_at(rt, key, value, flags))
+        return self.at("update", rt, key, value, flags)
 
     def delete_at(self, rt: int, key: int) -> int:
         """As a program's call."""
-        return int(self._delete_at(rt, key))
+        return self.at("delete", rt, key)
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep writers out for a moment."""
-        self._hold()
+        self._functions["hold"]()
         try:
             yield
         finally:
-            self._release()
+            self._functions["release"]()

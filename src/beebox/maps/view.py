@@ -8,51 +8,70 @@ Linux without ``bpf_spin_lock``.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from types import TracebackType
-from typing import Final, NoReturn, Self, assert_never
+from typing import Final, NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from beebox import backend
 from beebox.errors import InputError, KeyExists, KeyNotFound, MapError, MapFull
 from beebox.llvm import native, worker
-from beebox.maps import layout
-from beebox.maps.layout import ArrayLayout, HashLayout, layout_of, shape_of, user_value_size
+from beebox.maps import abi, contents, layout, slots
+from beebox.maps.layout import (
+    BloomLayout,
+    HashLayout,
+    Layout,
+    SlotLayout,
+    layout_of,
+    shape_of,
+    user_value_size,
+)
+from beebox.maps.objects import Callee, Inner, Objects, Program
 from beebox.maps.storage import Operations, Storage
 from beebox.obj.model import MapSpec
-from beebox.tables.map_types import MapFlags, MapOp, UpdateFlags
+from beebox.tables.map_types import MapFlags, MapOp, MapType, UpdateFlags
 
 EPERM: Final = 1
 ENOENT: Final = 2
 E2BIG: Final = 7
+EBADF: Final = 9
 EEXIST: Final = 17
 EINVAL: Final = 22
+ENOSPC: Final = 28
+EOPNOTSUPP: Final = 95
+ENOTSUPP: Final = 524
 
 _SYMBOL: Final = "map"
 _BATCH_BYTES: Final = 1 << 22  # of keys and values joined for one native call
+_IDS: Final = itertools.count(1)
 
 
 class LiveMap:
     """A map of the userspace kernel; a context manager.
 
     Its storage lives until the last program linked with it is closed too. ``cpus`` is the number
-    of possible CPUs, which only per-CPU maps show.
+    of possible CPUs, which only per-CPU maps and cpumaps show.
     """
 
     def __init__(self, spec: MapSpec, *, cpus: int = 1) -> None:
         """Make the map. Raises :exc:`MapError` with BPF_MAP_CREATE's errno."""
         self._spec = spec
         self._cpus = cpus
+        self._id = next(_IDS)
         self._layout = layout_of(spec, cpus=cpus)
         self._value_bytes = user_value_size(spec, cpus=cpus)
         self._storage: Storage | None = Storage(self._layout.size, map_name=spec.name)
         self._operations: Operations | None = None
-        if isinstance(self._layout, HashLayout) and not spec.flags & MapFlags.ZERO_SEED:
+        self._objects = Objects()
+        hashes = isinstance(self._layout, HashLayout | BloomLayout)
+        if hashes and not spec.flags & MapFlags.ZERO_SEED:
             seed = np.frombuffer(os.urandom(8), dtype=np.uint8)
-            self.storage.data[layout.HASH_SEED : layout.HASH_SEED + 8] = seed
+            self.storage.data[layout.SEED : layout.SEED + 8] = seed
         if spec.contents is not None:
             self._fill(spec.contents)
 
@@ -62,6 +81,11 @@ class LiveMap:
         return self._spec
 
     @property
+    def id(self) -> int:
+        """The number that a map of maps gives for it."""
+        return self._id
+
+    @property
     def storage(self) -> Storage:
         """The memory. Raises :exc:`InputError` when the map is closed."""
         if self._storage is None:
@@ -69,7 +93,7 @@ class LiveMap:
         return self._storage
 
     @property
-    def layout(self) -> HashLayout | ArrayLayout:
+    def layout(self) -> Layout:
         """Where everything lies in :attr:`storage`."""
         return self._layout
 
@@ -79,69 +103,178 @@ class LiveMap:
         return self.storage.address + layout.ARRAY_ELEMENTS
 
     @property
+    def objects(self) -> Objects:
+        """The maps or programs in the map. Whoever links the storage keeps these, too."""
+        return self._objects
+
+    @property
     def operations(self) -> Operations:
         """The native operations, linked at first use."""
         storage = self.storage
         if self._operations is None:
+            exports = abi.exports(self._layout)
             code = native.link(
                 _compiled(shape_of(self._spec), self._cpus),
                 imports={f"{_SYMBOL}_storage": storage.address},
-                exports=[f"{_SYMBOL}_{name}" for name in Operations.EXPORTS],
+                exports=[f"{_SYMBOL}_{name}" for name in exports],
             )
-            self._operations = Operations(code, _SYMBOL, storage)
+            self._operations = Operations(code, _SYMBOL, storage, exports)
         return self._operations
 
     def lookup(self, key: bytes) -> bytes:
-        """The value. Raises :exc:`KeyNotFound`."""
+        """The value; the id of a map or program. Raises :exc:`KeyNotFound`."""
         self._check("key", key, self._spec.key_size)
         self._permit(MapFlags.WRONLY)
-        address = self.operations.lookup(key)
+        kind = self._spec.type
+        if kind.value.user_ops & MapOp.PEEK:
+            return self.peek()
+        if not kind.value.user_ops & MapOp.LOOKUP:
+            self._refuse(-EOPNOTSUPP, key)
+        if slots.holds_objects(kind):
+            held = self._objects.by_key.get(key)
+            if held is None:
+                self._refuse(-ENOENT, key)
+            return bytes(held.id.to_bytes(4, "little"))
+        name = "lookup" if isinstance(self._layout, SlotLayout) else "lookup_unmarked"
+        address = self.operations.call(name, key)
         if not address:
             self._refuse(-ENOENT, key)
         start = address - self.storage.address
-        return self.storage.data[start : start + self._value_bytes].tobytes()
+        return bytes(self.storage.data[start : start + self._value_bytes])
 
-    def update(self, key: bytes, value: bytes, flags: UpdateFlags = UpdateFlags.ANY) -> None:
-        """Set the value. Raises :exc:`MapFull`, :exc:`KeyExists`, :exc:`KeyNotFound`."""
+    def update(
+        self,
+        key: bytes,
+        value: bytes | backend.Map | backend.Program,
+        flags: UpdateFlags = UpdateFlags.ANY,
+    ) -> None:
+        """Set the value: bytes, or of a map of maps or programs such an object.
+
+        Raises :exc:`MapFull`, :exc:`KeyExists`, :exc:`KeyNotFound`.
+        """
         self._check("key", key, self._spec.key_size)
-        self._check("value", value, self._value_bytes)
         self._permit(MapFlags.RDONLY, writes=True)
-        self._require(self.operations.update_all(key, value, 1, int(flags)), key)
+        if isinstance(value, bytes | bytearray):
+            self._check("value", value, self._value_bytes)
+        if slots.holds_objects(self._spec.type):
+            self._put_object(key, value, int(flags))
+        elif not isinstance(value, bytes | bytearray):
+            raise InputError(f"map {self._spec.name} holds bytes, not {type(value).__name__}")
+        elif slots.is_target(self._spec.type):
+            self._put_target(key, bytes(value), int(flags))
+        elif self._spec.type.value.user_ops & MapOp.PUSH:
+            self.push(value, flags)
+        else:
+            self._require(self.operations.call("update_all", key, value, 1, int(flags)), key)
 
     def delete(self, key: bytes) -> None:
         """Remove the element. Raises :exc:`KeyNotFound`, :exc:`MapError` for an array."""
         self._check("key", key, self._spec.key_size)
         self._permit(MapFlags.RDONLY, writes=True)
-        if not self._spec.type.value.ops & MapOp.DELETE:
-            self._refuse(-EINVAL, key)
-        self._require(self.operations.delete(key), key)
+        kind = self._spec.type
+        if not kind.value.user_ops & MapOp.DELETE:
+            self._refuse(-EOPNOTSUPP if kind is MapType.BLOOM_FILTER else -EINVAL, key)
+        if isinstance(self._layout, SlotLayout):
+            self._empty_slot(key)
+            return
+        self._require(self.operations.call("delete", key), key)
+        self._objects.by_key.pop(key, None)
+
+    def lookup_and_delete(self, key: bytes) -> bytes:
+        """The value of an element that is gone then. Raises :exc:`KeyNotFound`."""
+        self._check("key", key, self._spec.key_size)
+        self._permit(MapFlags.WRONLY)
+        self._permit(MapFlags.RDONLY, writes=True)
+        if self._spec.type.value.user_ops & MapOp.POP:
+            return self.pop()
+        if not self._spec.type.value.user_ops & MapOp.LOOKUP_AND_DELETE:
+            self._refuse(-ENOTSUPP, key)
+        result, value = self.operations.get("take", self._value_bytes, key)
+        self._require(result, key)
+        return value
+
+    def next_key(self, key: bytes | None) -> bytes:
+        """The key after ``key``, the first for None or a key that is not there.
+
+        Raises :exc:`KeyNotFound` after the last. Costs a copy of the whole map, except for arrays.
+        """
+        if key is not None:
+            self._check("key", key, self._spec.key_size)
+        self._permit(MapFlags.WRONLY)
+        kind = self._spec.type
+        if not kind.value.user_ops & MapOp.ITERATE:
+            self._refuse(-EOPNOTSUPP if kind is MapType.BLOOM_FILTER else -EINVAL, b"")
+        if not isinstance(self._layout, HashLayout | layout.LpmLayout):
+            index = -1 if key is None else int.from_bytes(key, "little")
+            index = index if index < self._spec.max_entries else -1
+            if index + 1 == self._spec.max_entries:
+                self._refuse(-ENOENT, key or b"")
+            return (index + 1).to_bytes(4, "little")
+        keys, _ = self.snapshot()
+        at = 0
+        if key is not None:
+            same = np.flatnonzero(contents.equal_keys(self._spec, keys, key))
+            at = int(same[0]) + 1 if len(same) else 0
+        if at == len(keys):
+            self._refuse(-ENOENT, key or b"")
+        return bytes(keys[at])
+
+    def push(self, value: bytes, flags: UpdateFlags = UpdateFlags.ANY) -> None:
+        """Put a value into a queue, stack or bloom filter. Raises :exc:`MapFull`."""
+        self._check("value", value, self._value_bytes)
+        self._permit(MapFlags.RDONLY, writes=True)
+        self._offer(MapOp.PUSH)
+        self._require(self.operations.call("push", value, int(flags)), b"")
+
+    def pop(self) -> bytes:
+        """Take the next value out of a queue or stack. Raises :exc:`KeyNotFound`."""
+        self._permit(MapFlags.WRONLY)
+        self._permit(MapFlags.RDONLY, writes=True)
+        self._offer(MapOp.POP, ENOTSUPP)
+        result, value = self.operations.get("pop", self._value_bytes)
+        self._require(result, b"")
+        return value
+
+    def peek(self) -> bytes:
+        """The next value of a queue or stack. Raises :exc:`KeyNotFound`."""
+        self._permit(MapFlags.WRONLY)
+        self._offer(MapOp.POP)
+        result, value = self.operations.get("peek", self._value_bytes)
+        self._require(result, b"")
+        return value
+
+    def contains(self, value: bytes) -> bool:
+        """Whether a bloom filter may have the value: never False for one that was pushed."""
+        self._check("value", value, self._value_bytes)
+        self._permit(MapFlags.WRONLY)
+        if self._spec.type is not MapType.BLOOM_FILTER:
+            self._refuse(-EOPNOTSUPP, b"")
+        return self.operations.call("peek", value) == 0
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """Every element of one moment: a hash in the order of its slots, an array ascending."""
+        """Every element of one moment: a hash in the order of its slots, others in Linux's."""
         return iter(self.lookup_batch())
 
     def lookup_batch(self) -> list[tuple[bytes, bytes]]:
         """Every element at once."""
         keys, values = self.snapshot()
-        return [(key.tobytes(), value.tobytes()) for key, value in zip(keys, values, strict=True)]
+        pairs = [(key.tobytes(), value.tobytes()) for key, value in zip(keys, values, strict=True)]
+        if slots.holds_objects(self._spec.type):
+            held = self._objects.by_key
+            return [(key, held[key].id.to_bytes(4, "little")) for key, _ in pairs if key in held]
+        return pairs
 
     def snapshot(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
         """Copies of all keys and values: two byte arrays, (elements, bytes of each)."""
         self._permit(MapFlags.WRONLY)
-        match self._layout:
-            case HashLayout() as where:
-                with self.operations.held():
-                    return self._hash_snapshot(where)
-            case ArrayLayout() as where:
-                count = self._spec.max_entries
-                rows = self.storage.rows(where.elements, count, where.stride)
-                keys = np.arange(count, dtype="<u4").view(np.uint8).reshape(count, 4)
-                return keys, rows[:, : self._value_bytes].copy()
-            case _:
-                assert_never(self._layout)
+        return contents.snapshot(self._spec, self._layout, self.operations, self._value_bytes)
 
     def update_batch(self, items: Sequence[tuple[bytes, bytes]]) -> None:
         """Set all of them; on an error those before it are set."""
+        if "update_all" not in abi.exports(self._layout) or slots.is_target(self._spec.type):
+            for key, value in items:
+                self.update(key, value)
+            return
         self._permit(MapFlags.RDONLY, writes=True)
         for key, value in items:
             self._check("key", key, self._spec.key_size)
@@ -151,18 +284,17 @@ class LiveMap:
             part = items[start : start + step]
             keys = b"".join(key for key, _ in part)
             values = b"".join(value for _, value in part)
-            self._require(self.operations.update_all(keys, values, len(part), 0), keys)
+            self._require(self.operations.call("update_all", keys, values, len(part), 0), keys)
 
     def close(self) -> None:
         """Let go of the map; programs linked with it keep its storage."""
         self._operations = None
         self._storage = None
+        self._objects = Objects()
 
     def __len__(self) -> int:
-        """The number of elements."""
-        if isinstance(self._layout, HashLayout):
-            return int(self.storage.words(layout.HASH_COUNT, 1)[0])
-        return self._spec.max_entries
+        """The number of elements; of a bloom filter the number of set bits."""
+        return contents.count(self._spec, self._layout, self.storage)
 
     def __enter__(self) -> Self:
         return self
@@ -175,24 +307,64 @@ class LiveMap:
     ) -> None:
         self.close()
 
-    def _fill(self, contents: bytes) -> None:
-        self._check("value", contents, self._value_bytes)
+    # ---- maps, programs and targets of redirections as values
+
+    def _put_object(self, key: bytes, value: object, flags: int) -> None:
+        spec = self._spec
+        if isinstance(self._layout, SlotLayout):
+            if flags:
+                self._refuse(-EINVAL, key)
+            if int.from_bytes(key, "little") >= spec.max_entries:
+                self._refuse(-E2BIG, key)
+        if isinstance(value, bytes | bytearray):
+            self._refuse(-EBADF, key)  # this kernel has no descriptors
+        held: Inner | Callee
+        if isinstance(value, LiveMap):
+            held = Inner(value.id, value.spec, value.operations)
+            address = value.operations.handle
+        elif isinstance(value, Program):
+            held = value.callee()
+            address = held.entry
+        else:
+            raise InputError(f"map {spec.name} of this kernel cannot hold a {type(value).__name__}")
+        if not slots.accepts(spec, held, self._objects):
+            self._refuse(-EINVAL, key)
+        word = address.to_bytes(8, "little")
+        if isinstance(self._layout, SlotLayout):
+            self.operations.assign(int.from_bytes(key, "little"), address, bytes(8))
+        else:
+            self._require(self.operations.call("update_all", key, word, 1, flags), key)
+        self._objects.put(key, address, held)
+
+    def _put_target(self, key: bytes, value: bytes, flags: int) -> None:
+        number = int.from_bytes(key, "little")
+        refused = slots.target_refusal(self._spec, number, value, flags, self._cpus)
+        if refused:
+            self._refuse(-refused, key)
+        if isinstance(self._layout, SlotLayout):
+            present = slots.is_present(self._spec.type, value)
+            self.operations.assign(number, int(present), value.ljust(8, b"\0"))
+        else:
+            self._require(self.operations.call("update_all", key, value, 1, flags), key)
+
+    def _empty_slot(self, key: bytes) -> None:
+        index = int.from_bytes(key, "little")
+        objects = slots.holds_objects(self._spec.type)
+        if index >= self._spec.max_entries:
+            self._refuse(-E2BIG if objects else -EINVAL, key)
+        before = self.operations.assign(index, 0, bytes(8))
+        self._objects.by_key.pop(key, None)
+        if objects and not before:
+            self._refuse(-ENOENT, key)
+
+    # ---- checks
+
+    def _fill(self, data: bytes) -> None:
+        self._check("value", data, self._value_bytes)
         start = layout.ARRAY_ELEMENTS
-        self.storage.data[start : start + len(contents)] = np.frombuffer(contents, dtype=np.uint8)
+        self.storage.data[start : start + len(data)] = np.frombuffer(data, dtype=np.uint8)
 
-    def _hash_snapshot(
-        self, where: HashLayout
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-        storage = self.storage
-        used = int(storage.words(layout.HASH_HIGH_WATER, 1)[0])
-        free = int(storage.words(layout.HASH_FREE_COUNT, 1)[0])
-        live = np.ones(used, dtype=bool)
-        live[storage.words(where.free_stack, free).astype(np.int64) - 1] = False
-        rows = storage.rows(where.elements, used, where.stride)
-        keys = rows[live, where.key : where.key + self._spec.key_size]
-        return keys, rows[live, where.value : where.value + self._value_bytes]
-
-    def _check(self, what: str, data: bytes, size: int) -> None:
+    def _check(self, what: str, data: bytes | bytearray, size: int) -> None:
         if len(data) != size:
             problem = f"map {self._spec.name}: a {what} has {size} bytes (given {len(data)})"
             raise InputError(problem)
@@ -203,21 +375,29 @@ class LiveMap:
             problem = f"user space may not {verb} this map"
             raise MapError(problem, map_name=self._spec.name, errno=EPERM)
 
+    def _offer(self, operation: MapOp, errno: int = EOPNOTSUPP) -> None:
+        if not self._spec.type.value.user_ops & operation:
+            self._refuse(-errno, b"")
+
     def _require(self, result: int, key: bytes) -> None:
         if result != 0:
             self._refuse(result, key)
 
     def _refuse(self, result: int, key: bytes) -> NoReturn:
         name, shown = self._spec.name, key[: self._spec.key_size].hex()
+        entries = self._spec.max_entries
+        what = f"key {shown}" if shown else "value"
         match -result:
             case 2:
-                raise KeyNotFound(f"no such key {shown}", map_name=name, errno=ENOENT)
+                raise KeyNotFound(f"no such {what}", map_name=name, errno=ENOENT)
             case 17:
-                raise KeyExists(f"key {shown} exists", map_name=name, errno=EEXIST)
-            case 7:
-                entries = self._spec.max_entries
-                problem = f"no room for key {shown} ({entries} entries)"
-                raise MapFull(problem, map_name=name, errno=E2BIG)
+                raise KeyExists(f"{what} exists", map_name=name, errno=EEXIST)
+            case 7 | 28 as code:
+                problem = f"no room for {what} ({entries} entries)"
+                raise MapFull(problem, map_name=name, errno=code)
+            case 524:
+                problem = f"not an operation of a {self._spec.type.value.name}"
+                raise MapError(problem, map_name=name, errno=ENOTSUPP)
             case code:
                 raise MapError(os.strerror(code), map_name=name, errno=code)
 

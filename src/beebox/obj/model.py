@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -167,3 +167,8 @@ class ObjectSpec:
         return tuple(
             name for name, function in self.functions.items() if function.section != ".text"
         )
+
+    def with_slot_programs(self, names: Sequence[str]) -> tuple[str, ...]:
+        """``names`` and the programs that stand in the first slots of the object's prog arrays."""
+        slots = (held for row in self.maps.values() if row.inner is None for _, held in row.slots)
+        return tuple(dict.fromkeys([*names, *slots]))

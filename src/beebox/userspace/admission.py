@@ -7,7 +7,7 @@ from typing import Final
 from beebox.errors import NotSupportedError
 from beebox.hooks.packet import HOOKED
 from beebox.tables.helpers import HELPERS
-from beebox.tables.map_types import MapFlags, MapType
+from beebox.tables.map_types import MapType
 from beebox.tables.program_types import AttachType, ProgramType
 from beebox.userspace.native_helpers import IN_MAP_CODE, native_helpers
 from beebox.verifier.result import VerifiedProgram
@@ -16,9 +16,26 @@ from beebox.vm.contexts import layout_of
 PROGRAM_TYPES: Final = HOOKED - {ProgramType.FLOW_DISSECTOR}
 UNKNOWN_ATTACH_TYPES: Final = frozenset({AttachType.XDP_DEVMAP, AttachType.XDP_CPUMAP})
 MAP_TYPES: Final = frozenset(
-    {MapType.HASH, MapType.ARRAY, MapType.PERCPU_HASH, MapType.PERCPU_ARRAY}
+    {
+        MapType.HASH,
+        MapType.ARRAY,
+        MapType.PROG_ARRAY,
+        MapType.PERCPU_HASH,
+        MapType.PERCPU_ARRAY,
+        MapType.LRU_HASH,
+        MapType.LRU_PERCPU_HASH,
+        MapType.LPM_TRIE,
+        MapType.ARRAY_OF_MAPS,
+        MapType.HASH_OF_MAPS,
+        MapType.DEVMAP,
+        MapType.DEVMAP_HASH,
+        MapType.CPUMAP,
+        MapType.XSKMAP,
+        MapType.QUEUE,
+        MapType.STACK,
+        MapType.BLOOM_FILTER,
+    }
 )
-UNKNOWN_MAP_FLAGS: Final = MapFlags.INNER_MAP
 
 
 def admit(program: VerifiedProgram) -> None:
@@ -34,7 +51,7 @@ def admit(program: VerifiedProgram) -> None:
         raise NotSupportedError(f"helper {row.name if row else helper} in userspace")
     for name in sorted(program.maps):
         row_of_map = spec.maps[name]
-        if row_of_map.type not in MAP_TYPES:
-            raise NotSupportedError(f"{row_of_map.type.value.name} maps in userspace")
-        if row_of_map.flags & UNKNOWN_MAP_FLAGS:
-            raise NotSupportedError(f"{UNKNOWN_MAP_FLAGS!r} of map {name} in userspace")
+        inner = [row_of_map.inner] if row_of_map.inner is not None else []
+        for each in (row_of_map, *inner):
+            if each.type not in MAP_TYPES:
+                raise NotSupportedError(f"{each.type.value.name} maps in userspace")

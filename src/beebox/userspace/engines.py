@@ -5,9 +5,10 @@ Both work on the same maps, frame and runtime block; what they give must be equa
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +16,11 @@ import numpy.typing as npt
 from beebox.llvm import native, worker
 from beebox.maps.view import LiveMap
 from beebox.tables.helpers import HELPERS
-from beebox.tables.map_types import MapFlags
 from beebox.userspace.captures import Capture
 from beebox.userspace.hook_code import hook_code
 from beebox.userspace.native_helpers import helper_code, native_helpers
 from beebox.userspace.observation import Observation
+from beebox.userspace.reached import ReachedMaps
 from beebox.userspace.runtime import Environment
 from beebox.verifier.result import VerifiedProgram
 from beebox.vm.memory import (
@@ -28,11 +29,14 @@ from beebox.vm.memory import (
     RUN_BATCH,
     RUN_REPEAT,
     Memory,
-    region_at,
 )
-from beebox.vm.observe import Observe
+from beebox.vm.observe import Observe, body_symbol
+
+if TYPE_CHECKING:
+    from beebox.vm.interpreter import Interpreter
 
 _U32: Final = (1 << 32) - 1
+_ENTRIES: Final = itertools.count(1)
 
 
 class Engine(Protocol):
@@ -50,6 +54,11 @@ class Engine(Protocol):
 
     def run(self, repeat: int = 1) -> int:
         """Run ``repeat`` times over the frame as it stands; the low 32 bits of the last R0."""
+        ...
+
+    @property
+    def entry(self) -> int:
+        """What a prog array holds of it: ``maps.objects.Callee.entry``."""
         ...
 
     def run_batch(
@@ -77,7 +86,9 @@ class JitEngine:
         observe: Observe = Observe.NOTHING,
     ) -> None:
         self._environment = environment
-        self._storages = [maps[name].storage for name in sorted(program.maps)]  # code holds them
+        # Code holds the addresses of these.
+        self._storages = [maps[name].storage for name in sorted(program.maps)]
+        self._objects = [maps[name].objects for name in sorted(program.maps)]
         compiled = worker.compile_native_for(
             f"{program.digest} {program.profile} {cpus} {observe.name}".encode(),
             lambda: _lower(program, environment, cpus, observe),
@@ -86,8 +97,10 @@ class JitEngine:
             f"map{number}_storage": storage.address for number, storage in enumerate(self._storages)
         }
         self._code_bytes = len(compiled)
-        exports = (RUN_REPEAT, RUN_BATCH)
+        body = body_symbol(program, observe)
+        exports = (RUN_REPEAT, RUN_BATCH, body)
         code = native.link(compiled, imports=addresses, exports=exports)
+        self._entry = code.address(body)
         self._repeat = code.function(RUN_REPEAT, *REPEAT_SIGNATURE)
         self._batch = code.function(RUN_BATCH, *BATCH_SIGNATURE)
 
@@ -95,6 +108,11 @@ class JitEngine:
     def code_bytes(self) -> int:
         """The size of the native object."""
         return self._code_bytes
+
+    @property
+    def entry(self) -> int:
+        """The address of the program itself, to go on in within a run."""
+        return self._entry
 
     def run(self, repeat: int = 1) -> int:
         """As :class:`Engine`; the GIL is released meanwhile."""
@@ -166,32 +184,62 @@ class InterpreterEngine:
         *,
         observation: Observation | None = None,
     ) -> None:
+        self._environment = environment
+        self._program = program
+        self._maps = {name: maps[name] for name in sorted(program.maps)}
+        self._storages = [live.storage for live in self._maps.values()]
+        self._id = next(_ENTRIES)
+        self._callees: dict[tuple[int, int], Interpreter] = {}
+        self._observation = observation
+        observe = observation.observe if observation is not None else Observe.NOTHING
+        self._interpreter = self._interpreter_in(environment, self._callees, observe)
+
+    @property
+    def entry(self) -> int:
+        """A number of its own, for there is no code."""
+        return self._id
+
+    def _interpreter_in(
+        self,
+        environment: Environment,
+        callees: dict[tuple[int, int], Interpreter],
+        observe: Observe = Observe.NOTHING,
+    ) -> Interpreter:
+        """The program over a frame.
+
+        ``callees`` keeps those of its tail calls, by entry and depth: a program that calls itself
+        is then two, since the first may go on when the second is done.
+        """
         from beebox.userspace.helpers import python_helpers  # noqa: PLC0415 -- this engine only
         from beebox.vm.interpreter import Interpreter, Machine  # noqa: PLC0415 -- the same
 
-        self._environment = environment
-        self._storages = [maps[name].storage for name in sorted(program.maps)]
         memory = Memory()
-        used = {name: maps[name] for name in sorted(program.maps)}
-        for name, live in used.items():
-            storage = live.storage
-            writable = not (live.spec.frozen or live.spec.flags & MapFlags.RDONLY_PROG)
-            memory.add(region_at(f"map {name}", storage.address, storage.size, writable=writable))
-        handles = {name: number for number, name in enumerate(used, start=1)}
+        reached = ReachedMaps(self._maps, memory)
         machine = Machine(
             memory=memory,
             packet=environment.packet,
             runtime=environment.runtime,
-            handles=handles,
+            handles=reached.handles,
             globals={
-                name: live.value_address for name, live in used.items() if live.spec.is_global_data
+                name: live.value_address
+                for name, live in self._maps.items()
+                if live.spec.is_global_data
             },
         )
-        operations = {handles[name]: live.operations for name, live in used.items()}
-        helpers = python_helpers(operations, environment.log, environment.layout, program.helpers)
-        observe = observation.observe if observation is not None else Observe.NOTHING
-        self._interpreter = Interpreter(program, machine, helpers, observe=observe)
-        self._observation = observation
+
+        def tail_call(handle: int, index: int) -> Interpreter | None:
+            found = reached.callee(handle, environment.runtime_address, index)
+            if found is None or not isinstance(found.engine, InterpreterEngine):
+                return None
+            at = (found.entry, int(environment.runtime.tail_calls))
+            if at not in callees:
+                callees[at] = found.engine._interpreter_in(environment, callees)  # noqa: SLF001 -- its own kind
+            return callees[at]
+
+        helpers = python_helpers(
+            reached, environment.log, environment.layout, self._program.helpers
+        )
+        return Interpreter(self._program, machine, helpers, observe=observe, tail_call=tail_call)
 
     def run(self, repeat: int = 1) -> int:
         """As :class:`Engine`."""
@@ -201,6 +249,8 @@ class InterpreterEngine:
         return result & _U32
 
     def _run(self) -> int:
+        self._environment.runtime.tail_calls = 0
+        self._environment.runtime.redirect_map = 0
         observation = self._observation
         if observation is None:
             return self._interpreter.run()

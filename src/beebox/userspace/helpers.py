@@ -6,13 +6,14 @@ hold both against Linux. Arguments are registers, unsigned; results are taken mo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from beebox.hooks.xdp import MIN_FRAME_BYTES
+from beebox.maps import abi
 from beebox.tables.helpers import HELPER_BY_NAME, HELPERS
 from beebox.tables.limits import XDP_META_MAX_BYTES
 from beebox.userspace.native_helpers import helper_args, helper_call, native_helpers
+from beebox.userspace.reached import ReachedMaps
 from beebox.userspace.trace import TraceLog, print_message
 from beebox.vm.contexts import XDP_LAYOUT, Layout
 from beebox.vm.interpreter import HelperFn, Machine
@@ -28,40 +29,18 @@ _MIX_1: Final = 0xBF58_476D_1CE4_E5B9
 _MIX_2: Final = 0x94D0_49BB_1331_11EB
 
 
-class MapOperations(Protocol):
-    """A map's native operations on addresses."""
-
-    def lookup_at(self, rt: int, key: int) -> int: ...  # noqa: D102 -- maps.storage.Operations
-    def update_at(self, rt: int, key: int, value: int, flags: int) -> int: ...  # noqa: D102 -- the same
-    def delete_at(self, rt: int, key: int) -> int: ...  # noqa: D102 -- the same
-
-
 def python_helpers(
-    maps: Mapping[int, MapOperations], log: TraceLog, layout: Layout, used: frozenset[int]
+    maps: ReachedMaps, log: TraceLog, layout: Layout, used: frozenset[int]
 ) -> dict[int, HelperFn]:
-    """The ``used`` helpers by id, over these maps (by handle), this log and this kind of context.
+    """The ``used`` helpers by id, over these maps, this log and this kind of context.
 
     A helper without a body here runs the JIT's.
     """
-
-    def map_lookup_elem(machine: Machine, handle: int, key: int, *_: int) -> int:
-        return maps[handle].lookup_at(address_of(machine.runtime), key)
-
-    def map_update_elem(
-        machine: Machine, handle: int, key: int, value: int, flags: int, *_: int
-    ) -> int:
-        return maps[handle].update_at(address_of(machine.runtime), key, value, flags)
-
-    def map_delete_elem(machine: Machine, handle: int, key: int, *_: int) -> int:
-        return maps[handle].delete_at(address_of(machine.runtime), key)
 
     def trace_printk(_machine: Machine, fmt: int, size: int, *arguments: int) -> int:
         return print_message(log, _bytes_at(fmt, size & _U32), arguments)
 
     functions: dict[str, HelperFn] = {
-        "map_lookup_elem": map_lookup_elem,
-        "map_update_elem": map_update_elem,
-        "map_delete_elem": map_delete_elem,
         "trace_printk": trace_printk,
         "ktime_get_ns": ktime_get_ns,
         "get_prandom_u32": get_prandom_u32,
@@ -74,8 +53,20 @@ def python_helpers(
     if layout.struct != XDP_LAYOUT.struct:
         functions = {name: body for name, body in functions.items() if "xdp" not in name}
     found = {HELPER_BY_NAME[name].id: function for name, function in functions.items()}
+    found |= {id_: _map_helper(id_, maps) for id_ in used & abi.HELPERS.keys()}
     native = (used & native_helpers(layout)) - found.keys()
     return found | {id_: native_helper(HELPERS[id_].name, layout) for id_ in native}
+
+
+def _map_helper(id_: int, maps: ReachedMaps) -> HelperFn:
+    """An operation of the map in R1, in the map's own code."""
+    operation, takes = abi.HELPERS[id_], len(HELPERS[id_].args) - 1
+
+    def run(machine: Machine, handle: int, *registers: int) -> int:
+        rt = address_of(machine.runtime)
+        return maps.operations(handle).at(operation, rt, *registers[:takes])
+
+    return run
 
 
 def native_helper(name: str, layout: Layout) -> HelperFn:

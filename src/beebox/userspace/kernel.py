@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType, TracebackType
@@ -10,6 +11,7 @@ from typing import Final, Literal, Self, TypeAlias
 from beebox.backend import TestRun
 from beebox.errors import InputError
 from beebox.hooks.packet import PacketHook, hook_of
+from beebox.maps.objects import Callee
 from beebox.maps.view import LiveMap
 from beebox.obj.linker import link
 from beebox.obj.model import ObjectSpec, ProgramSpec
@@ -26,6 +28,7 @@ from beebox.vm.observe import Observe
 
 EngineName: TypeAlias = Literal["jit", "interpreter"]
 ENGINES: Final[tuple[EngineName, ...]] = ("jit", "interpreter")
+_IDS: Final = itertools.count(1)
 MAX_REPEAT: Final = 1 << 31
 
 
@@ -43,11 +46,23 @@ class UserspaceProgram:
         self.observation = observation
         self._engine: Engine | None = engine
         self._environment = environment
+        self._id = next(_IDS)
 
     @property
     def spec(self) -> ProgramSpec:
         """What the program was made from."""
         return self._report.spec
+
+    @property
+    def id(self) -> int:
+        """The number that a prog array gives for it."""
+        return self._id
+
+    def callee(self) -> Callee:
+        """The program as a prog array holds it."""
+        engine = self.engine
+        kinds = (self.spec.type.name, str(self.spec.attach_type), engine.name)
+        return Callee(self._id, engine.entry, kinds, engine)
 
     @property
     def report(self) -> Report:
@@ -201,19 +216,25 @@ class UserspaceKernel:
     ) -> UserspaceCollection:
         """Verify and admit the programs (all, or those named), make every map, compile.
 
-        Raises :exc:`RejectedError` for an unsafe program, :exc:`NotSupportedError` for one that
-        uses what this kernel lacks, :exc:`MapError` for a map that cannot be.
+        Programs that the maps name for their first slots are loaded, too. Raises
+        :exc:`RejectedError` for an unsafe program, :exc:`NotSupportedError` for one that uses what
+        this kernel lacks, :exc:`MapError` for a map that cannot be.
         """
         names = spec.program_names if programs is None else tuple(programs)
         for name in names:
             if name not in spec.program_names:
                 known = ", ".join(spec.program_names) or "none"
                 raise InputError(f"{spec.file}: no program {name} (there are: {known})")
+        names = spec.with_slot_programs(names)
         reports = {name: verify(link(spec, name)) for name in names}
         for report in reports.values():
             admit(report.require_accepted())
         maps = {name: LiveMap(row, cpus=self._cpus) for name, row in spec.maps.items()}
         loaded = {name: self._program(report, maps) for name, report in reports.items()}
+        for name, row in spec.maps.items():
+            for index, held in row.slots:
+                value = maps[held] if row.inner is not None else loaded[held]
+                maps[name].update(index.to_bytes(row.key_size, "little"), value)
         return UserspaceCollection(loaded, maps)
 
     def _program(self, report: Report, maps: Mapping[str, LiveMap]) -> UserspaceProgram:

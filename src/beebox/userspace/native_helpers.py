@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from beebox.errors import NotSupportedError
 from beebox.llvm import native as linker
 from beebox.llvm import worker
+from beebox.maps import abi
 from beebox.tables.helpers import HELPER_BY_NAME, ArgKind
 from beebox.userspace.trace import MAX_TEXT_BYTES, MAX_WIDTH
 from beebox.vm.contexts import XDP_LAYOUT, Layout
@@ -48,9 +49,7 @@ SOURCES: Final = (
     HelperSource("xdp", ("xdp_adjust_head", "xdp_adjust_tail", "xdp_adjust_meta"), XDP_LAYOUT),
 )
 
-IN_MAP_CODE: Final = frozenset(
-    HELPER_BY_NAME[name].id for name in ("map_lookup_elem", "map_update_elem", "map_delete_elem")
-)
+IN_MAP_CODE: Final = frozenset({*abi.HELPERS, abi.TAIL_CALL})
 """Helpers that ``maps.code`` brings with each map."""
 
 _FOLDER: Final = Path(__file__).with_name("source")

@@ -34,6 +34,7 @@ from beebox.isa.instruction import (
     Store,
     Swap,
 )
+from beebox.maps import abi
 from beebox.obj.model import ProgramSpec
 from beebox.tables.contexts import ContextField
 from beebox.tables.helpers import HELPERS
@@ -63,6 +64,9 @@ Registers: TypeAlias = list[int]
 Step: TypeAlias = Callable[[Registers], int]
 HelperFn: TypeAlias = Callable[["Machine", int, int, int, int, int], int]
 """A helper on the interpreter: the machine and R1-R5 (unsigned) -> R0, taken modulo 1 << 64."""
+
+TailCall: TypeAlias = Callable[[int, int], "Interpreter | None"]
+"""A prog array's handle and an index -> the program to go on in, ready to run and counted."""
 
 
 @dataclass(slots=True)
@@ -95,6 +99,7 @@ class Interpreter:
         *,
         observe: Observe = Observe.NOTHING,
         max_loops: int = MAX_LOOPS,
+        tail_call: TailCall | None = None,
     ) -> None:
         """Decode; ``observe`` makes it write down how a verified program runs.
 
@@ -109,6 +114,7 @@ class Interpreter:
             functions(program.slots)
         self.machine = machine
         self._helpers = helpers
+        self._tail_call = tail_call
         self._stack = Buffer(MAX_STACK_BYTES * MAX_CALL_FRAMES)
         top = self._stack.address + self._stack.size
         self._stack_region = Region("stack", top, top, self._stack.address, self._stack.view)
@@ -392,6 +398,8 @@ class Interpreter:
         return packet_load
 
     def _helper(self, target: int, pc: int) -> Step:
+        if target == abi.TAIL_CALL and self._tail_call is not None:
+            return self._tail(self._tail_call, pc + 1)
         function, after = self._helpers.get(target), pc + 1
         if function is None:
             row = HELPERS.get(target)
@@ -406,6 +414,18 @@ class Interpreter:
             return after
 
         return helper
+
+    def _tail(self, callee: TailCall, after: int) -> Step:
+        def tail(regs: Registers) -> int:
+            following = callee(regs[2], regs[3] & U32)
+            if following is None:
+                regs[0:6] = (0, *_ZEROS)
+                return after
+            regs[0] = following.run()
+            self._sync_packet()
+            return self._exit(regs)
+
+        return tail
 
     def _subprogram(self, target: int, pc: int) -> Step:
         after = pc + 1

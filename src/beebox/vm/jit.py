@@ -36,8 +36,8 @@ from beebox.vm.contexts import layout_of
 from beebox.vm.lowering_alu import condition, lower_alu, lower_swap
 from beebox.vm.lowering_calls import HelperCode, Signature, lower_helper, lower_subprogram
 from beebox.vm.lowering_memory import lower_atomic, lower_imm64, lower_load, lower_store
-from beebox.vm.memory import PROGRAM, RUNTIME_BYTES
-from beebox.vm.observe import Notes, Observe
+from beebox.vm.memory import RUNTIME_BYTES, RUNTIME_FIELDS
+from beebox.vm.observe import Notes, Observe, body_symbol, keeps_state
 from beebox.vm.switches import recover
 
 _INTRINSICS: Final = (
@@ -55,16 +55,32 @@ def lower(
 ) -> str:
     """LLVM IR text with the program as ``i64 @bpf_program(ptr ctx, ptr rt)``.
 
-    ``observe`` makes it write down how it ran.
-    ``maps`` holds the code of every map the program names, ``helpers`` of every helper apart from
-    the three map operations. Open symbols: the maps' storages. Raises :exc:`NotSupportedError`.
+    ``observe`` makes it write down how it ran. ``maps`` holds the code of every map the program
+    names, ``helpers`` of every helper that is not in a map's code. Open symbols: the maps'
+    storages. Tail calls enter at ``observe.body_symbol``. Raises :exc:`NotSupportedError`.
     """
-    lowering = _Lowering(verified, maps, helpers, Notes(verified, observe))
+    lowering = _Lowering(verified, maps, helpers, Notes(verified, observe), observe)
     functions = [lowering.function(fact) for fact in verified.subprograms]
     used_maps = [maps[name] for name in sorted(verified.maps)]
     used_helpers = [helpers[id_] for id_ in sorted(verified.helpers) if id_ in helpers]
     parts = [*(code.ir for code in used_maps), *(code.ir for code in used_helpers), *functions]
-    return merge_modules([*parts, lowering.notes.wrapper(), "\n".join(_INTRINSICS)])
+    fresh = _FRESH_RUN.format(program=lowering.notes.program, body=lowering.body, **_PER_RUN)
+    wrappers = [fresh if keeps_state(verified) else "", lowering.notes.wrapper()]
+    return merge_modules([*parts, *wrappers, "\n".join(_INTRINSICS)])
+
+
+_PER_RUN: Final = {name: RUNTIME_FIELDS[name][0] for name in ("tail_calls", "redirect_map")}
+_FRESH_RUN: Final = """\
+define i64 @{program}(ptr noalias nonnull align 8 %a1, ptr noalias nonnull align 8 %rt) nounwind {{
+entry:
+  %tail_calls = getelementptr i8, ptr %rt, i64 {tail_calls}
+  store i32 0, ptr %tail_calls, align 4
+  %redirect_map = getelementptr i8, ptr %rt, i64 {redirect_map}
+  store i64 0, ptr %redirect_map, align 8
+  %result = call i64 @{body}(ptr %a1, ptr %rt)
+  ret i64 %result
+}}
+"""
 
 
 def merge_modules(parts: Iterable[str]) -> str:
@@ -103,8 +119,10 @@ class _Lowering:
         maps: Mapping[str, MapCode],
         helpers: Mapping[int, HelperCode],
         notes: Notes,
+        observe: Observe,
     ) -> None:
         self.notes = notes
+        self.body = body_symbol(verified, observe)
         self.verified = verified
         self.maps = maps
         self.helpers = helpers
@@ -117,7 +135,7 @@ class _Lowering:
 
     def _signature(self, number: int, fact: SubprogramFact) -> Signature:
         if fact.start == 0:
-            return Signature(self.notes.program, ((1, "ptr"),), "i64")
+            return Signature(self.body, ((1, "ptr"),), "i64")
         facts = self.verified.regs[fact.start] or (None,) * 11
         args = tuple(
             (reg, "ptr" if form.pointer else "i64")
@@ -168,7 +186,7 @@ class _Lowering:
             size = layout_of(self.verified.spec.type.value.context).size
             args = [f"ptr noalias nonnull align 8 dereferenceable({size}) %a1"]
         args.append(f"ptr noalias nonnull align 8 dereferenceable({RUNTIME_BYTES}) %rt")
-        linkage = "" if signature.symbol == PROGRAM else "internal "
+        linkage = "" if main else "internal "
         head = f"define {linkage}{signature.result} @{signature.symbol}({', '.join(args)})"
         entry = [
             f"  store {kind} %a{reg}, ptr %r{reg}.{'p' if kind == 'ptr' else 'i'}"
@@ -208,7 +226,7 @@ class _Lowering:
             case Atomic():
                 lower_atomic(body, pc, insn)
             case Call(kind=CallKind.HELPER, target=int(target)):
-                lower_helper(body, pc, target, self.maps, self.helpers)
+                lower_helper(body, pc, target, self.maps, self.helpers, signature.result)
             case Call(kind=CallKind.SUBPROG, target=int(target)):
                 lower_subprogram(body, pc, self.signatures[pc + 1 + target])
             case Jump():

@@ -8,7 +8,9 @@ from typing import Final
 
 from beebox.errors import InternalError, NotSupportedError
 from beebox.isa.instruction import Alu, Reg
+from beebox.maps import abi
 from beebox.maps.code import MapCode
+from beebox.obj.model import MapSpec
 from beebox.tables.helpers import HELPERS, ArgKind, RetKind
 from beebox.tables.opcodes import AluOp
 from beebox.vm.body import UNREACHED, Body
@@ -16,7 +18,8 @@ from beebox.vm.body import UNREACHED, Body
 MAP_LOOKUP: Final = 1
 MAP_UPDATE: Final = 2
 MAP_DELETE: Final = 3
-MAP_HELPERS: Final = frozenset({MAP_LOOKUP, MAP_UPDATE, MAP_DELETE})
+MAP_HELPERS: Final = frozenset({*abi.HELPERS, abi.TAIL_CALL})
+"""Helpers that are in the maps' own code."""
 
 _POINTERS: Final = frozenset(
     {ArgKind.CONST_MAP_PTR, ArgKind.MAP_KEY, ArgKind.MAP_VALUE, ArgKind.MEM, ArgKind.CTX}
@@ -51,10 +54,14 @@ def lower_helper(
     target: int,
     maps: Mapping[str, MapCode],
     helpers: Mapping[int, HelperCode],
+    result: str,
 ) -> None:
-    """A helper call: R0 is a pointer for a map lookup, else a number."""
+    """A helper call: R0 is a pointer for a map lookup, else a number.
+
+    ``result`` is the LLVM type of the function around it, which a tail call ends.
+    """
     if target in MAP_HELPERS:
-        _lower_map_helper(body, pc, target, maps)
+        _lower_map_helper(body, pc, target, maps, result)
         return
     code = helpers.get(target)
     row = HELPERS.get(target)
@@ -73,39 +80,93 @@ def lower_helper(
     body.set_integer(0, body.value(f"call i64 @{code.symbol}({', '.join(args)})"))
 
 
-def _lower_map_helper(body: Body, pc: int, target: int, maps: Mapping[str, MapCode]) -> None:
-    """A direct call of the map's code; where R1 may hold several maps, its handle decides."""
-    fact = body.fact(pc, Reg.R1)
-    if fact is not None and fact.map is not None:
-        _call_map(body, pc, target, fact.map, maps[fact.map])
+def _lower_map_helper(
+    body: Body, pc: int, target: int, maps: Mapping[str, MapCode], result: str
+) -> None:
+    """A call of the map's code; where the map's register may hold several, its handle decides.
+
+    A map that a program knows has its storage's address for a handle, an inner one its table.
+    """
+    reg = Reg.R2 if target == abi.TAIL_CALL else Reg.R1
+    fact = body.fact(pc, reg)
+    name = fact.map if fact is not None else None
+    if name is not None and name in maps:
+        _call_known(body, pc, target, name, maps[name], result)
         return
-    handle = body.pointer(pc, Reg.R1)
-    for number, name in enumerate(sorted(body.program.maps)):
+    handle = body.pointer(pc, reg)
+    if name is not None:
+        _call_inner(body, pc, target, handle, body.program.spec.map_named(name))
+        return
+    helper = HELPERS[target].name
+    for number, known in enumerate(sorted(body.program.maps)):
+        if helper not in body.program.spec.maps[known].type.value.helpers:
+            continue
         label = f"map{pc}.{number}"
-        same = body.value(f"icmp eq ptr {handle}, @{maps[name].storage}")
+        same = body.value(f"icmp eq ptr {handle}, @{maps[known].storage}")
         body.line(f"br i1 {same}, label %{label}, label %{label}.not")
         body.lines.append(f"{label}:")
-        _call_map(body, pc, target, name, maps[name])
+        _call_known(body, pc, target, known, maps[known], result)
         body.line(f"br label %map{pc}.done")
         body.lines.append(f"{label}.not:")
-    body.line(f"br label %{UNREACHED}")
-    body.unreached = True
+    if target != abi.TAIL_CALL and any(row.inner for row in body.program.spec.maps.values()):
+        _call_inner(body, pc, target, handle, None)
+        body.line(f"br label %map{pc}.done")
+    else:
+        body.line(f"br label %{UNREACHED}")
+        body.unreached = True
     body.lines.append(f"map{pc}.done:")
 
 
-def _call_map(body: Body, pc: int, target: int, name: str, code: MapCode) -> None:
-    spec = body.program.spec.maps[name]
-    key = _memory(body, pc, Reg.R2, spec.key_size)
-    match target:
-        case 1:  # map_lookup_elem
-            body.set_pointer(0, body.value(f"call ptr @{code.lookup}(ptr %rt, ptr {key})"))
-        case 2:  # map_update_elem
-            value = _memory(body, pc, Reg.R3, spec.value_size)
-            flags = body.integer(pc, Reg.R4)
-            args = f"ptr %rt, ptr {key}, ptr {value}, i64 {flags}"
-            body.set_integer(0, body.value(f"call i64 @{code.update}({args})"))
-        case _:  # map_delete_elem
-            body.set_integer(0, body.value(f"call i64 @{code.delete}(ptr %rt, ptr {key})"))
+def _call_known(body: Body, pc: int, target: int, name: str, code: MapCode, result: str) -> None:
+    """A call by symbol."""
+    if target == abi.TAIL_CALL:
+        _tail_call(body, pc, code, result)
+        return
+    callee = f"@{code.operation(abi.HELPERS[target])}"
+    _call_map(body, pc, target, callee, body.program.spec.maps[name])
+
+
+def _call_inner(body: Body, pc: int, target: int, handle: str, spec: MapSpec | None) -> None:
+    """A call through the table that ``handle`` is the address of."""
+    position = 8 * abi.TABLE.index(abi.HELPERS[target])
+    at = body.value(f"getelementptr i8, ptr {handle}, i64 {position}")
+    _call_map(body, pc, target, body.value(f"load ptr, ptr {at}, align 8"), spec)
+
+
+def _call_map(body: Body, pc: int, target: int, callee: str, spec: MapSpec | None) -> None:
+    """A map's operation; without ``spec`` the sizes of key and value are unknown."""
+    row = HELPERS[target]
+    args = ["ptr %rt"]
+    for number, arg in enumerate(row.args[1:], start=2):
+        reg = Reg(number)
+        match arg.kind:
+            case ArgKind.MAP_KEY:
+                args.append(f"ptr {_memory(body, pc, reg, spec.key_size if spec else None)}")
+            case ArgKind.MAP_VALUE:
+                args.append(f"ptr {_memory(body, pc, reg, spec.value_size if spec else None)}")
+            case _:
+                args.append(f"i64 {body.integer(pc, reg)}")
+    if row.ret is RetKind.MAP_VALUE_OR_NULL:
+        body.set_pointer(0, body.value(f"call ptr {callee}({', '.join(args)})"))
+    else:
+        body.set_integer(0, body.value(f"call i64 {callee}({', '.join(args)})"))
+
+
+def _tail_call(body: Body, pc: int, code: MapCode, result: str) -> None:
+    """Go on in another program, whose result is this function's; else with the next instruction."""
+    label = f"tail{pc}.{code.symbol}"
+    index = body.integer(pc, Reg.R3)
+    operation = code.operation("tail_call")
+    found = body.value(f"call ptr @{operation}(ptr %rt, i64 {index})")
+    none = body.value(f"icmp eq ptr {found}, null")
+    body.line(f"br i1 {none}, label %{label}.not, label %{label}")
+    body.lines.append(f"{label}:")
+    context = body.pointer(pc, Reg.R1)
+    left = body.value(f"call i64 {found}(ptr {context}, ptr %rt)")
+    if result == "ptr":
+        left = body.value(f"inttoptr i64 {left} to ptr")
+    body.line(f"ret {result} {left}")
+    body.lines.append(f"{label}.not:")
 
 
 def _memory(body: Body, pc: int, reg: Reg, size: int | None) -> str:

@@ -29,6 +29,8 @@ from beebox.verifier.cfg import registers, successors
 from beebox.verifier.result import SubprogramFact, VerifiedProgram
 from beebox.vm.memory import PROGRAM, RUNTIME_FIELDS
 
+_STATEFUL: Final = frozenset({12, 51})  # tail_call, redirect_map
+
 
 class Observe(Enum):
     """How much a program writes down; each costs more than the one before."""
@@ -190,6 +192,16 @@ class Notes:
         fields = {name: offset for name, (offset, _) in RUNTIME_FIELDS.items()}
         costs = _COSTS.format(**fields) if self.counts else ""
         return _WRAPPER.format(program=PROGRAM, body=self.program, note_costs=costs, **fields)
+
+
+def keeps_state(verified: VerifiedProgram) -> bool:
+    """Whether a run must start afresh: with no tail calls made, no redirection asked for."""
+    return bool(verified.helpers & _STATEFUL)
+
+
+def body_symbol(verified: VerifiedProgram, observe: Observe = Observe.NOTHING) -> str:
+    """The symbol of the program itself, which a tail call goes on in: it is no run of its own."""
+    return f"{PROGRAM}_body" if keeps_state(verified) else Notes(verified, observe).program
 
 
 def _field(name: str, field: str) -> str:

@@ -59,6 +59,29 @@ def lookup(rt: ptr, key: ptr) -> ptr | None:
     return slot(rt, index)
 
 
+@export
+@inline
+def lookup_percpu(rt: ptr, key: ptr, cpu: u64) -> ptr | None:
+    """bpf_map_lookup_percpu_elem: the value of the CPU whose number is the low half of ``cpu``."""
+    number = u32(cpu & 0xFFFF_FFFF)
+    index = load_u32(key)
+    if index >= MAX_ENTRIES:
+        return None
+    if number >= CPUS:
+        return None
+    return storage() + (ELEMENTS + u64(index) * STRIDE + u64(number) * VALUE_STRIDE)
+
+
+@export
+@cold
+def lookup_unmarked(rt: ptr, key: ptr) -> ptr | None:
+    """All CPUs' values, for user space."""
+    index = load_u32(key)
+    if index >= MAX_ENTRIES:
+        return None
+    return storage() + (ELEMENTS + u64(index) * STRIDE)
+
+
 @inline
 def refusal(index: u32, flags: u64) -> i64:
     """Why an update cannot be, in Linux's order of checks; 0 when it can."""

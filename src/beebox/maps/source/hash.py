@@ -1,4 +1,4 @@
-"""HASH and PERCPU_HASH: chained buckets, lookups without a lock.
+"""Hashes, also per-CPU and LRU ones, and HASH_OF_MAPS: chained buckets, lookups without a lock.
 
 A chain ends in a mark that names its bucket. A reader that was carried into another chain, because
 the element under it was deleted and inserted elsewhere, meets a foreign mark and starts again. A
@@ -23,51 +23,56 @@ from beebox.compiler.dialect import (
     export,
     i64,
     inline,
-    load_u8,
-    load_u16,
+    load_ptr,
     load_u32,
     load_u32_acquire,
     load_u32_relaxed,
     load_u64,
-    pause,
     ptr,
     storage,
     store_u32,
     store_u32_relaxed,
     store_u32_release,
+    store_u64,
     u32,
     u64,
     unlikely,
-    xchg_u32_acquire,
     zero,
 )
+from beebox.maps.source.keys import KEY_SIZE, hash_bytes, same_key
+from beebox.maps.source.locks import lock, unlock
+from beebox.maps.source.redirect import KEY_AT, record, refused
+from beebox.maps.source.slab import (
+    MAX_ENTRIES,
+    count_one,
+    count_one_less,
+    element,
+    give_back,
+    unused,
+)
 
-LOCK: Final = constant("LOCK")
 SEED: Final = constant("SEED")
-HIGH_WATER: Final = constant("HIGH_WATER")
-FREE_COUNT: Final = constant("FREE_COUNT")
-COUNT: Final = constant("COUNT")
 BUCKETS: Final = constant("BUCKETS")
-FREE_STACK: Final = constant("FREE_STACK")
-STRIDE: Final = constant("STRIDE")
 KEY: Final = constant("KEY")
 VALUE: Final = constant("VALUE")
 VALUE_STRIDE: Final = constant("VALUE_STRIDE")
-KEY_SIZE: Final = constant("KEY_SIZE")
 VALUE_SIZE: Final = constant("VALUE_SIZE")
 USER_VALUE_SIZE: Final = constant("USER_VALUE_SIZE")  # what user space gives: all CPUs
 BUCKET_MASK: Final = constant("BUCKET_MASK")
-ELEMENTS: Final = constant("ELEMENTS")
-MAX_ENTRIES: Final = constant("MAX_ENTRIES")
 HAS_TAG: Final = constant("HAS_TAG")
 PER_CPU: Final = constant("PER_CPU")
 CPUS: Final = constant("CPUS")
 RT_CPU: Final = constant("RT_CPU")  # the running CPU's number in the runtime block
+LRU: Final = constant("LRU")
+USED: Final = constant("USED")  # in an element of an LRU: whether it was used lately
+HAND: Final = constant("HAND")  # the element that eviction looked at last
+INDIRECT: Final = constant("INDIRECT")  # values are addresses, and a lookup gives them
+UPSERT: Final = constant("UPSERT")  # BPF_EXIST inserts, too: a devmap_hash's oddity
+
+MOST_SCANNED: Final = 128  # elements that one eviction looks at
 
 TAG: Final = 4  # next is at 0
 END: Final = 0x8000_0000  # an end mark is END | bucket
-WORDS: Final = KEY_SIZE // 8 * 8  # bytes of the key that are whole 64-bit words
-MULTIPLIER: Final = 0x9E37_79B9_7F4A_7C15  # odd, bits well spread: 2^64 divided by the golden ratio
 
 NOEXIST: Final = 1
 EXIST: Final = 2
@@ -78,49 +83,9 @@ EINVAL: Final = 22
 
 
 @inline
-def key_tail(key: ptr) -> u64:
-    """The last KEY_SIZE % 8 bytes of a key, as a number."""
-    tail = u64(0)
-    if KEY_SIZE & 4:
-        tail = u64(load_u32(key + WORDS))
-    if KEY_SIZE & 2:
-        tail = (tail << 16) | u64(load_u16(key + (WORDS + (KEY_SIZE & 4))))
-    if KEY_SIZE & 1:
-        tail = (tail << 8) | u64(load_u8(key + (KEY_SIZE - 1)))
-    return tail
-
-
-@inline
-def mix(state: u64, word: u64) -> u64:
-    """Fold one word in: the product's high bits are the good ones, so they come down."""
-    product = (state ^ word) * MULTIPLIER
-    return product ^ (product >> 32)
-
-
-@inline
 def hash_key(key: ptr) -> u64:
     """The key's hash under this map's seed."""
-    state = load_u64(storage() + SEED)
-    at = u64(0)
-    while at < WORDS:
-        state = mix(state, load_u64(key + at))
-        at += 8
-    if KEY_SIZE % 8:
-        state = mix(state, key_tail(key))
-    return state
-
-
-@inline
-def same_key(a: ptr, b: ptr) -> bool:
-    """Whether two keys hold the same bytes."""
-    difference = u64(0)
-    at = u64(0)
-    while at < WORDS:
-        difference |= load_u64(a + at) ^ load_u64(b + at)
-        at += 8
-    if KEY_SIZE % 8:
-        difference |= key_tail(a) ^ key_tail(b)
-    return difference == 0
+    return hash_bytes(key, load_u64(storage() + SEED))
 
 
 @inline
@@ -139,12 +104,6 @@ def tag_of(hashed: u64) -> u32:
 def head_of(bucket: u32) -> ptr:
     """Where a bucket's first link is."""
     return storage() + (BUCKETS + u64(bucket) * 4)
-
-
-@inline
-def element(number: u32) -> ptr:
-    """The element's first byte; numbers start at 1."""
-    return storage() + (ELEMENTS + (u64(number) - 1) * STRIDE)
 
 
 @inline
@@ -189,41 +148,104 @@ def value_slot(rt: ptr, found: ptr) -> ptr:
 
 
 @inline
-def lock() -> None:
-    """Take the writers' lock, reading while it is held so that its cache line stays shared."""
-    while xchg_u32_acquire(storage() + LOCK, 1) != 0:
-        while load_u32_relaxed(storage() + LOCK) != 0:
-            pause()
-
-
-@inline
-def unlock() -> None:
-    """Give the writers' lock back, publishing what was written under it."""
-    store_u32_release(storage() + LOCK, 0)
+def mark_used(found: ptr) -> None:
+    """Give an LRU's element a second chance; most often it has one already."""
+    if LRU:
+        if load_u32_relaxed(found + USED) == 0:
+            store_u32_relaxed(found + USED, 1)
 
 
 @export
 @inline
 def lookup(rt: ptr, key: ptr) -> ptr | None:
-    """The value's address, or None."""
+    """The value's address, or None; of a map of maps the inner map's handle."""
     found = find(key, hash_key(key))
     if found is None:
         return None
+    mark_used(found)
+    if INDIRECT:
+        return load_ptr(found + VALUE)
     return value_slot(rt, found)
+
+
+@export
+@cold
+def lookup_unmarked(rt: ptr, key: ptr) -> ptr | None:
+    """All CPUs' values, for user space: its lookups do not count as use."""
+    found = find(key, hash_key(key))
+    if found is None:
+        return None
+    return found + VALUE
+
+
+@export
+@inline
+def redirect(rt: ptr, key: u64, flags: u64) -> i64:
+    """bpf_redirect_map: take the device behind ``key`` as the packet's target."""
+    if refused(flags):
+        return i64(0)
+    store_u64(rt + KEY_AT, key)
+    return record(rt, lookup(rt, rt + KEY_AT), flags)
+
+
+@export
+@inline
+def lookup_percpu(rt: ptr, key: ptr, cpu: u64) -> ptr | None:
+    """bpf_map_lookup_percpu_elem: the value of the CPU whose number is the low half of ``cpu``."""
+    number = u32(cpu & 0xFFFF_FFFF)
+    if number >= CPUS:
+        return None
+    found = find(key, hash_key(key))
+    if found is None:
+        return None
+    mark_used(found)
+    return found + (VALUE + u64(number) * VALUE_STRIDE)
 
 
 @inline
 def take_element() -> u32:
-    """The number of an unused element, 0 when there is none. Under the lock."""
-    free = load_u32(storage() + FREE_COUNT)
-    if free != 0:
-        store_u32(storage() + FREE_COUNT, free - 1)
-        return load_u32(storage() + (FREE_STACK + u64(free - 1) * 4))
-    used = load_u32(storage() + HIGH_WATER)
-    if used == MAX_ENTRIES:
-        return u32(0)
-    store_u32(storage() + HIGH_WATER, used + 1)
-    return used + 1
+    """The number of an element to fill, 0 when the map is full. Under the lock."""
+    number = unused()
+    if LRU:
+        if number == 0:
+            return evicted()
+    return number
+
+
+@cold
+def evicted() -> u32:
+    """The number of an element taken out of its bucket, when all are in use. Under the lock.
+
+    A clock: the hand spares elements that were used since it last passed, but not for ever.
+    """
+    number = load_u32(storage() + HAND)
+    scanned = u32(0)
+    while True:
+        number += 1
+        if number > MAX_ENTRIES:
+            number = u32(1)
+        if load_u32_relaxed(element(number) + USED) == 0:
+            break
+        if scanned == MOST_SCANNED:
+            break
+        store_u32_relaxed(element(number) + USED, 0)
+        scanned += 1
+    store_u32(storage() + HAND, number)
+    before = head_of(bucket_of(hash_key(element(number) + KEY)))
+    while True:
+        link = load_u32(before)
+        if link == number:
+            break
+        before = element(link)
+    unlink(before, number)
+    return number
+
+
+@inline
+def unlink(before: ptr, number: u32) -> None:
+    """Take an element out of its bucket; ``before`` is the link to it. Under the lock."""
+    store_u32_release(before, load_u32(element(number)))
+    count_one_less()
 
 
 @inline
@@ -232,6 +254,8 @@ def publish(number: u32, key: ptr, hashed: u64) -> None:
     here = element(number)
     if HAS_TAG:
         store_u32(here + TAG, tag_of(hashed))
+    if LRU:
+        store_u32_relaxed(here + USED, 0)
     copy(here + KEY, key, KEY_SIZE)
     head = head_of(bucket_of(hashed))
     first = load_u32(head)
@@ -239,7 +263,7 @@ def publish(number: u32, key: ptr, hashed: u64) -> None:
         first = END | bucket_of(hashed)
     store_u32_relaxed(here, first)
     store_u32_release(head, number)
-    store_u32(storage() + COUNT, load_u32(storage() + COUNT) + 1)
+    count_one()
 
 
 @inline
@@ -270,6 +294,14 @@ def store_all(found: ptr, values: ptr) -> None:
 
 
 @inline
+def must_exist(flags: u64) -> bool:
+    """Whether an update of a missing key fails."""
+    if UPSERT:
+        return False
+    return flags == EXIST
+
+
+@inline
 def place(rt: ptr, key: ptr, value: ptr, flags: u64, every_cpu: bool) -> i64:
     """Update or insert under the lock: Linux's order of checks, so Linux's errno."""
     if flags > EXIST:
@@ -281,11 +313,13 @@ def place(rt: ptr, key: ptr, value: ptr, flags: u64, every_cpu: bool) -> i64:
     if found is not None:
         if flags == NOEXIST:
             result = i64(-EEXIST)
-        elif every_cpu:
-            store_all(found, value)
         else:
-            store_value(found, value, load_u32(rt + RT_CPU), False)
-    elif flags == EXIST:
+            mark_used(found)
+            if every_cpu:
+                store_all(found, value)
+            else:
+                store_value(found, value, load_u32(rt + RT_CPU), False)
+    elif must_exist(flags):
         result = i64(-ENOENT)
     else:
         number = take_element()
@@ -308,10 +342,9 @@ def update(rt: ptr, key: ptr, value: ptr, flags: u64) -> i64:
     return place(rt, key, value, flags, False)
 
 
-@export
-@cold
-def delete(rt: ptr, key: ptr) -> i64:
-    """bpf_map_delete_elem."""
+@inline
+def remove(key: ptr, values: ptr, keep: bool) -> i64:
+    """Delete an element, its values copied to ``values`` first where they are wanted."""
     hashed = hash_key(key)
     bucket = bucket_of(hashed)
     result = i64(-ENOENT)
@@ -321,17 +354,33 @@ def delete(rt: ptr, key: ptr) -> i64:
     while is_element(link):
         here = element(link)
         if holds(here, key, tag_of(hashed)):
-            store_u32_release(before, load_u32(here))
-            free = load_u32(storage() + FREE_COUNT)
-            store_u32(storage() + (FREE_STACK + u64(free) * 4), link)
-            store_u32(storage() + FREE_COUNT, free + 1)
-            store_u32(storage() + COUNT, load_u32(storage() + COUNT) - 1)
+            if keep:
+                if PER_CPU:
+                    copy(values, here + VALUE, USER_VALUE_SIZE)
+                else:
+                    copy(values, here + VALUE, VALUE_SIZE)
+            unlink(before, link)
+            give_back(link)
             result = i64(0)
             break
         before = here
         link = load_u32(here)
     unlock()
     return result
+
+
+@export
+@cold
+def delete(rt: ptr, key: ptr) -> i64:
+    """bpf_map_delete_elem."""
+    return remove(key, key, False)
+
+
+@export
+@cold
+def take(rt: ptr, key: ptr, values: ptr) -> i64:
+    """BPF_MAP_LOOKUP_AND_DELETE_ELEM: all CPUs' values, and the element is gone."""
+    return remove(key, values, True)
 
 
 @export
