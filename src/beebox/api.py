@@ -15,6 +15,7 @@ from beebox.obj.model import ObjectSpec
 
 if TYPE_CHECKING:
     from beebox.backend import Collection
+    from beebox.userspace.network.model import Network
     from beebox.verifier.result import Report
 
 KernelName: TypeAlias = Literal["userspace", "linux"]
@@ -74,10 +75,12 @@ def load(
     kernel: KernelName = "userspace",
     engine: EngineName = "jit",
     programs: Sequence[str] | None = None,
+    network: Network | str | Path | None = None,
 ) -> Collection:
     """The object's programs and maps, live in one of the two kernels.
 
-    ``engine`` is the userspace kernel's. Raises :exc:`RejectedError` when a program is unsafe,
+    ``engine`` and ``network`` are the userspace kernel's; a network (or a file that describes one)
+    answers ``bpf_fib_lookup`` and its like. Raises :exc:`RejectedError` when a program is unsafe,
     :exc:`NotSupportedError` when the kernel lacks something. Close the result, or use ``with``.
     """
     spec = spec if isinstance(spec, ObjectSpec) else open_object(spec)
@@ -86,7 +89,8 @@ def load(
         case "userspace":
             from beebox.userspace.kernel import UserspaceKernel  # noqa: PLC0415 -- on demand
 
-            return UserspaceKernel(engine=engine).load(spec, programs=names)
+            given = _network(network)
+            return UserspaceKernel(engine=engine, network=given).load(spec, programs=names)
         case "linux":
             from beebox.linux.kernel import LinuxKernel  # noqa: PLC0415 -- on demand
 
@@ -104,6 +108,14 @@ def chosen(spec: ObjectSpec, programs: Sequence[str] | None) -> tuple[str, ...]:
             known = ", ".join(spec.program_names)
             raise InputError(f"{spec.file}: has no program {name!r}; it has {known}")
     return tuple(programs) if programs is not None else spec.program_names
+
+
+def _network(given: Network | str | Path | None) -> Network | None:
+    if not isinstance(given, str | Path):
+        return given
+    from beebox.userspace.network.files import read_network  # noqa: PLC0415 -- on demand
+
+    return read_network(given)
 
 
 def read_bytes(file: Path) -> bytes:

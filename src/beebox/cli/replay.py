@@ -45,6 +45,12 @@ _SHOWN_ENTRIES: Final = 10
     metavar="capture|wall|SECONDS",
     help="What the program's clock shows: packet times (default), the machine's, or one time.",
 )
+@click.option(
+    "--network",
+    "network_file",
+    metavar="FILE",
+    help="The interfaces, routes and neighbours that programs ask for.",
+)
 @click.option("--progress", "lines", is_flag=True, help="Say how far it is off a terminal, too.")
 @click.option(
     "--reasons/--no-reasons",
@@ -61,6 +67,7 @@ def replay_command(
     target: str | None,
     count: int | None,
     clock_text: str,
+    network_file: str | None,
     lines: bool,
     reasons: bool,
     profile: bool,
@@ -77,16 +84,19 @@ def replay_command(
     from beebox.userspace.captures import Captures  # noqa: PLC0415 -- loads numpy
     from beebox.userspace.captures.writing import CaptureWriter  # noqa: PLC0415 -- the same
     from beebox.userspace.kernel import UserspaceKernel  # noqa: PLC0415 -- loads LLVM
+    from beebox.userspace.network.files import read_network  # noqa: PLC0415 -- on demand
     from beebox.userspace.observers import Passed, limited  # noqa: PLC0415 -- loads numpy
     from beebox.userspace.replay import Observer, replay  # noqa: PLC0415 -- loads numpy
 
     output = current()
     clock = _clock(clock_text)
+    network = read_network(network_file) if network_file is not None else None
     file, name = split_selector(selector)
     spec = with_knobs(api.open_object(file), knobs)
     name = choose(spec, name)
     source = Captures(captures)
-    kernel = UserspaceKernel(engine, observe=observe(reasons=reasons, profile=profile))
+    observed = observe(reasons=reasons, profile=profile)
+    kernel = UserspaceKernel(engine, observe=observed, network=network)
     with contextlib.ExitStack() as stack:
         live = stack.enter_context(kernel.load(spec, programs=[name]))
         program = live.programs[name]

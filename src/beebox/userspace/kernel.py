@@ -17,6 +17,8 @@ from beebox.obj.linker import link
 from beebox.obj.model import ObjectSpec, ProgramSpec
 from beebox.userspace.admission import admit
 from beebox.userspace.engines import Engine, InterpreterEngine, JitEngine
+from beebox.userspace.network.block import NetworkBlock
+from beebox.userspace.network.model import Network
 from beebox.userspace.observation import Observation
 from beebox.userspace.runtime import ALL_LINEAR, Environment
 from beebox.userspace.trace import TraceLog
@@ -185,6 +187,7 @@ class UserspaceKernel:
     ``cpus`` is the number of possible CPUs that per-CPU maps show; programs run on CPU 0. One by
     default, so that a replay gives the same on every machine. ``seed`` starts the random helper.
     ``observe`` makes programs write down where verdicts come from, or also what runs cost.
+    ``network`` is what routes and redirects are answered from.
     """
 
     def __init__(
@@ -195,6 +198,7 @@ class UserspaceKernel:
         seed: int = 0,
         observe: Observe = Observe.NOTHING,
         linear_bytes: int = ALL_LINEAR,
+        network: Network | None = None,
     ) -> None:
         if engine not in ENGINES:
             raise InputError(f"there is no engine {engine!r}; choose {' or '.join(ENGINES)}")
@@ -205,6 +209,7 @@ class UserspaceKernel:
         self._seed = seed
         self._observe = observe
         self._linear_bytes = linear_bytes
+        self._network = NetworkBlock(network) if network is not None else None
 
     @property
     def name(self) -> str:
@@ -245,6 +250,7 @@ class UserspaceKernel:
             layout_of(type_.value.context),
             seed=self._seed,
             linear_bytes=self._linear_bytes,
+            network=self._network,
         )
         observation = None
         if self._observe is not Observe.NOTHING:

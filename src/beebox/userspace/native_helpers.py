@@ -19,8 +19,10 @@ from beebox.llvm import native as linker
 from beebox.llvm import worker
 from beebox.maps import abi
 from beebox.tables.helpers import HELPER_BY_NAME, ArgKind
+from beebox.userspace.network.block import CONSTANTS as NETWORK_CONSTANTS
+from beebox.userspace.redirects import CLONE_ENTRIES
 from beebox.userspace.trace import MAX_TEXT_BYTES, MAX_WIDTH
-from beebox.vm.contexts import XDP_LAYOUT, Layout
+from beebox.vm.contexts import SKB_LAYOUT, XDP_LAYOUT, Layout
 from beebox.vm.memory import RUNTIME_FIELDS, helper_signature
 
 if TYPE_CHECKING:
@@ -46,6 +48,12 @@ SOURCES: Final = (
         "helpers", ("ktime_get_ns", "get_prandom_u32", "get_smp_processor_id", "csum_diff")
     ),
     HelperSource("trace", ("trace_printk",)),
+    HelperSource("xdp_net", ("fib_lookup", "redirect"), XDP_LAYOUT),
+    HelperSource(
+        "skb_net",
+        ("fib_lookup", "redirect", "redirect_peer", "redirect_neigh", "clone_redirect"),
+        SKB_LAYOUT,
+    ),
     HelperSource("xdp", ("xdp_adjust_head", "xdp_adjust_tail", "xdp_adjust_meta"), XDP_LAYOUT),
 )
 
@@ -60,6 +68,8 @@ _CONSTANTS: Final = {
     "MAX_TEXT": MAX_TEXT_BYTES,
     "MAX_WIDTH": MAX_WIDTH,
     **{name.upper(): offset for name, (offset, _) in RUNTIME_FIELDS.items()},
+    **NETWORK_CONSTANTS,
+    "CLONE_ENTRIES": CLONE_ENTRIES,
 }
 _VARIADIC: Final = (ArgKind.ANYTHING,) * 3
 

@@ -12,6 +12,8 @@ from beebox.hooks import xdp
 from beebox.hooks.packet import PacketHook
 from beebox.tables.limits import XDP_HEADROOM_BYTES
 from beebox.userspace.hook_code import SKB_HEADROOM_BYTES, SKB_TAILROOM_BYTES, skb_preparation
+from beebox.userspace.network.block import NetworkBlock, default_network
+from beebox.userspace.redirects import CloneCounts
 from beebox.userspace.trace import TraceLog
 from beebox.vm.contexts import SKB_LAYOUT, Layout
 from beebox.vm.memory import Packet, Runtime, address_of
@@ -40,7 +42,8 @@ class Environment:
 
     The random helper is seeded, so that equal runs give equal results; the clock is what the
     caller sets, the kernel's monotonic one by default. Of an skb the first ``linear_bytes`` can be
-    loaded and stored directly: all by default, as in a test run of Linux 6.18.
+    loaded and stored directly: all by default, as in a test run of Linux 6.18. Without ``network``
+    there is the loopback device alone, as in a new network namespace.
     """
 
     def __init__(
@@ -51,12 +54,17 @@ class Environment:
         seed: int = 0,
         linear_bytes: int = ALL_LINEAR,
         device: Device | None = None,
+        network: NetworkBlock | None = None,
     ) -> None:
         self.hook = hook
         self.layout = layout
         self.runtime = Runtime()
         self.runtime.prandom_state = seed
         self.runtime.time_ns = time.monotonic_ns()
+        self.network = network or default_network()
+        self.runtime.network = self.network.address
+        self.clones = CloneCounts()
+        self.runtime.clones = self.clones.address
         self.log = TraceLog(self.runtime)
         self._is_skb = layout.struct == SKB_LAYOUT.struct
         self.packet = self._packet(device or Device(), linear_bytes)

@@ -19,7 +19,7 @@ from beebox.vm.contexts import SKB_LAYOUT, XDP_LAYOUT, Layout
 
 TAILROOM_BYTES: Final = 256
 
-RUNTIME_BYTES: Final = 192
+RUNTIME_BYTES: Final = 224
 RUNTIME_FIELDS: Final = MappingProxyType(
     {
         "time_ns": (0, 8),
@@ -42,13 +42,25 @@ RUNTIME_FIELDS: Final = MappingProxyType(
         "redirect_key": (136, 8),
         "redirect_flags": (144, 8),
         "redirect_ifindex": (152, 4),
+        "redirect_kind": (156, 4),
+        "network": (160, 8),
+        "tunnel": (168, 8),
+        "clones": (176, 8),
+        "targets": (184, 8),
+        "redirect_family": (192, 4),
+        "redirect_nexthop": (200, 16),
     }
 )
 """Runtime block of one thread: what helpers read and write. Trace sizes are bytes.
 
 ``tail_calls`` counts those of the present run. The last redirection asked for: ``redirect_map`` is
 the storage's address of the map that redirect_map took its target from (0: none), with its key and
-flags; ``redirect_ifindex`` is the device, also of a plain redirect.
+flags; ``redirect_ifindex`` is the device, also of a plain redirect, which sets ``redirect_kind``
+(0: none was asked for); ``redirect_family`` and ``redirect_nexthop`` are redirect_neigh's.
+
+Addresses: ``network`` of ``userspace.network.block``'s block, ``tunnel`` of the packet's tunnel
+metadata, ``clones`` of the counts of cloned packets, ``targets`` of one redirection per packet of
+a batch (or null).
 
 From ``verdict_pc`` to ``observed_blocks``, ``vm.observe`` notes how a program ran. pcs are stored
 plus one: 0 is "never set". ``observed`` counts records up to ``observed_capacity``; the addresses
@@ -112,7 +124,15 @@ class Runtime(ctypes.Structure):
         ("redirect_key", ctypes.c_uint64),
         ("redirect_flags", ctypes.c_uint64),
         ("redirect_ifindex", ctypes.c_uint32),
-        ("_reserved", ctypes.c_uint8 * 36),
+        ("redirect_kind", ctypes.c_uint32),
+        ("network", ctypes.c_uint64),
+        ("tunnel", ctypes.c_uint64),
+        ("clones", ctypes.c_uint64),
+        ("targets", ctypes.c_uint64),
+        ("redirect_family", ctypes.c_uint32),
+        ("_pad4", ctypes.c_uint32),
+        ("redirect_nexthop", ctypes.c_uint8 * 16),
+        ("_reserved", ctypes.c_uint64),
     )
 
 

@@ -1,0 +1,1 @@
+"""The network that helpers ask: interfaces, routes, rules and neighbours that the user gives."""
