@@ -17,9 +17,10 @@ from beebox.btf.codec import encode
 from beebox.btf.types import Btf, Int
 from beebox.linux import attrs
 from beebox.linux.syscall import Command, Fd, bpf
+from beebox.tables.contexts import FieldKind
 from beebox.tables.helpers import HELPER_BY_NAME, HELPERS, Arg, ArgKind, Helper, RetKind
 from beebox.tables.map_types import Entries, MapFlags, MapType
-from beebox.tables.program_types import PacketAccess
+from beebox.tables.program_types import PacketAccess, PacketArguments
 
 pytestmark = pytest.mark.linux
 
@@ -38,7 +39,7 @@ POINTS = {
     ArgKind.CONST_STR: "map_value",
     ArgKind.FUNC: "func",
     ArgKind.SOCK_COMMON: "sock_common",
-    ArgKind.SOCKET: "sock, ptr",
+    ArgKind.SOCKET: "sock",
     ArgKind.BTF_ID_SOCK_COMMON: "sock_common, sock",
     ArgKind.BTF_ID: "ptr_",
     ArgKind.PERCPU_BTF_ID: "percpu_ptr_",
@@ -171,6 +172,8 @@ def materials(hook: Hook, row: Helper, maps: Maps, before: bytes) -> bytes:
                 if field is None:
                     raise UnbuiltError("no socket in the context")
                 if arg.releases:
+                    if not HELPER_BY_NAME["sk_lookup_tcp"].allowed(hook.program_type):
+                        raise UnbuiltError("no way to a reference")
                     code += helper(
                         "sk_lookup_tcp",
                         copy(1, CTX) + stack(2, -12) + mov(3, 12) + mov(4, 0) + mov(5, 0),
@@ -279,13 +282,13 @@ def refusal(
 
 def packet_of(hook: Hook) -> bytes:
     """r9 = the packet, with 64 bytes checked; nothing where programs see no packet."""
-    row = hook.program_type.value
-    data = row.context.field("data") if row.context else None
-    end = row.context.field("data_end") if row.context else None
-    if row.packet is PacketAccess.NONE or data is None or end is None:
+    context = hook.program_type.value.context
+    fields = {field.kind: field for field in context.fields} if context else {}
+    if hook.program_type.value.packet is PacketAccess.NONE:
         return b""
+    data, end = fields[FieldKind.PACKET], fields[FieldKind.PACKET_END]
     check = copy(1, 9) + add(1, 64) + insn(0xBD, 1, 0, offset=2) + mov(0, 1) + EXIT
-    return load(4, 9, CTX, data.offset) + load(4, 0, CTX, end.offset) + check
+    return load(data.size, 9, CTX, data.offset) + load(end.size, 0, CTX, end.offset) + check
 
 
 def wrong_arguments(hook: Hook, row: Helper, maps: Maps) -> Iterator[str]:
@@ -323,7 +326,12 @@ def wrong_arguments(hook: Hook, row: Helper, maps: Maps) -> Iterator[str]:
                 yield f"{arg.name}: writes is {arg.writes}, but constant memory gives {why!r}"
         if packet and arg.kind in MEMORY and (writes_packet or not arg.writes):
             why = refusal(hook, row, maps, before=packet, spoil={number: copy(number, 9)})
-            if bool(why) == row.packet_access:
+            match hook.program_type.value.packet_arguments:
+                case PacketArguments.AS_HELPER:
+                    takes = row.packet_access
+                case PacketArguments.NEVER | PacketArguments.ALWAYS as rule:
+                    takes = rule is PacketArguments.ALWAYS
+            if bool(why) == takes:
                 yield f"{arg.name}: packet_access is {row.packet_access}, but gives {why!r}"
 
 

@@ -2,7 +2,8 @@
 
 Offsets and sizes are the uapi ones; ``vm.memory`` owns where a field lives at run time. Program
 types that share a struct differ in what they may load and store, so each has a ``Context`` of its
-own over the same offsets.
+own over the same offsets. Here: packets; ``contexts_sockets`` and ``contexts_tracing`` hold the
+others.
 """
 
 from __future__ import annotations
@@ -22,11 +23,15 @@ class FieldKind(Enum):
     PACKET_META = auto()
     FLOW_KEYS = auto()  # a pointer to struct bpf_flow_keys
     SOCK_COMMON_OR_NULL = auto()
+    SOCKET = auto()
+    SOCKET_OR_NULL = auto()
+    TRACEPOINT_BUFFER = auto()  # of a writable raw tracepoint
+    TRUSTED_BTF_ID = auto()  # a pointer to the kernel struct in ``type_name``
 
 
 @dataclass(frozen=True, slots=True)
 class ContextField:
-    """One field. An access is legal inside the field, aligned to its size, if its size is listed."""
+    """One field. An access is legal inside the field if its size is listed and divides its offset."""
 
     name: str
     offset: int
@@ -36,6 +41,9 @@ class ContextField:
     writes: tuple[int, ...] = ()  # sizes of legal stores; fail closed: none
     since: str = "4.8"
     attach_types: tuple[str, ...] = ()  # non-empty: only programs of these attach types see it
+    store_types: tuple[str, ...] = ()  # non-empty: only programs of these attach types store it
+    from_start: bool = False  # narrow loads start where the field does
+    type_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,9 @@ class Context:
         for field in self.fields:
             if field.offset <= offset and offset + size <= field.offset + field.size:
                 sizes = field.writes if write else field.reads
-                if size in sizes and (offset - field.offset) % size == 0:
+                if size not in sizes or offset % size:
+                    continue
+                if offset == field.offset or not field.from_start:
                     return field
         return None
 
@@ -144,6 +154,10 @@ SK_BUFF_TC: Final = _sk_buff(
 SK_BUFF_CGROUP: Final = _sk_buff(
     _SPECIAL | {"tc_classid", "data_meta", "wire_len"},
     {"mark": (4,), "priority": (4,), "tstamp": (8,)},
+)
+SK_BUFF_SK_SKB: Final = _sk_buff(
+    _SPECIAL | {"mark", "tc_classid", "data_meta", "tstamp", "wire_len", "hwtstamp"},
+    {"priority": (4,), "tc_index": (4,), "cb": ()},
 )
 SK_BUFF_LWT: Final = _sk_buff(
     _SPECIAL | _OF_SOCKETS | {"tc_classid", "data_meta", "tstamp", "wire_len", "hwtstamp"},
