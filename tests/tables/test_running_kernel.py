@@ -80,8 +80,11 @@ def test_flags(constants: dict[str, int]):
     for update in UpdateFlags:
         name = "BPF_F_LOCK" if update is UpdateFlags.LOCK else f"BPF_{update.name}"
         assert constants[name] == update
-    # BPF_F_XDP_HAS_FRAGS is a macro, which BTF does not have
-    assert [flag.name for flag in ProgramFlags] == ["XDP_HAS_FRAGS"]
+    # BPF_F_SLEEPABLE and BPF_F_XDP_HAS_FRAGS are macros, which BTF does not have
+    assert [(flag.name, flag.value) for flag in ProgramFlags] == [
+        ("SLEEPABLE", 1 << 4),
+        ("XDP_HAS_FRAGS", 1 << 5),
+    ]
 
 
 def test_verdicts(constants: dict[str, int]):

@@ -11,11 +11,12 @@ from beebox.compiler.annotations import annotation
 from beebox.compiler.calls import MAX_ARGUMENTS
 from beebox.compiler.constants import evaluate, integer
 from beebox.compiler.context import FunctionContext, Signature, Used
-from beebox.compiler.contexts import CONTEXT_CLASSES, DECORATORS, FRAGS, class_of, described
+from beebox.compiler.contexts import DECORATORS, FRAGS, class_of, described
 from beebox.compiler.declarations import keyword_of
 from beebox.compiler.diagnostics import Located, Source
 from beebox.compiler.expressions import operand
 from beebox.compiler.flow import Fact
+from beebox.compiler.helper_names import PACKET_PROGRAMS
 from beebox.compiler.ir import (
     ArrayType,
     BoolType,
@@ -180,8 +181,7 @@ def _program_section(node: ast.FunctionDef, scope: Scope) -> str | None:
                 f"no program type claims the section '{section[:64]}'",
                 f'did you mean "{close[0]}"?' if close else 'use "xdp", "tc", ...',
             )
-        context = row.program_type.value.context
-        if context is None or context.name not in CONTEXT_CLASSES.values():
+        if row.program_type not in PACKET_PROGRAMS:
             raise scope.source.error(
                 decorator, f"the language has no {row.program_type.value.name} programs yet"
             )

@@ -15,9 +15,11 @@ from beebox.tables.program_types import ProgramType
 PACKET_PROGRAMS: Final = frozenset(
     row
     for row in ProgramType
-    if row.value.context is not None and row.value.context.name in CONTEXT_CLASSES.values()
+    if row.value.context is not None
+    and row.value.context.name in CONTEXT_CLASSES.values()
+    and row is not ProgramType.SK_SKB  # on socket streams, which need socket maps
 )
-"""The program types that the language has a context class for."""
+"""The program types that the language has."""
 
 MAP_SYNTAX: Final = frozenset(
     {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from beebox.errors import NotSupportedError, ObjectError
 from beebox.isa.instruction import (
@@ -24,7 +25,24 @@ from beebox.isa.instruction import (
 )
 from beebox.obj.model import FuncInfo, FunctionSpec, LineInfo, ObjectSpec, ProgramSpec, VarRange
 from beebox.tables.limits import MAX_INSNS, MAX_SUBPROGRAMS, MAX_USED_MAPS
+from beebox.tables.program_types import ProgramType
 from beebox.tables.sections import section_row
+
+PROGRAM_TYPES: Final = frozenset(
+    {
+        ProgramType.SOCKET_FILTER,
+        ProgramType.SCHED_CLS,
+        ProgramType.SCHED_ACT,
+        ProgramType.XDP,
+        ProgramType.CGROUP_SKB,
+        ProgramType.LWT_IN,
+        ProgramType.LWT_OUT,
+        ProgramType.LWT_XMIT,
+        ProgramType.LWT_SEG6LOCAL,
+        ProgramType.FLOW_DISSECTOR,
+    }
+)
+"""What is linked so far: programs on packets."""
 
 
 def link(spec: ObjectSpec, program_name: str) -> ProgramSpec:
@@ -38,7 +56,7 @@ def link(spec: ObjectSpec, program_name: str) -> ProgramSpec:
         known = ", ".join(spec.program_names) or "none"
         raise ObjectError(f"no program {program_name!r} (there are: {known})", file=spec.file)
     row = section_row(entry.section)
-    if row is None:
+    if row is None or row.program_type not in PROGRAM_TYPES:
         raise NotSupportedError(f"the program section {entry.section!r}")
     functions = _reachable(spec, entry)
     starts: dict[str, int] = {}

@@ -114,12 +114,14 @@ def test_refused(body: Instruction, error: type[Exception]) -> None:
 
 
 def test_programs_only() -> None:
-    both = spec(function("main", section="xdp"), function("sub"), function("tc", section="tc"))
+    both = spec(
+        function("main", section="xdp"), function("sub"), function("probe", section="kprobe/f")
+    )
     for name in ("sub", "missing"):
         with pytest.raises(ObjectError):
             link(both, name)
     with pytest.raises(NotSupportedError):
-        link(both, "tc")
+        link(both, "probe")
 
 
 def test_functions_are_bounded() -> None:
