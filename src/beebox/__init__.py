@@ -9,18 +9,33 @@ if TYPE_CHECKING:
     from beebox.api import open_object as open_object
     from beebox.api import verify as verify
     from beebox.compiler.language import Array as Array
+    from beebox.compiler.language import ArrayOfMaps as ArrayOfMaps
+    from beebox.compiler.language import BloomFilter as BloomFilter
     from beebox.compiler.language import CgroupSkbVerdict as CgroupSkbVerdict
     from beebox.compiler.language import Constant as Constant
+    from beebox.compiler.language import CpuMap as CpuMap
+    from beebox.compiler.language import DevMap as DevMap
+    from beebox.compiler.language import DevMapHash as DevMapHash
     from beebox.compiler.language import FlowDissectorVerdict as FlowDissectorVerdict
     from beebox.compiler.language import Global as Global
     from beebox.compiler.language import Hash as Hash
+    from beebox.compiler.language import HashOfMaps as HashOfMaps
+    from beebox.compiler.language import LpmTrie as LpmTrie
+    from beebox.compiler.language import LruHash as LruHash
+    from beebox.compiler.language import LruPerCpuHash as LruPerCpuHash
     from beebox.compiler.language import LwtVerdict as LwtVerdict
+    from beebox.compiler.language import MapFlags as MapFlags
     from beebox.compiler.language import PerCpuArray as PerCpuArray
     from beebox.compiler.language import PerCpuHash as PerCpuHash
+    from beebox.compiler.language import ProgArray as ProgArray
+    from beebox.compiler.language import Queue as Queue
     from beebox.compiler.language import SkbContext as SkbContext
+    from beebox.compiler.language import Stack as Stack
     from beebox.compiler.language import TcAction as TcAction
+    from beebox.compiler.language import UpdateFlags as UpdateFlags
     from beebox.compiler.language import XdpAction as XdpAction
     from beebox.compiler.language import XdpContext as XdpContext
+    from beebox.compiler.language import XskMap as XskMap
     from beebox.compiler.language import array as array
     from beebox.compiler.language import atomic as atomic
     from beebox.compiler.language import be16 as be16
@@ -139,11 +154,13 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "beebox.api": ("compile load open_object verify"),
     "beebox.compiler.language": (
-        "Array CgroupSkbVerdict Constant FlowDissectorVerdict Global Hash LwtVerdict "
-        "PerCpuArray PerCpuHash SkbContext TcAction XdpAction XdpContext array atomic be16 "
-        "be32 be64 bswap64 cgroup_skb_egress cgroup_skb_ingress flow_dissector htonl htons "
-        "i16 i32 i64 i8 ipv4 lwt_in lwt_out lwt_seg6local lwt_xmit ntohl ntohs over section "
-        "sizeof socket_filter struct tc tcx_egress tcx_ingress u16 u32 u64 u8 xdp zeroed"
+        "Array ArrayOfMaps BloomFilter CgroupSkbVerdict Constant CpuMap DevMap DevMapHash "
+        "FlowDissectorVerdict Global Hash HashOfMaps LpmTrie LruHash LruPerCpuHash LwtVerdict "
+        "MapFlags PerCpuArray PerCpuHash ProgArray Queue SkbContext Stack TcAction "
+        "UpdateFlags XdpAction XdpContext XskMap array atomic be16 be32 be64 bswap64 "
+        "cgroup_skb_egress cgroup_skb_ingress flow_dissector htonl htons i16 i32 i64 i8 ipv4 "
+        "lwt_in lwt_out lwt_seg6local lwt_xmit ntohl ntohs over section sizeof socket_filter "
+        "struct tc tcx_egress tcx_ingress u16 u32 u64 u8 xdp zeroed"
     ),
     "beebox.compiler.structs": ("bpf_flow_keys bpf_fib_lookup bpf_tunnel_key bpf_redir_neigh"),
     "beebox.compiler.stubs": (

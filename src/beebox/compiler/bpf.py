@@ -78,9 +78,16 @@ def _license(module: ir.Module, info: DebugInfo) -> str:
 
 def _map(declaration: ir.MapDecl, info: DebugInfo) -> str:
     node, members = info.map(declaration)
-    shape = ", ".join(["ptr"] * members)
+    shape, value = ["ptr"] * members, "zeroinitializer"
+    if declaration.slots:
+        at = dict(declaration.slots)
+        places = [
+            f"ptr {text.symbol(at[i])}" if i in at else "ptr null" for i in range(max(at) + 1)
+        ]
+        shape.append(f"[{len(places)} x ptr]")
+        value = f"{{ {', '.join(['ptr null'] * members)}, {shape[-1]} [{', '.join(places)}] }}"
     return (
-        f"{text.symbol(declaration.name)} = dso_local global {{ {shape} }} zeroinitializer,"
+        f"{text.symbol(declaration.name)} = dso_local global {{ {', '.join(shape)} }} {value},"
         f' section ".maps", align 8, !dbg {node}'
     )
 
@@ -261,10 +268,10 @@ class _Function:
             case ir.MapHandle():
                 return text.symbol(expr.name)
             case ir.MapLookup():
+                handle = expressions.value(expr.map)
                 with expressions.in_memory(expr.key) as key:
                     return expressions.body.value(
-                        f"{_call('map_lookup_elem', 'ptr')}"
-                        f"(ptr {text.symbol(expr.map_name)}, ptr {key})"
+                        f"{_call('map_lookup_elem', 'ptr')}(ptr {handle}, ptr {key})"
                     )
             case ir.CallHelper():
                 return self._call_helper(expressions, expr)
@@ -276,17 +283,17 @@ class _Function:
                 assert_never(expr)
 
     def update(self, expressions: Expressions, stmt: ir.MapUpdate) -> None:
+        handle = expressions.value(stmt.map)
         with expressions.in_memory(stmt.key) as key, expressions.in_memory(stmt.value) as value:
             expressions.body.do(
                 f"{_call('map_update_elem', 'i64')}"
-                f"(ptr {text.symbol(stmt.map_name)}, ptr {key}, ptr {value}, i64 {stmt.flags})"
+                f"(ptr {handle}, ptr {key}, ptr {value}, i64 {stmt.flags})"
             )
 
     def delete(self, expressions: Expressions, stmt: ir.MapDelete) -> None:
+        handle = expressions.value(stmt.map)
         with expressions.in_memory(stmt.key) as key:
-            expressions.body.do(
-                f"{_call('map_delete_elem', 'i64')}(ptr {text.symbol(stmt.map_name)}, ptr {key})"
-            )
+            expressions.body.do(f"{_call('map_delete_elem', 'i64')}(ptr {handle}, ptr {key})")
 
     def _call_helper(self, expressions: Expressions, expr: ir.CallHelper) -> str:
         helper, body = expr.helper, expressions.body

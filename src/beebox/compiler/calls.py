@@ -33,6 +33,8 @@ from beebox.compiler.ir import (
     UnaryOp,
     VoidType,
 )
+from beebox.compiler.map_access import handle
+from beebox.compiler.map_access import method as map_method
 from beebox.compiler.operators import convert, explicit, number, unify
 from beebox.compiler.places import unchecked
 from beebox.compiler.symbols import (
@@ -117,9 +119,9 @@ def _method(f: FunctionContext, node: ast.Call, func: ast.Attribute) -> Operand:
     context = context_of(f, owner)
     if context is not None:
         return context_method(f, node, func.attr, context)
-    if isinstance(owner, ast.Name) and f.map_of(owner) is not None:
-        hint = f"write {owner.id}[key], {owner.id}[key] = value, del {owner.id}[key]"
-        raise f.error(node, "maps are used like dicts, without methods", hint)
+    target = handle(f, owner)
+    if target is not None:
+        return map_method(f, node, func.attr, target)
     raise f.error(node, "methods are not part of the language", "write a function: f(x)")
 
 

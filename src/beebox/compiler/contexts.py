@@ -7,12 +7,13 @@ the class that a program's parameter has, and which fields hold network byte ord
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from functools import cache
 from typing import Final
 
 from beebox.compiler.ir import IntType
 from beebox.tables.contexts import Context, ContextField
+from beebox.tables.map_types import MapFlags, UpdateFlags
 from beebox.tables.program_types import (
     CgroupSkbVerdict,
     FlowDissectorVerdict,
@@ -46,13 +47,16 @@ FRAGS: Final = "xdp.frags"
 CONTEXT_CLASSES: Final[Mapping[str, str]] = {"XdpContext": "xdp_md", "SkbContext": "__sk_buff"}
 """Classes of the language and the context structs that they stand for."""
 
-VERDICTS: Final[tuple[type[IntEnum], ...]] = (
+ENUMS: Final[tuple[type[IntEnum | IntFlag], ...]] = (
     XdpAction,
     TcAction,
     CgroupSkbVerdict,
     LwtVerdict,
     FlowDissectorVerdict,
+    MapFlags,
+    UpdateFlags,
 )
+"""Enums of the tables that programs name: verdicts, and flags of maps."""
 
 _NETWORK_ORDER: Final[Mapping[str, int]] = {
     "protocol": 16,
@@ -64,6 +68,11 @@ _NETWORK_ORDER: Final[Mapping[str, int]] = {
     "remote_port": 32,
 }
 """Bits of a ``__sk_buff`` field's value that are in network byte order (linux/bpf.h)."""
+
+
+def members_of(enum: type[IntEnum | IntFlag]) -> dict[str, int]:
+    """Every member, those with the value 0 included."""
+    return {name: int(member) for name, member in enum.__members__.items()}
 
 
 def class_of(context: str) -> str:

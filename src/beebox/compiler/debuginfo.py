@@ -13,6 +13,7 @@ from beebox.compiler import emit_text as text
 from beebox.compiler import ir
 from beebox.compiler.contexts import count_of, element_bytes, whole
 from beebox.tables.contexts import Context, ContextField
+from beebox.tables.map_types import MapOp, MapType
 
 MAX_COLUMN: Final = 1023  # 10 bits in BTF.ext (Documentation/bpf/btf.rst); LLVM does not check
 _C_NAMES: Final = {
@@ -107,13 +108,15 @@ class DebugInfo:
                 return self._array(self.type(type_.element), type_.count, text.size_of(type_))
             case ir.StructType():
                 return self._struct(type_)
+            case ir.RefType(target=ir.MapRefType()):
+                return self._pointer("null")
             case ir.RefType():
                 return self._pointer(self.type(type_.target))
             case ir.OptionalType():
                 return self.type(type_.ref)
             case ir.ContextType():
                 return self._pointer(self._context(whole(type_.name)))
-            case ir.PointerType():
+            case ir.PointerType() | ir.MapRefType():
                 return self._pointer("null")
             case _:
                 assert_never(type_)
@@ -234,25 +237,68 @@ class DebugInfo:
         return self._global("_license", self._array(char, length, length), span)
 
     def map(self, declaration: ir.MapDecl) -> tuple[str, int]:
-        """A map, as libbpf's BTF-defined maps spell it: its node and how many pointers it has."""
-        numbers = {
-            "type": declaration.map_type.value.id,
-            "max_entries": declaration.max_entries,
-            "map_flags": int(declaration.flags),
-        }
-        members = {
-            name: self._array(self.type(_INT), number, number * 4)
-            for name, number in numbers.items()
-            if number
-        }
-        members |= {"key": self.type(declaration.key), "value": self.type(declaration.value)}
+        """A map, as libbpf's BTF-defined maps spell it: its node and how many pointers it has.
+
+        A map of maps or programs has ``values`` behind its pointers: an array of no fixed length,
+        of pointers to what its elements are like.
+        """
+        node, count = self._definition(declaration)
+        return self._global(declaration.name, node, declaration.span), count
+
+    def _definition(self, declaration: ir.MapDecl) -> tuple[str, int]:
+        members = self._map_members(declaration)
         node = self._reserve()
         listed = [
             self._member(node, name, self._pointer(type_), 8, index * 8)
             for index, (name, type_) in enumerate(members.items())
         ]
-        self._composite(node, "", len(listed) * 8, listed)
-        return self._global(declaration.name, node, declaration.span), len(listed)
+        size, element = len(listed) * 8, None
+        if declaration.inner is not None:
+            element = self._definition(declaration.inner)[0]
+        elif declaration.map_type is MapType.PROG_ARRAY:
+            integer = self.type(_INT)
+            types = self._tuple([integer, self._pointer("null")])
+            element = self._node(f"!DISubroutineType(types: {types})")
+        if element is not None:
+            values = self._array(self._pointer(element), -1, 0)
+            listed.append(self._member(node, "values", values, 0, size))
+        self._composite(node, "", size, listed)
+        return node, len(members)
+
+    def _map_members(self, declaration: ir.MapDecl) -> dict[str, str]:
+        """Names and types: a number N is spelled ``int[N]``.
+
+        Sizes that the map type prescribes are numbers: for most such maps the kernel takes no
+        types.
+        """
+        row = declaration.map_type.value
+        numbers = {
+            "type": row.id,
+            "max_entries": declaration.max_entries,
+            "map_flags": int(declaration.flags),
+            "map_extra": declaration.extra,
+        }
+        types = {"key": declaration.key, "value": declaration.value}
+        if declaration.inner is not None or declaration.map_type is MapType.PROG_ARRAY:
+            del types["value"]
+        if MapOp.UPDATE not in row.ops:
+            sizes = {"key": row.key, "value": row.value}
+            for part in [
+                part
+                for part in types
+                if sizes[part].choices or sizes[part].least == sizes[part].most
+            ]:
+                numbers[f"{part}_size"] = text.size_of(types.pop(part))
+        members = {
+            name: self._array(self.type(_INT), number, number * 4)
+            for name, number in numbers.items()
+            if number
+        }
+        return members | {
+            part: self.type(type_)
+            for part, type_ in types.items()
+            if not isinstance(type_, ir.VoidType)
+        }
 
     def function(self, function: ir.Function) -> FunctionInfo:
         """A function's scope, to which its variables and places are then added."""

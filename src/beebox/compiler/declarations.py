@@ -13,15 +13,14 @@ from beebox.compiler.ir import (
     BoolType,
     GlobalDecl,
     IntType,
-    MapDecl,
     StructType,
     Type,
 )
+from beebox.compiler.map_declarations import declare_map
 from beebox.compiler.symbols import (
     EnumName,
     GlobalName,
     Keyword,
-    MapName,
     Number,
     Scope,
     StructName,
@@ -39,16 +38,7 @@ from beebox.compiler.types import (
     name_of,
     size_of,
 )
-from beebox.tables.limits import MAX_KEY_AND_VALUE_BYTES
-from beebox.tables.map_types import MapType
 
-MAPS: Final = {
-    "Hash": MapType.HASH,
-    "Array": MapType.ARRAY,
-    "PerCpuHash": MapType.PERCPU_HASH,
-    "PerCpuArray": MapType.PERCPU_ARRAY,
-}
-MAX_KEY_BYTES: Final = 512
 MAX_FIELDS: Final = 1024
 
 
@@ -158,57 +148,18 @@ def declare_value(name: str, node: ast.expr, scope: Scope) -> Symbol | None:
     """A map, a global or a constant knob; None where the value is something else."""
     if not isinstance(node, ast.Call):
         return None
+    declared = declare_map(name, node, scope)
+    if declared is not None:
+        return declared
     if isinstance(node.func, ast.Subscript):
         word = keyword_of(node.func.value, scope)
-        if word in MAPS:
-            return _map(name, MAPS[word], node, node.func.slice, scope)
         if word in {"Global", "Constant"}:
             type_ = annotation(node.func.slice, scope)
             return _global(name, node, word == "Constant", scope, type_)
     word = keyword_of(node.func, scope)
-    if word in MAPS:
-        wanted = "V" if word.endswith("Array") else "K, V"
-        raise scope.source.error(
-            node, f"{word} needs its types", f"{name} = {word}[{wanted}](max_entries=...)"
-        )
     if word in {"Global", "Constant"}:
         return _global(name, node, word == "Constant", scope)
     return None
-
-
-def _map(name: str, map_type: MapType, node: ast.Call, types: ast.expr, scope: Scope) -> MapName:
-    source = scope.source
-    listed = types.elts if isinstance(types, ast.Tuple) else [types]
-    keyed = map_type.value.key_size is None
-    if len(listed) != (2 if keyed else 1):
-        wanted = "a key and a value type" if keyed else "one type, its value's (the key is a u32)"
-        raise source.error(types, f"this map takes {wanted}")
-    key = _storable(listed[0], scope) if keyed else U32
-    value = _storable(listed[-1], scope)
-    if size_of(key) > MAX_KEY_BYTES:
-        raise source.error(listed[0], f"a key has at most {MAX_KEY_BYTES} bytes")
-    entries = None
-    for argument in node.keywords:
-        if argument.arg != "max_entries":
-            raise source.error(argument.value, f"a map has no argument '{argument.arg}'")
-        entries = integer(argument.value, scope).value
-        if not 0 < entries <= 0xFFFFFFFF:
-            raise source.error(argument.value, "max_entries is 1 to 2**32 - 1")
-        if entries * (size_of(key) + size_of(value)) > MAX_KEY_AND_VALUE_BYTES:
-            raise source.error(argument.value, "this map would take more than 1 GiB")
-    if node.args or entries is None:
-        raise source.error(node, "a map needs max_entries", f"{name} = ...(max_entries=1024)")
-    return MapName(MapDecl(name, map_type, key, value, entries, source.span(node)))
-
-
-def _storable(node: ast.expr, scope: Scope) -> Type:
-    type_ = annotation(node, scope)
-    if type_ in BIG_ENDIAN.values():
-        hint = f"use u{name_of(type_)[2:]}: fields convert themselves; or put it in a struct"
-        raise scope.source.error(node, "maps hold integers in the host's order", hint)
-    if isinstance(type_, IntType | StructType | ArrayType):
-        return type_
-    raise scope.source.error(node, f"a map cannot hold {name_of(type_)}")
 
 
 def _global(

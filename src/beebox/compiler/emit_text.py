@@ -10,6 +10,7 @@ from beebox.compiler.ir import (
     BoolType,
     ContextType,
     IntType,
+    MapRefType,
     OptionalType,
     PointerType,
     RefType,
@@ -34,7 +35,7 @@ def size_of(type_: Type) -> int:
             return size_of(type_.element) * type_.count
         case StructType():
             return type_.size
-        case RefType() | OptionalType() | ContextType() | PointerType():
+        case RefType() | OptionalType() | ContextType() | MapRefType() | PointerType():
             return POINTER_BYTES
         case VoidType():
             return 0
@@ -65,7 +66,7 @@ def memory_type(type_: Type) -> str:
             return "i8"
         case ArrayType() | StructType():
             return f"[{size_of(type_)} x i8]"
-        case RefType() | OptionalType() | ContextType() | PointerType():
+        case RefType() | OptionalType() | ContextType() | MapRefType() | PointerType():
             return "ptr"
         case VoidType():
             return "void"

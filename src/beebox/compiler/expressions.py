@@ -19,20 +19,17 @@ from beebox.compiler.ir import (
     IntType,
     IsNone,
     Logic,
-    MapDecl,
-    MapLookup,
     Not,
     OptionalType,
     PointerType,
     RefType,
     Select,
-    Space,
     Span,
 )
+from beebox.compiler.map_access import contains, handle, is_map, lookup
 from beebox.compiler.operators import (
     binary,
     compare,
-    convert,
     describe,
     negative,
     number,
@@ -62,12 +59,12 @@ def operand(f: FunctionContext, node: ast.expr) -> Operand:
         case ast.Attribute():
             return _attribute(f, node)
         case ast.Subscript():
-            declared = f.map_of(node.value)
+            target = handle(f, node.value)
             inside = node.value.value if isinstance(node.value, ast.Attribute) else None
             context = context_of(f, inside) if inside is not None else None
             if context is not None:
                 return read_element(f, node, context)
-            return read(place(f, node)) if declared is None else lookup(f, node, declared)
+            return read(place(f, node)) if target is None else lookup(f, node, target)
         case ast.BinOp():
             return binary(f, node, f.operand(node.left), f.operand(node.right))
         case ast.UnaryOp(op=ast.Not()) | ast.Compare() | ast.BoolOp():
@@ -121,18 +118,6 @@ def _attribute(f: FunctionContext, node: ast.Attribute) -> Operand:
         if context is not None and symbol is None:
             return read_field(f, node, context)
     return read(place(f, node))
-
-
-def lookup(f: FunctionContext, node: ast.Subscript, declared: MapDecl) -> Expr:
-    """``m[key]``: an optional reference to the element."""
-    key = map_key(f, node.slice, declared)
-    type_ = OptionalType(RefType(declared.value, Space.MAP_VALUE))
-    return MapLookup(declared.name, key, type_, f.span(node))
-
-
-def map_key(f: FunctionContext, node: ast.expr, declared: MapDecl) -> Expr:
-    """A key in the map's key type."""
-    return convert(f, f.operand(node), declared.key, "this key")
 
 
 def _select(f: FunctionContext, node: ast.IfExp) -> Operand:
@@ -287,7 +272,7 @@ def _truth(f: FunctionContext, node: ast.expr) -> tuple[Expr, State, State]:
 def repeatable(f: FunctionContext, node: ast.expr) -> bool:
     """Whether evaluating an expression twice is the same as once: it calls nothing."""
     return not any(isinstance(part, ast.Call) for part in ast.walk(node)) and not any(
-        isinstance(part, ast.Subscript) and f.map_of(part.value) for part in ast.walk(node)
+        isinstance(part, ast.Subscript) and is_map(f, part.value) for part in ast.walk(node)
     )
 
 
@@ -333,11 +318,9 @@ def _membership(
     f: FunctionContext, left: ast.expr, right: ast.expr, span: Span, *, negated: bool
 ) -> Expr:
     """``key in m``, and ``x in (A, B, C)`` as comparisons."""
-    declared = f.map_of(right)
-    if declared is not None:
-        type_ = OptionalType(RefType(declared.value, Space.MAP_VALUE))
-        found = MapLookup(declared.name, map_key(f, left, declared), type_, span)
-        return IsNone(found, not negated, BOOL, span)
+    target = handle(f, right)
+    if target is not None:
+        return contains(f, left, target, span, negated=negated)
     if not isinstance(right, ast.Tuple | ast.List | ast.Set) or not right.elts:
         raise f.error(right, "`in` looks in a map, or in a tuple of numbers")
     if not repeatable(f, left):

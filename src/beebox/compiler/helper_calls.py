@@ -42,7 +42,7 @@ def call_helper(f: FunctionContext, node: ast.Call, helper: Helper) -> Expr:
     """A helper's call; afterwards packet references are void where the helper moves the packet."""
     if node.keywords:
         raise f.error(node, f"{helper.name}() takes its arguments by position")
-    helper = _as_called(f, node, helper)
+    helper = as_called(f, node, helper)
     if helper.variadic:
         args = _format(f, node, helper)
         return CallHelper(helper, args, _result(f, node, helper), f.span(node))
@@ -57,19 +57,19 @@ def call_helper(f: FunctionContext, node: ast.Call, helper: Helper) -> Expr:
             values.append(_size_before(f, node, helper, values[-1]))
         else:
             values.append(_argument(f, next(given), arg, helper, node))
-    return made_call(f, node, helper, tuple(values))
+    return made_call(f, node, helper, tuple(values), _result(f, node, helper))
 
 
 def made_call(
-    f: FunctionContext, node: ast.Call, helper: Helper, args: tuple[Expr, ...]
+    f: FunctionContext, node: ast.Call, helper: Helper, args: tuple[Expr, ...], result: Type
 ) -> CallHelper:
     """A call with typed arguments, and what it does to the packet's references."""
     if helper.changes_packet:
         f.void_packets(f"{helper.name}() on line {node.lineno}")
-    return CallHelper(helper, args, _result(f, node, helper), f.span(node))
+    return CallHelper(helper, args, result, f.span(node))
 
 
-def _as_called(f: FunctionContext, node: ast.Call, helper: Helper) -> Helper:
+def as_called(f: FunctionContext, node: ast.Call, helper: Helper) -> Helper:
     """The helper as this program sees it, if it may call it."""
     section = f.section
     if section is None:
@@ -122,7 +122,7 @@ def _map(f: FunctionContext, node: ast.expr, helper: Helper) -> Expr:
         kinds = ", ".join(sorted(row.value.name for row in helper.map_types))
         problem = f"{helper.name}() takes no {declared.map_type.value.name} map"
         raise f.error(node, problem, f"maps that it takes: {kinds}")
-    return MapHandle(declared.name, VOID, f.span(node))
+    return MapHandle(declared.name, POINTER, f.span(node))
 
 
 def in_memory(value: Expr) -> Expr:

@@ -112,6 +112,13 @@ class ContextType:
 
 
 @dataclass(frozen=True, slots=True)
+class MapRefType:
+    """An inner map, as the lookup in a map of maps gives it."""
+
+    decl: MapDecl
+
+
+@dataclass(frozen=True, slots=True)
 class PointerType:
     """An untyped address: the native dialect only."""
 
@@ -125,6 +132,7 @@ Type: TypeAlias = (
     | RefType
     | OptionalType
     | ContextType
+    | MapRefType
     | PointerType
 )
 
@@ -382,7 +390,7 @@ class CallHelper:
 
 @dataclass(frozen=True, slots=True)
 class MapHandle:
-    """A map itself, as an argument."""
+    """A declared map itself, as an argument."""
 
     name: str
     type: Type
@@ -391,9 +399,9 @@ class MapHandle:
 
 @dataclass(frozen=True, slots=True)
 class MapLookup:
-    """``type`` is OptionalType of the value. ``key`` has the map's key type."""
+    """``type`` is OptionalType of the value. ``key`` has the key type of the map at ``map``."""
 
-    map_name: str
+    map: Expr
     key: Expr
     type: Type
     span: Span
@@ -508,7 +516,7 @@ class AtomicAdd:
 
 @dataclass(frozen=True, slots=True)
 class MapUpdate:
-    map_name: str
+    map: Expr
     key: Expr
     value: Expr
     flags: int
@@ -517,7 +525,7 @@ class MapUpdate:
 
 @dataclass(frozen=True, slots=True)
 class MapDelete:
-    map_name: str
+    map: Expr
     key: Expr
     span: Span
 
@@ -633,6 +641,8 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class MapDecl:
+    """``key`` and ``value`` are VoidType where the map has none."""
+
     name: str
     map_type: MapType
     key: Type
@@ -640,6 +650,9 @@ class MapDecl:
     max_entries: int
     span: Span
     flags: MapFlags = MapFlags.NONE
+    extra: int = 0  # a bloom filter's number of hashes
+    inner: MapDecl | None = None  # of a map of maps: what its maps are like
+    slots: tuple[tuple[int, str], ...] = ()  # first maps or programs by index, as symbols
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ width and sign are the compiler's to check.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -21,8 +22,30 @@ from typing import (
     overload,
 )
 
+from beebox.compiler.elements import (
+    Array,
+    ArrayOfMaps,
+    BloomFilter,
+    CpuMap,
+    DevMap,
+    DevMapHash,
+    Elements,
+    Hash,
+    HashOfMaps,
+    LpmTrie,
+    LruHash,
+    LruPerCpuHash,
+    PerCpuArray,
+    PerCpuHash,
+    ProgArray,
+    Queue,
+    Stack,
+    TailCalled,
+    XskMap,
+)
 from beebox.compiler.packets import SkbContext, XdpContext
 from beebox.compiler.views import ArrayView, coerce, lay_out, size_in_memory
+from beebox.tables.map_types import MapFlags, UpdateFlags
 from beebox.tables.program_types import (
     CgroupSkbVerdict,
     FlowDissectorVerdict,
@@ -60,18 +83,33 @@ else:
 
 __all__ = [
     "Array",
+    "ArrayOfMaps",
+    "BloomFilter",
     "CgroupSkbVerdict",
     "Constant",
+    "CpuMap",
+    "DevMap",
+    "DevMapHash",
     "FlowDissectorVerdict",
     "Global",
     "Hash",
+    "HashOfMaps",
+    "LpmTrie",
+    "LruHash",
+    "LruPerCpuHash",
     "LwtVerdict",
+    "MapFlags",
     "PerCpuArray",
     "PerCpuHash",
+    "ProgArray",
+    "Queue",
     "SkbContext",
+    "Stack",
     "TcAction",
+    "UpdateFlags",
     "XdpAction",
     "XdpContext",
+    "XskMap",
     "array",
     "atomic",
     "be16",
@@ -112,9 +150,20 @@ __all__ = [
 
 T = TypeVar("T")
 N = TypeVar("N")
-K = TypeVar("K")
-V = TypeVar("V")
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _program(function: F) -> F:
+    """In CPython, a program whose tail calls end it."""
+
+    @functools.wraps(function)
+    def run(*args: Any) -> Any:
+        try:
+            return function(*args)
+        except TailCalled as called:
+            return called.verdict
+
+    return cast("F", run)
 
 
 @overload
@@ -124,68 +173,68 @@ def xdp(*, frags: bool) -> Callable[[F], F]: ...
 def xdp(function: F | None = None, *, frags: bool = False) -> F | Callable[[F], F]:
     """Mark an XDP program: ``SEC("xdp")``; ``@xdp(frags=True)`` is ``SEC("xdp.frags")``."""
     assert function is None or not frags
-    return (lambda marked: marked) if function is None else function
+    return _program if function is None else _program(function)
 
 
 def tc(function: F) -> F:
     """Mark a tc program: ``SEC("tc")``."""
-    return function
+    return _program(function)
 
 
 def tcx_ingress(function: F) -> F:
     """Mark a tc program for packets that come in through tcx links: ``SEC("tcx/ingress")``."""
-    return function
+    return _program(function)
 
 
 def tcx_egress(function: F) -> F:
     """Mark a tc program for packets that leave, through tcx links: ``SEC("tcx/egress")``."""
-    return function
+    return _program(function)
 
 
 def socket_filter(function: F) -> F:
     """Mark a socket filter; it returns how many bytes to keep, 0 drops: ``SEC("socket")``."""
-    return function
+    return _program(function)
 
 
 def cgroup_skb_ingress(function: F) -> F:
     """Mark a filter of what a control group's sockets receive: ``SEC("cgroup_skb/ingress")``."""
-    return function
+    return _program(function)
 
 
 def cgroup_skb_egress(function: F) -> F:
     """Mark a filter of what a control group's sockets send: ``SEC("cgroup_skb/egress")``."""
-    return function
+    return _program(function)
 
 
 def lwt_in(function: F) -> F:
     """Mark a lightweight tunnel program for packets that a route receives: ``SEC("lwt_in")``."""
-    return function
+    return _program(function)
 
 
 def lwt_out(function: F) -> F:
     """Mark a lightweight tunnel program for packets that a route sends: ``SEC("lwt_out")``."""
-    return function
+    return _program(function)
 
 
 def lwt_xmit(function: F) -> F:
     """Mark a lightweight tunnel program that may add headers: ``SEC("lwt_xmit")``."""
-    return function
+    return _program(function)
 
 
 def lwt_seg6local(function: F) -> F:
     """Mark a program that acts for an IPv6 segment: ``SEC("lwt_seg6local")``."""
-    return function
+    return _program(function)
 
 
 def flow_dissector(function: F) -> F:
     """Mark a flow dissector; it fills ``ctx.flow_keys``: ``SEC("flow_dissector")``."""
-    return function
+    return _program(function)
 
 
 def section(name: str) -> Callable[[F], F]:
     """Mark a program by its section, spelled as libbpf's SEC(): ``"xdp.frags"``."""
     assert name
-    return lambda function: function
+    return _program
 
 
 @dataclass_transform(kw_only_default=True)
@@ -275,72 +324,6 @@ class Constant(Generic[T]):
         return self._value
 
 
-class _Elements(Generic[K, V]):
-    """What the maps share: dict syntax with None for missing elements, values kept by copy."""
-
-    _has_every_key = False
-    __orig_class__: Any
-
-    def __init__(self, *, max_entries: int) -> None:
-        self.max_entries = max_entries
-        self._held: dict[Any, Any] = {}
-
-    def _types(self) -> tuple[Any, Any]:
-        types = self.__orig_class__.__args__
-        return (types[0] if len(types) == 2 else u32), types[-1]
-
-    def __getitem__(self, key: K) -> V | None:
-        key_type, value_type = self._types()
-        kept = coerce(key_type, key)
-        if self._has_every_key and kept not in self._held:
-            if not 0 <= kept < self.max_entries:
-                return None
-            self._held[kept] = coerce(value_type, None)
-        return cast("V | None", self._held.get(kept))
-
-    def __setitem__(self, key: K, value: V) -> None:
-        key_type, value_type = self._types()
-        kept = coerce(key_type, key)
-        if self._has_every_key:
-            if not 0 <= kept < self.max_entries:
-                return
-        elif kept not in self._held and len(self._held) >= self.max_entries:
-            return  # as in BPF: the update fails, and the program goes on
-        self._held[kept] = coerce(value_type, value)
-
-    def __delitem__(self, key: K) -> None:
-        self._held.pop(coerce(self._types()[0], key), None)
-
-    def __contains__(self, key: K) -> bool:
-        return self[key] is not None
-
-    def __iter__(self) -> Iterator[K]:
-        return iter(list(self._held))
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-
-class Hash(_Elements[K, V]):
-    """BPF_MAP_TYPE_HASH: ``Hash[u32, u64](max_entries=1024)``."""
-
-
-class PerCpuHash(_Elements[K, V]):
-    """BPF_MAP_TYPE_PERCPU_HASH: each CPU has its own values."""
-
-
-class Array(_Elements[u32, V]):
-    """BPF_MAP_TYPE_ARRAY: ``Array[u64](max_entries=8)``; keys are u32, elements start as zero."""
-
-    _has_every_key = True
-
-
-class PerCpuArray(_Elements[u32, V]):
-    """BPF_MAP_TYPE_PERCPU_ARRAY: each CPU has its own elements."""
-
-    _has_every_key = True
-
-
 if TYPE_CHECKING:
 
     def atomic(target: T) -> Present[T]:
@@ -358,7 +341,7 @@ else:
     class _Counted:
         """Elements of a map under ``+=``: what is missing stays missing."""
 
-        def __init__(self, elements: _Elements[Any, Any]) -> None:
+        def __init__(self, elements: Elements[Any, Any]) -> None:
             self._elements = elements
 
         def __getitem__(self, key: Any) -> Any:
@@ -374,4 +357,4 @@ else:
 
         On a map it adds to the element if there is one, and does nothing otherwise.
         """
-        return _Counted(target) if isinstance(target, _Elements) else target
+        return _Counted(target) if isinstance(target, Elements) else target

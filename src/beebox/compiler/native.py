@@ -102,10 +102,10 @@ class _Native:
         raise InternalError(f"a store to the context's {stmt.field} in the native dialect")
 
     def update(self, expressions: Expressions, stmt: ir.MapUpdate) -> None:  # noqa: ARG002 -- the protocol's shape
-        raise InternalError(f"an update of the map {stmt.map_name} in the native dialect")
+        raise InternalError(f"a map update on line {stmt.span.line} in the native dialect")
 
     def delete(self, expressions: Expressions, stmt: ir.MapDelete) -> None:  # noqa: ARG002 -- the protocol's shape
-        raise InternalError(f"a delete in the map {stmt.map_name} in the native dialect")
+        raise InternalError(f"a map delete on line {stmt.span.line} in the native dialect")
 
     def value(self, expressions: Expressions, expr: TargetExpr) -> str:
         if not isinstance(expr, ir.Intrinsic):

@@ -20,6 +20,7 @@ from beebox.compiler.ir import (
     IndexPlace,
     IntType,
     LocalPlace,
+    MapRefType,
     OptionalType,
     Place,
     Read,
@@ -97,9 +98,16 @@ def name(f: FunctionContext, node: ast.Name) -> Expr:
         if fact is not None and fact.null is not Null.NEVER:
             return value
         value = Cast(value, value.type.ref, value.span)
-    if isinstance(value.type, RefType):
+    if isinstance(value.type, RefType) and not isinstance(value.type.target, MapRefType):
         return scalar(value)
     return value
+
+
+def is_inner_map(f: FunctionContext, node: ast.expr) -> bool:
+    """Whether a name stands for an inner map, tested or not."""
+    type_ = f.type_of(node.id) if isinstance(node, ast.Name) else None
+    reference = type_.ref if isinstance(type_, OptionalType) else type_
+    return isinstance(reference, RefType) and isinstance(reference.target, MapRefType)
 
 
 def scalar(value: Expr) -> Expr:
@@ -129,7 +137,7 @@ def place(f: FunctionContext, node: ast.expr) -> Place:
             return _pointed(f, node, f.operand(node))
         case ast.Attribute():
             return _field(f, node)
-        case ast.Subscript() if f.map_of(node.value) is None:
+        case ast.Subscript() if f.map_of(node.value) is None and not is_inner_map(f, node.value):
             return _element(f, node)
         case _:
             return _pointed(f, node, f.operand(node))

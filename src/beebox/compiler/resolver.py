@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from beebox.compiler.constants import evaluate
-from beebox.compiler.contexts import CONTEXT_CLASSES, DECORATORS, VERDICTS
+from beebox.compiler.contexts import CONTEXT_CLASSES, DECORATORS, ENUMS, members_of
 from beebox.compiler.declarations import declare_class, declare_value, keyword_of
 from beebox.compiler.diagnostics import Source, words
 from beebox.compiler.helper_names import SPELLED
 from beebox.compiler.intrinsics import INTRINSICS
 from beebox.compiler.ir import ContextType
+from beebox.compiler.map_declarations import MAPS
 from beebox.compiler.symbols import (
     EnumName,
     FunctionName,
@@ -37,20 +38,17 @@ from beebox.compiler.types import BIG_ENDIAN, BOOL, INTEGERS, POINTER
 
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 _WORDS: Final = (
-    "Array Constant Global Hash PerCpuArray PerCpuHash array atomic ipv4 over section sizeof struct"
-    " zeroed htons ntohs htonl ntohl bswap64"
+    "Constant Global array atomic ipv4 over section sizeof struct zeroed "
+    "htons ntohs htonl ntohl bswap64"
 )
 _STRUCTS: Final = "structs.py"
 
 LANGUAGE: Final[Mapping[str, Symbol]] = {
-    **{word: Keyword(word) for word in (*_WORDS.split(), *DECORATORS)},
+    **{word: Keyword(word) for word in (*_WORDS.split(), *DECORATORS, *MAPS)},
     **{name: TypeName(type_) for name, type_ in INTEGERS.items()},
     **{name: TypeName(type_) for name, type_ in BIG_ENDIAN.items()},
     **{row.name: HelperName(row) for row in SPELLED.values()},
-    **{
-        verdict.__name__: EnumName(verdict.__name__, {row.name: row.value for row in verdict})
-        for verdict in VERDICTS
-    },
+    **{enum.__name__: EnumName(enum.__name__, members_of(enum)) for enum in ENUMS},
     **{name: TypeName(ContextType(struct)) for name, struct in CONTEXT_CLASSES.items()},
 }
 DIALECT: Final[Mapping[str, Symbol]] = {

@@ -11,7 +11,7 @@ from beebox.compiler.context_access import context_of
 from beebox.compiler.context_access import write as write_context
 from beebox.compiler.contexts import described
 from beebox.compiler.diagnostics import words
-from beebox.compiler.expressions import condition, lookup, map_key, repeatable
+from beebox.compiler.expressions import condition, repeatable
 from beebox.compiler.flow import Fact, Null, State, assigned, join
 from beebox.compiler.ir import (
     Assign,
@@ -48,6 +48,7 @@ from beebox.compiler.ir import (
     VoidType,
     While,
 )
+from beebox.compiler.map_access import handle, is_map, lookup, map_key
 from beebox.compiler.operators import binary, convert, number
 from beebox.compiler.places import converting, place, raw_name, read, space_of
 from beebox.compiler.refusals import refusal
@@ -115,12 +116,8 @@ def _assign(f: FunctionContext, node: ast.stmt, target: ast.expr, value: ast.exp
     match target:
         case ast.Name():
             _bind(f, node, target, f.operand(value), value)
-        case ast.Subscript() if f.map_of(target.value) is not None:
-            declared = f.map_of(target.value)
-            assert declared is not None
-            key = map_key(f, target.slice, declared)
-            stored = convert(f, f.operand(value), declared.value, "this value")
-            f.out.append(MapUpdate(declared.name, key, stored, 0, f.span(node)))
+        case ast.Subscript() if is_map(f, target.value):
+            _store(f, node, target, value)
         case ast.Attribute() | ast.Subscript():
             context = _context_behind(f, target)
             if context is not None:
@@ -133,6 +130,17 @@ def _assign(f: FunctionContext, node: ast.stmt, target: ast.expr, value: ast.exp
             raise f.error(target, "there are no tuples in BPF", "assign one name per line")
         case _:
             raise f.error(target, "this cannot be assigned to")
+
+
+def _store(f: FunctionContext, node: ast.stmt, target: ast.Subscript, value: ast.expr) -> None:
+    """``m[key] = value``."""
+    named = handle(f, target.value)
+    assert named is not None
+    if not named.offers(MapOp.UPDATE):
+        raise f.error(target, f"programs do not store into a {named.name} by key")
+    key = map_key(f, target.slice, named)
+    stored = convert(f, f.operand(value), named.decl.value, "this value")
+    f.out.append(MapUpdate(named.value, key, stored, 0, f.span(node)))
 
 
 def _context_behind(f: FunctionContext, target: ast.expr) -> ContextType | None:
@@ -185,6 +193,9 @@ def _bind(
     made = convert(f, value, type_, f"'{target.id}'")
     if isinstance(made.type, RefType) and made.type.space is Space.LOCAL:
         raise f.error(source, "a struct variable has one name", "build another: Struct(field=...)")
+    optional = made.type if isinstance(made.type, OptionalType) else None
+    if isinstance(source, ast.Name) and optional and optional.ref.space is Space.LOCAL:
+        raise f.error(source, "what a queue gave has one name", "use that name")
     null = Null.NEVER
     if isinstance(type_, OptionalType):
         null = Null.NEVER if isinstance(made, Cast) else Null.MAYBE
@@ -252,7 +263,7 @@ def _augmented(f: FunctionContext, node: ast.AugAssign) -> None:
         _atomic(f, node, inner)
         return
     target = node.target
-    if isinstance(target, ast.Subscript) and f.map_of(target.value) is not None:
+    if isinstance(target, ast.Subscript) and is_map(f, target.value):
         name = words(target.value)
         raise f.error(
             node,
@@ -301,18 +312,18 @@ def _atomic(f: FunctionContext, node: ast.AugAssign, target: ast.expr) -> None:
     """``atomic(x).field += n``, and ``atomic(m)[key] += n`` where the key has an element."""
     if not isinstance(node.op, ast.Add | ast.Sub):
         raise f.error(node, "only += and -= are atomic")
-    declared = f.map_of(target.value) if isinstance(target, ast.Subscript) else None
-    if declared is None or not isinstance(target, ast.Subscript):
+    named = handle(f, target.value) if isinstance(target, ast.Subscript) else None
+    if named is None or not isinstance(target, ast.Subscript):
         where = _writable(f, target)
         f.out.append(_atomic_add(f, node, where))
         return
-    found = lookup(f, target, declared)
+    found = lookup(f, target, named)
     assert isinstance(found.type, OptionalType)
     held = f.temporary(found.type, f.span(target))
     element = Read(held, held.type, held.span)
     f.out.append(Assign(held, found, f.span(node)))
     there = Cast(element, found.type.ref, held.span)
-    add = _atomic_add(f, node, DerefPlace(there, declared.value, held.span))
+    add = _atomic_add(f, node, DerefPlace(there, named.decl.value, held.span))
     f.out.append(If(IsNone(element, True, BOOL, held.span), (add,), (), f.span(node)))
 
 
@@ -331,13 +342,14 @@ def _atomic_add(f: FunctionContext, node: ast.AugAssign, where: Place) -> Atomic
 
 
 def _delete(f: FunctionContext, target: ast.expr) -> None:
-    declared = f.map_of(target.value) if isinstance(target, ast.Subscript) else None
-    if declared is None or not isinstance(target, ast.Subscript):
+    named = handle(f, target.value) if isinstance(target, ast.Subscript) else None
+    if named is None or not isinstance(target, ast.Subscript):
         raise f.error(target, "only a map's element can be deleted", "del m[key]")
-    if not declared.map_type.value.ops & MapOp.DELETE:
-        raise f.error(target, "an array's elements cannot be deleted", "store a zero")
-    key = map_key(f, target.slice, declared)
-    f.out.append(MapDelete(declared.name, key, f.span(target)))
+    if not named.offers(MapOp.DELETE):
+        hint = "store a zero" if named.offers(MapOp.UPDATE) else None
+        raise f.error(target, f"elements of a {named.name} cannot be deleted", hint)
+    key = map_key(f, target.slice, named)
+    f.out.append(MapDelete(named.value, key, f.span(target)))
 
 
 def _if(f: FunctionContext, node: ast.If) -> None:

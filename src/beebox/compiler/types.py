@@ -11,6 +11,7 @@ from beebox.compiler.ir import (
     ContextType,
     Field,
     IntType,
+    MapRefType,
     OptionalType,
     PointerType,
     RefType,
@@ -63,6 +64,8 @@ def name_of(type_: Type) -> str:
             return name_of(type_.target)
         case OptionalType():
             return f"{name_of(type_.ref.target)} | None"
+        case MapRefType():
+            return type_.decl.map_type.value.name
         case ContextType():
             return class_of(type_.name)
         case PointerType():
@@ -82,7 +85,7 @@ def size_of(type_: Type) -> int:
             return size_of(type_.element) * type_.count
         case StructType():
             return type_.size
-        case RefType() | OptionalType() | ContextType() | PointerType():
+        case RefType() | OptionalType() | ContextType() | MapRefType() | PointerType():
             return 8
 
 
