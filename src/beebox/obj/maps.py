@@ -1,8 +1,10 @@
 """Map definitions of an object: the ``.maps`` section's BTF, and data sections as maps.
 
 A BTF-defined map is a variable in ``.maps`` whose struct has no values, only types: a number N is
-a pointer to ``int[N]``, a key or value a pointer to its type. Source: libbpf's ``__uint`` and
-``__type`` (bpf_helpers.h). Data sections become arrays of one value, named as their section.
+a pointer to ``int[N]``, a key or value a pointer to its type. A map of maps or programs ends in
+``values``, an array of pointers to the inner map's definition or to functions; relocations there
+name its first elements. Source: libbpf's ``__uint``, ``__type`` and ``__array`` (bpf_helpers.h).
+Data sections become arrays of one value, named as their section.
 """
 
 from __future__ import annotations
@@ -12,15 +14,30 @@ from dataclasses import replace
 from typing import Final
 
 from beebox.btf.builder import Builder
-from beebox.btf.types import Array, Btf, Datasec, Int, Member, Ptr, SectionVar, Struct, Var
+from beebox.btf.types import (
+    Array,
+    Btf,
+    Datasec,
+    FuncProto,
+    Int,
+    Member,
+    Param,
+    Ptr,
+    SectionVar,
+    Struct,
+    Var,
+)
 from beebox.errors import BtfError, MapError, ObjectError
 from beebox.obj.map_rules import check_spec
-from beebox.obj.model import MapSpec
+from beebox.obj.model import INNER, MapSpec
 from beebox.tables.map_types import MAP_TYPE_BY_ID, MapFlags, MapType
 
 SECTION: Final = ".maps"
-_NUMBERS: Final = ("type", "max_entries", "key_size", "value_size", "map_flags")
+_NUMBERS: Final = ("type", "max_entries", "key_size", "value_size", "map_flags", "map_extra")
 _TYPES: Final = ("key", "value")
+_VALUES: Final = "values"
+_SLOT_BYTES: Final = 8
+_FD_BYTES: Final = 4  # a value of a map of maps or programs
 
 
 def is_data_section(name: str) -> bool:
@@ -78,13 +95,18 @@ def defined_maps(btf: Btf, *, file: str) -> dict[str, MapSpec]:
 
 
 def definition(btf: Btf, name: str, type_id: int) -> MapSpec:
-    """The map that the variable ``type_id`` defines."""
+    """The map that the variable ``type_id`` defines; which slots are filled is not BTF's to say."""
     variable = btf.type(type_id)
-    _, row = btf.resolve(variable.type) if isinstance(variable, Var) else (0, None)
+    return _defined(btf, name, variable.type if isinstance(variable, Var) else 0)
+
+
+def _defined(btf: Btf, name: str, type_id: int, *, is_inner: bool = False) -> MapSpec:
+    _, row = btf.resolve(type_id) if type_id else (0, None)
     if not isinstance(row, Struct):
         raise ObjectError(f"map {name}: its definition is no struct")
     fields: dict[str, int] = {}
     types = {"key": 0, "value": 0}
+    inner = None
     for member in row.members:
         if member.name in fields:
             raise ObjectError(f"map {name}: {member.name} is given twice")
@@ -93,6 +115,10 @@ def definition(btf: Btf, name: str, type_id: int) -> MapSpec:
         elif member.name in _TYPES:
             types[member.name] = _pointee(btf, name, member)
             fields[member.name] = btf.size_of(types[member.name])
+        elif member.name == _VALUES and not is_inner:
+            fields[_VALUES] = 0
+            fields.setdefault("value_size", _FD_BYTES)
+            inner = _inner(btf, name, member)
         else:
             raise ObjectError(f"map {name}: field {member.name!r} is not supported")
     return _checked(
@@ -105,8 +131,52 @@ def definition(btf: Btf, name: str, type_id: int) -> MapSpec:
             flags=MapFlags(fields.get("map_flags", 0)),
             key_type_id=types["key"],
             value_type_id=types["value"],
+            extra=fields.get("map_extra", 0),
+            inner=inner,
         )
     )
+
+
+def _inner(btf: Btf, name: str, member: Member) -> MapSpec | None:
+    """What the elements of ``values`` point to: the inner map; None for programs."""
+    _, array = btf.resolve(member.type)
+    _, pointer = btf.resolve(array.type) if isinstance(array, Array) else (0, None)
+    if not isinstance(pointer, Ptr):
+        raise ObjectError(f"map {name}: its values are no pointers")
+    if isinstance(btf.resolve(pointer.type)[1], FuncProto):
+        return None
+    return _defined(btf, name + INNER, pointer.type, is_inner=True)
+
+
+def slots_start(btf: Btf | None, name: str) -> int | None:
+    """Where, from the start of a map's definition in ``.maps``, its first elements are listed."""
+    placed = section_variables(btf, SECTION).get(name)
+    if btf is None or placed is None:
+        return None
+    variable = btf.type(placed.type)
+    row = btf.resolve(variable.type)[1] if isinstance(variable, Var) else None
+    for member in row.members if isinstance(row, Struct) else ():
+        if member.name == _VALUES:
+            return member.bit_offset // 8
+    return None
+
+
+def with_slots(
+    btf: Btf | None, maps: Mapping[str, MapSpec], places: Mapping[int, str], *, file: str
+) -> dict[str, MapSpec]:
+    """The maps with their first elements: ``places`` names them by offset in ``.maps``."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for offset, target in sorted(places.items()):
+        for name, placed in section_variables(btf, SECTION).items():
+            start = slots_start(btf, name)
+            if start is not None and placed.offset + start <= offset < placed.offset + placed.size:
+                index = (offset - placed.offset - start) // _SLOT_BYTES
+                found.setdefault(name, []).append((index, target))
+                break
+        else:
+            problem = "a pointer that is no element of a map"
+            raise ObjectError(problem, file=file, section=SECTION, offset=offset)
+    return {name: replace(spec, slots=tuple(found.get(name, ()))) for name, spec in maps.items()}
 
 
 def _pointee(btf: Btf, name: str, member: Member) -> int:
@@ -165,6 +235,10 @@ def describe(btf: Btf | None, maps: Mapping[str, MapSpec]) -> Btf | None:
         old = known.get(name)
         if btf and old and _is_defined(btf, old, spec):
             variable, size = old.type, old.size
+            start = slots_start(btf, name)
+            if start is not None:  # other elements may have been put in
+                slots = max((index for index, _ in spec.slots), default=-1) + 1
+                size = max(size, start + _SLOT_BYTES * slots)
         else:
             struct, size = _definition_struct(builder, spec)
             variable = builder.add(Var(name, struct))
@@ -176,22 +250,37 @@ def describe(btf: Btf | None, maps: Mapping[str, MapSpec]) -> Btf | None:
 
 def _is_defined(btf: Btf, placed: SectionVar, spec: MapSpec) -> bool:
     try:
-        return definition(btf, spec.name, placed.type) == replace(spec, frozen=False)
+        return definition(btf, spec.name, placed.type) == replace(spec, frozen=False, slots=())
     except (ObjectError, BtfError):
         return False
 
 
 def _definition_struct(builder: Builder, spec: MapSpec) -> tuple[int, int]:
+    """The struct's type, and its bytes with the first elements behind it."""
+    holds_programs = spec.type is MapType.PROG_ARRAY
     numbers = {"type": spec.type.value.id, "max_entries": spec.max_entries}
-    if spec.flags:
-        numbers["map_flags"] = int(spec.flags)
+    numbers |= {"map_flags": int(spec.flags), "map_extra": spec.extra}
     targets = {
-        name: builder.array(builder.signed_int(), number) for name, number in numbers.items()
+        name: builder.array(builder.signed_int(), number)
+        for name, number in numbers.items()
+        if number
     }
-    targets["key"] = spec.key_type_id or builder.bytes(spec.key_size)
-    targets["value"] = spec.value_type_id or builder.bytes(spec.value_size)
-    members = tuple(
+    if spec.key_size:
+        targets["key"] = spec.key_type_id or builder.bytes(spec.key_size)
+    if spec.value_size and spec.inner is None and not holds_programs:
+        targets["value"] = spec.value_type_id or builder.bytes(spec.value_size)
+    members = [
         Member(name, builder.pointer(target), 64 * index)
         for index, (name, target) in enumerate(targets.items())
-    )
-    return builder.struct("", 8 * len(members), members), 8 * len(members)
+    ]
+    size = 8 * len(members)
+    if spec.inner is not None or holds_programs:
+        if spec.inner is not None:
+            element = _definition_struct(builder, spec.inner)[0]
+        else:
+            integer = builder.signed_int()
+            element = builder.add(FuncProto(integer, (Param("", builder.pointer(0)),)))
+        values = builder.array(builder.pointer(element), 0)
+        members.append(Member(_VALUES, values, 8 * size))
+    slots = max((index for index, _ in spec.slots), default=-1) + 1
+    return builder.struct("", size, tuple(members)), size + _SLOT_BYTES * slots

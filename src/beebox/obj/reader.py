@@ -16,7 +16,7 @@ from beebox.errors import ObjectError
 from beebox.isa.codec import decode
 from beebox.obj import maps as map_definitions
 from beebox.obj import variables
-from beebox.obj.elf import Elf, SectionType, Symbol, SymbolBind, SymbolType
+from beebox.obj.elf import Elf, RelocationType, SectionType, Symbol, SymbolBind, SymbolType
 from beebox.obj.elf import read as read_elf
 from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec, VarRange
 from beebox.obj.relocations import Function, Targets
@@ -44,7 +44,11 @@ def read(data: bytes, *, file: str = "<object>") -> ObjectSpec:
     types = read_types(elf, file=file)
     functions = _functions(elf, file)
     maps = _maps(elf, types.btf, file)
-    targets = Targets(elf, functions, maps, _map_places(elf, maps, file), file)
+    places = _map_places(elf, maps, file)
+    maps = map_definitions.with_slots(
+        types.btf, maps, _slot_targets(elf, functions, places, file), file=file
+    )
+    targets = Targets(elf, functions, maps, places, file)
     lines = lines_of(elf, functions, types.ext, file=file)
     type_ids = type_ids_of(elf, functions, types, file=file)
     named = _variables(elf, functions)
@@ -155,6 +159,31 @@ def _map_places(elf: Elf, maps: Mapping[str, MapSpec], file: str) -> dict[tuple[
             )
         places[at, symbol.value] = symbol.name
     return places
+
+
+def _slot_targets(
+    elf: Elf, functions: tuple[Function, ...], places: Mapping[tuple[int, int], str], file: str
+) -> dict[int, str]:
+    """What the relocations of ``.maps`` point to: names of functions and maps, by offset."""
+    at = elf.find(map_definitions.SECTION)
+    if at is None:
+        return {}
+    names = {(row.section, row.start): row.name for row in functions} | dict(places)
+    data = elf.sections[at].contents
+    found: dict[int, str] = {}
+    for row in elf.relocations.get(at, ()):
+        symbol = elf.symbols[row.symbol]
+        addend = int.from_bytes(data[row.offset : row.offset + 8], "little")
+        name = names.get((symbol.section, symbol.value + addend))
+        if row.type != RelocationType.ABS64 or name is None or row.offset in found:
+            raise ObjectError(
+                "a pointer to neither a function nor a map",
+                file=file,
+                section=map_definitions.SECTION,
+                offset=row.offset,
+            )
+        found[row.offset] = name
+    return found
 
 
 def _variables(elf: Elf, functions: tuple[Function, ...]) -> dict[str, tuple[VarRange, ...]]:

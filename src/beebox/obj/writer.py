@@ -152,6 +152,21 @@ class _Writer:
         row = self._btf.type(map_definitions.section_id(self._btf, name)) if self._btf else None
         if isinstance(row, Datasec):
             self._add_placed(name, bytes(row.size))
+            self._fill_slots(len(self._sections))
+
+    def _fill_slots(self, index: int) -> None:
+        """The first elements of maps of maps and programs: a relocation each."""
+        for name, placed in map_definitions.section_variables(
+            self._btf, map_definitions.SECTION
+        ).items():
+            start = map_definitions.slots_start(self._btf, name)
+            for slot, target in self._spec.maps[name].slots if start is not None else ():
+                known = self._spec.maps.keys() | self._function_symbols.keys()
+                if target not in known:
+                    raise ObjectError(f"{name}[{slot}]: there is no {target!r}")
+                symbol = self._function_symbols.get(target) or self._map_symbols[target]
+                at = placed.offset + (start or 0) + 8 * slot
+                self._relocate(index, at, RelocationType.ABS64, symbol)
 
     def _license(self) -> bytes:
         """The license, with a NUL, in the size that BTF gives its section."""
