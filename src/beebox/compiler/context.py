@@ -26,6 +26,7 @@ from beebox.compiler.ir import (
 )
 from beebox.compiler.symbols import FunctionName, GlobalName, MapName, Scope, Symbol
 from beebox.errors import CompileError
+from beebox.tables.program_types import ProgramType
 from beebox.tables.sections import SectionRow
 
 MAX_STEPS: Final = 200_000
@@ -74,6 +75,7 @@ class Used:
 
     maps: dict[str, MapName] = field(default_factory=dict)
     globals: dict[str, GlobalName] = field(default_factory=dict)
+    tail_callers: dict[str, set[ProgramType]] = field(default_factory=dict)  # by map
     steps: int = 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeGuard
 
+from beebox.compiler.context import Used
 from beebox.compiler.diagnostics import Source
 from beebox.compiler.functions import Functions
 from beebox.compiler.ir import Function, GlobalDecl, MapDecl, Module, Span, StructType
@@ -20,6 +21,7 @@ from beebox.compiler.symbols import (
     Text,
 )
 from beebox.errors import CompileError
+from beebox.tables.map_types import MapType
 
 
 def analyze(text: str, *, file: str) -> Module:
@@ -78,6 +80,9 @@ def _module(scope: Scope, resolver: Resolver) -> Module:
     if isinstance(given, Text) and isinstance(given.value, str):
         license_ = given.value
     _check_names(scope.source, emitted, maps, variables)
+    for declared in maps.values():
+        if declared.map_type is MapType.PROG_ARRAY:
+            _check_programs(scope.source, declared, emitted, used)
     return Module(
         scope.source.file,
         emitted,
@@ -91,6 +96,22 @@ def _module(scope: Scope, resolver: Resolver) -> Module:
 
 def _is_own_function(symbol: Symbol, scope: Scope) -> TypeGuard[FunctionName]:
     return isinstance(symbol, FunctionName) and symbol.scope is scope
+
+
+def _check_programs(
+    source: Source, declared: MapDecl, functions: tuple[Function, ...], used: Used
+) -> None:
+    """The first programs of a prog array are there, and of its callers' type."""
+    sections = {row.name: row.section for row in functions if row.section is not None}
+    types = set(used.tail_callers.get(declared.name, ()))
+    for _, name in declared.slots:
+        section = sections.get(name)
+        if section is None:
+            problem = f"'{declared.name}' names the program '{name}', which is not in this source"
+            raise source.error(declared.span, problem, f"programs here: {', '.join(sections)}")
+        types.add(section.program_type)
+    if len(types) > 1:
+        raise source.error(declared.span, f"'{declared.name}' joins programs of two types")
 
 
 def _check_names(

@@ -32,6 +32,7 @@ from beebox.compiler.places import unchecked
 from beebox.compiler.symbols import Text, TypeName
 from beebox.compiler.types import BIG_ENDIAN, POINTER, U8, U32, U64, VOID, name_of, size_of
 from beebox.tables.helpers import Arg, ArgKind, Helper, RetKind
+from beebox.tables.map_types import MapType
 
 MAX_FORMAT_ARGUMENTS: Final = 3
 _CONVERSION: Final = re.compile(r"%[-+ #0]*\d*(?:ll|l|h|hh)?([a-zA-Z%])")
@@ -122,6 +123,8 @@ def _map(f: FunctionContext, node: ast.expr, helper: Helper) -> Expr:
         kinds = ", ".join(sorted(row.value.name for row in helper.map_types))
         problem = f"{helper.name}() takes no {declared.map_type.value.name} map"
         raise f.error(node, problem, f"maps that it takes: {kinds}")
+    if declared.map_type is MapType.PROG_ARRAY and f.section is not None:
+        f.used.tail_callers.setdefault(declared.name, set()).add(f.section.program_type)
     return MapHandle(declared.name, POINTER, f.span(node))
 
 

@@ -137,9 +137,11 @@ def methods_of(target: Handle) -> list[str]:
 def method(f: FunctionContext, node: ast.Call, name: str, target: Handle) -> Expr:
     """``m.update(k, v, flags)``, ``q.push(v)``, ``q.pop()``, ``devices.redirect(key)``."""
     if f"{name}()" not in methods_of(target):
+        assert isinstance(node.func, ast.Attribute)
+        owner = node.func.value
         known = methods_of(target)
         if target.offers(MapOp.LOOKUP) and not target.offers(MapOp.REDIRECT):
-            known = ["m[key]", *known]
+            known = [f"{words(owner)}[key]", *known]
         hint = f"it has: {', '.join(known)}" if known else "give it to tail_call(ctx, m, index)"
         raise f.error(node, f"a {target.name} has no method '{name}'", hint)
     helper = as_called(f, node, HELPER_BY_NAME[_SPELLED.get(name, f"map_{name}_elem")])

@@ -67,7 +67,7 @@ def test_lowering_is_deterministic() -> None:
 
 
 def test_maps_carry_their_definition() -> None:
-    lookup = ir.MapLookup("counts", const(1), VALUE_U64, AT)
+    lookup = ir.MapLookup(ir.MapHandle("counts", ir.PointerType(), AT), const(1), VALUE_U64, AT)
     spec = compiled(module(program(ir.Evaluate(lookup, AT)), maps=(COUNTS,)))
     found = spec.maps["counts"]
     assert (found.type, found.key_size, found.value_size, found.max_entries) == (
