@@ -235,10 +235,6 @@ def describe(btf: Btf | None, maps: Mapping[str, MapSpec]) -> Btf | None:
         old = known.get(name)
         if btf and old and _is_defined(btf, old, spec):
             variable, size = old.type, old.size
-            start = slots_start(btf, name)
-            if start is not None:  # other elements may have been put in
-                slots = max((index for index, _ in spec.slots), default=-1) + 1
-                size = max(size, start + _SLOT_BYTES * slots)
         else:
             struct, size = _definition_struct(builder, spec)
             variable = builder.add(Var(name, struct))
@@ -249,6 +245,9 @@ def describe(btf: Btf | None, maps: Mapping[str, MapSpec]) -> Btf | None:
 
 
 def _is_defined(btf: Btf, placed: SectionVar, spec: MapSpec) -> bool:
+    last = max((index for index, _ in spec.slots), default=-1)
+    if placed.size < (slots_start(btf, spec.name) or 0) + _SLOT_BYTES * (last + 1):
+        return False
     try:
         return definition(btf, spec.name, placed.type) == replace(spec, frozen=False, slots=())
     except (ObjectError, BtfError):
