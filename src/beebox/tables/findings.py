@@ -69,6 +69,18 @@ _ROWS: Final = (
         "access to the context that its type does not allow",
         "read a field at its own offset and size",
     ),
+    FindingRow(
+        "memory-bounds",
+        "memory",
+        "access outside memory of a known size",
+        "check the offset against the size first",
+    ),
+    FindingRow(
+        "socket-access",
+        "memory",
+        "access to a socket that its type does not allow",
+        "read a field at its own offset and size; bpf_sk_fullsock shows more fields",
+    ),
     FindingRow("read-only", "memory", "write to memory that is read-only", ""),
     FindingRow(
         "uninitialised-register",
@@ -107,6 +119,31 @@ _ROWS: Final = (
         "a size argument without usable bounds",
         "bound the size: at least 1, at most the memory's length",
     ),
+    FindingRow(
+        "map-type",
+        "calls",
+        "a helper got a map of a type that it does not work on",
+        "",
+    ),
+    FindingRow(
+        "constant-string",
+        "calls",
+        "a string that must be constant is not, or is malformed",
+        "put the string into read-only data",
+    ),
+    FindingRow(
+        "reference-leak",
+        "calls",
+        "a reference is still held where the program may end",
+        "release the socket or record on every path",
+    ),
+    FindingRow(
+        "reference-missing",
+        "calls",
+        "a release of something that holds no reference",
+        "release exactly what was acquired, once",
+    ),
+    FindingRow("helper-sleeps", "calls", "a helper that may sleep in a program that may not", ""),
     FindingRow("helper-not-allowed", "calls", "a helper that this program type may not call", ""),
     FindingRow(
         "helper-gpl",
@@ -116,6 +153,18 @@ _ROWS: Final = (
     ),
     FindingRow(
         "call-depth", "calls", "too many nested calls or too much stack over a call chain", ""
+    ),
+    FindingRow(
+        "early-end",
+        "calls",
+        "a subprogram that may end in its middle is not known to return a number",
+        "compile with debug information; let the function return int",
+    ),
+    FindingRow(
+        "legacy-load",
+        "memory",
+        "LD_ABS or LD_IND where they are not possible",
+        "use bpf_skb_load_bytes, or keep the context in R6",
     ),
     FindingRow(
         "return-value",

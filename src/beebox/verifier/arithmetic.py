@@ -22,6 +22,7 @@ _NEVER_MOVED = (
     RegKind.SOCK_COMMON,
     RegKind.SOCKET,
     RegKind.TCP_SOCK,
+    RegKind.XDP_SOCK,
 )
 _PICKY = (*_SHIFTS, *_DIVISIONS)
 

@@ -31,7 +31,7 @@ from beebox.isa.instruction import (
 from beebox.obj.model import ProgramSpec
 from beebox.tables.helpers import HELPERS
 from beebox.tables.limits import MAX_INSNS, MAX_SUBPROGRAMS
-from beebox.tables.opcodes import AluOp, AtomicOp
+from beebox.tables.opcodes import AluOp, AtomicOp, Mode
 from beebox.verifier.findings import Refusal
 
 _CALLER_SAVED = 0b111111  # R0-R5
@@ -181,8 +181,8 @@ def registers(insn: Instruction) -> tuple[int, int]:
             return 0, 1 << dst
         case Load(dst, src):
             return 1 << src, 1 << dst
-        case LoadPacket(_, _, src):
-            return 1 << src | 1 << 6, _CALLER_SAVED
+        case LoadPacket(mode, _, src):
+            return (1 << src if mode is Mode.IND else 0) | 1 << 6, _CALLER_SAVED
         case Store(dst, _, src):
             return 1 << dst | (1 << src if isinstance(src, Reg) else 0), 0
         case Atomic(op, dst, _, src):
@@ -228,7 +228,7 @@ def _prune_points(slots: tuple[Instruction | None, ...]) -> frozenset[int]:
     points: set[int] = set()
     for pc, insn in enumerate(slots):
         match insn:
-            case JumpIf(_, _, _, offset):
+            case JumpIf(_, _, _, offset) | MayGoto(offset):
                 points |= {pc, pc + 1 + offset}
             case Jump(offset):
                 points.add(pc + 1 + offset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from beebox.tables.program_types import AttachType, ReturnRange
+from beebox.verifier import references
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import plain_name
 from beebox.verifier.path import Path
@@ -11,6 +12,7 @@ from beebox.verifier.result import RegKind
 
 def finish(path: Path) -> None:
     """Check what R0 holds where the outermost function exits."""
+    references.require_none(path, "the program ends")
     value = path.regs[0]
     if value is None:
         raise Refusal(

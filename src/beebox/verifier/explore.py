@@ -24,15 +24,31 @@ from beebox.isa.instruction import (
     Swap,
 )
 from beebox.obj.model import ProgramSpec
-from beebox.tables.limits import MAX_CALL_FRAMES, MAX_INSNS, MAX_JUMP_SEQUENCE, MAX_STACK_BYTES
-from beebox.verifier import arithmetic, calls, comparison, exits, memory
-from beebox.verifier.cfg import Shape
+from beebox.tables.limits import (
+    MAX_CALL_FRAMES,
+    MAX_INSNS,
+    MAX_JUMP_SEQUENCE,
+    MAX_STACK_BYTES,
+    MAX_TAIL_CALL_STACK_BYTES,
+)
+from beebox.verifier import (
+    arithmetic,
+    calls,
+    comparison,
+    early,
+    exits,
+    legacy,
+    loops,
+    memory,
+    packet,
+)
+from beebox.verifier.cfg import Shape, function_ranges
 from beebox.verifier.findings import Refusal
 from beebox.verifier.join import Join
 from beebox.verifier.path import Path
 from beebox.verifier.prune import Pruner
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import const
+from beebox.verifier.scalar import ANY, Scalar, const
 from beebox.verifier.state import Frame, Reg, State
 
 
@@ -42,9 +58,10 @@ class Exploration:
     def __init__(self, spec: ProgramSpec, shape: Shape, *, prune: bool = True) -> None:
         self.spec = spec
         self.shape = shape
+        self.tail_calling = early.check_subprograms(spec, function_ranges(shape, len(spec.slots)))
         self.path = Path(spec)
         self.join = Join(shape)
-        self.pruner = Pruner(shape)
+        self.pruner = Pruner(shape, loops.Loops(spec))
         self.processed = 0
         self.helpers: set[int] = set()
         self.maps: set[str] = set()
@@ -64,6 +81,7 @@ class Exploration:
                 checkpoint.branches -= 1
                 if checkpoint.branches:
                     break
+                self.pruner.finished(checkpoint)
                 checkpoint = checkpoint.parent
         self._check_stack_depth()
 
@@ -122,9 +140,17 @@ class Exploration:
                 case Atomic():
                     memory.atomic(path, insn)
                     pc += 1
-                case LoadPacket() | MayGoto() | AddrSpaceCast():
-                    name = type(insn).__name__
-                    raise Refusal("not-supported", pc, f"{name} is not verified for this program")
+                case LoadPacket():
+                    legacy.load(path, insn)
+                    pc = self._may_end(pc, const(0))
+                case MayGoto():
+                    pc = self._may_goto(insn, pc)
+                case AddrSpaceCast():
+                    raise Refusal(
+                        "not-supported", pc, "address-space casts need an arena, which is not "
+                        "verified yet", kernel="addr_space_cast insn can only convert between "
+                        "kernel and userspace addresses",
+                    )  # fmt: skip
                 case None:
                     raise Refusal("jump-range", pc, "control reaches the middle of an instruction")
                 case _:
@@ -159,15 +185,42 @@ class Exploration:
             return target if jump else pc + 1
         self.join.edge(pc, jump=False)
         self.join.edge(pc, jump=True)
+        self._push(other)
+        return pc + 1
+
+    def _may_goto(self, insn: MayGoto, pc: int) -> int:
+        """The way out first; the next round of the loop later, in a wider state."""
+        self._jumps += 1
+        self.join.edge(pc, jump=False)
+        self.join.edge(pc, jump=True)
+        other = self.path.state.copy(pc + 1)
+        other.rounds += 1
+        before = self.pruner.previous_round(self.path.state, pc)
+        if before is not None:
+            loops.widen(self.path, before, other)
+        self._push(other)
+        return pc + 1 + insn.offset
+
+    def _push(self, other: State) -> None:
+        """Explore ``other``, too, after the path followed now."""
         if self.path.parent is not None:
             self.path.parent.branches += 1
         self._work.append(other)
         if len(self._work) > MAX_JUMP_SEQUENCE:
             raise Refusal(
-                "too-complex", pc, f"more than {MAX_JUMP_SEQUENCE} branches wait to be explored",
+                "too-complex", self.path.pc,
+                f"more than {MAX_JUMP_SEQUENCE} branches wait to be explored",
                 kernel=f"The sequence of {MAX_JUMP_SEQUENCE + 1} jumps is too complex.",
             )  # fmt: skip
-        return pc + 1
+
+    def _may_end(self, pc: int, result: Scalar) -> int:
+        """Behind an instruction that may end its function with ``result``: where to go on."""
+        path = self.path
+        if len(path.state.frames) == 1:
+            return pc + 1
+        self._push(path.state.copy(pc + 1))
+        path.regs[0] = path.number(result)
+        return self._return()
 
     def _call(self, insn: Call, pc: int) -> int:
         self._jumps += 1
@@ -175,7 +228,12 @@ class Exploration:
             calls.helper(self.path, insn)
             if isinstance(insn.target, int):
                 self.helpers.add(insn.target)
-            return pc + 1
+            if not early.is_tail_call(insn):
+                return pc + 1
+            goes_on = self._may_end(pc, ANY)
+            if goes_on != pc + 1:
+                packet.void_pointers(self.path)  # the program that was called may have moved it
+            return goes_on
         if insn.kind is not CallKind.SUBPROG or not isinstance(insn.target, int):
             raise Refusal("not-supported", pc, "calls of kernel functions are not verified here")
         frames = self.path.state.frames
@@ -218,17 +276,26 @@ class Exploration:
         calls = self.shape.calls
 
         @cache
-        def deepest(function: int, frames: int) -> int:
+        def deepest(function: int, frames: int, above: int) -> int:
             if frames > MAX_CALL_FRAMES:  # also where functions call each other in a circle
                 raise Refusal(
                     "call-depth", self.shape.starts[function],
                     f"more than {MAX_CALL_FRAMES} nested calls",
                     kernel=f"the call stack of {frames} frames is too deep !",
                 )  # fmt: skip
-            below = [deepest(callee, frames + 1) for callee in calls[function]]
-            return own[function] + max(below, default=0)
+            if function in self.tail_calling and above >= MAX_TAIL_CALL_STACK_BYTES and frames > 1:
+                raise Refusal(
+                    "call-depth", self.shape.starts[function],
+                    f"a function that calls bpf_tail_call stands below {above} bytes of stack; "
+                    f"fewer than {MAX_TAIL_CALL_STACK_BYTES} are allowed",
+                    kernel="tail_calls are not allowed when call stack of previous frames is "
+                    f"{above} bytes. Too large",
+                )  # fmt: skip
+            used = above + own[function]
+            below = [deepest(callee, frames + 1, used) for callee in calls[function]]
+            return max(below, default=used)
 
-        total = deepest(0, 1)
+        total = deepest(0, 1, 0)
         if total > MAX_STACK_BYTES:
             raise Refusal(
                 "call-depth", 0, f"the call chain needs {total} bytes of stack; "

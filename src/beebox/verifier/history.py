@@ -61,7 +61,7 @@ def describe(value: Reg) -> str:
             return f"stack pointer {where}"
         case RegKind.FLOW_KEYS:
             return f"the flow keys {where}"
-        case RegKind.SOCK_COMMON | RegKind.SOCKET | RegKind.TCP_SOCK:
+        case RegKind.SOCK_COMMON | RegKind.SOCKET | RegKind.TCP_SOCK | RegKind.XDP_SOCK:
             return plain_name(value)
         case RegKind.MEM:
             null = ", or NULL" if value.nullable else ""

@@ -6,10 +6,11 @@ An access is allowed only where one of the rules here says so; everything else i
 from __future__ import annotations
 
 from beebox.isa.instruction import Atomic, Load, Store
+from beebox.obj.model import MapSpec
 from beebox.tables.limits import FLOW_KEYS_BYTES, MAX_VAR_OFFSET
-from beebox.tables.map_types import MapFlags
+from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.opcodes import AtomicOp
-from beebox.verifier import context, packet, stack
+from beebox.verifier import context, packet, sockets, stack
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
@@ -17,6 +18,9 @@ from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import const, of_size
 from beebox.verifier.state import Reg
 from beebox.verifier.transfer import sign_extend
+
+_IN_KERNEL_USE = (MapType.DEVMAP, MapType.DEVMAP_HASH)
+"""Their values are what the kernel itself works with: programs only read them."""
 
 
 def load(path: Path, insn: Load) -> None:
@@ -43,6 +47,8 @@ def store(path: Path, insn: Store) -> None:
         stack.store(path, base, insn.offset, size, value)
     elif base.kind is RegKind.CTX:
         context.store(path, base, insn.dst, insn.offset, size)
+    elif base.kind in sockets.KINDS and not base.nullable:
+        sockets.refuse_store(path, base, insn.dst)
     else:
         check(path, base, insn.dst, insn.offset, size, write=True)
 
@@ -110,6 +116,10 @@ def _loaded(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
             return stack.load(path, base, offset, size)
         case RegKind.CTX:
             return context.load(path, base, number, offset, size)
+        case RegKind.SOCK_COMMON | RegKind.SOCKET | RegKind.TCP_SOCK | RegKind.XDP_SOCK if (
+            not base.nullable
+        ):
+            return sockets.load(path, base, number, offset, size)
         case _:
             check(path, base, number, offset, size, write=False)
             frozen = _frozen_value(path, base, offset, size)
@@ -128,8 +138,8 @@ def check(path: Path, base: Reg, number: int, offset: int, size: int, *, write: 
     match base.kind:
         case RegKind.PACKET | RegKind.PACKET_META:
             packet.check(path, base, number, offset, size, write=write)
-        case RegKind.MAP_VALUE:
-            _check_map_value(path, base, number, offset, size, write=write)
+        case RegKind.MAP_VALUE | RegKind.MEM:
+            check_region(path, base, number, offset, size, write=write)
         case RegKind.FLOW_KEYS:
             _check_flow_keys(path, base, number, offset, size)
         case _:
@@ -152,36 +162,59 @@ def _check_flow_keys(path: Path, base: Reg, number: int, offset: int, size: int)
         )  # fmt: skip
 
 
-def _check_map_value(
+def is_read_only(spec: MapSpec) -> bool:
+    """Whether programs may not write into the map's values."""
+    return bool(spec.flags & MapFlags.RDONLY_PROG) or spec.frozen or spec.type in _IN_KERNEL_USE
+
+
+def check_region(
     path: Path, base: Reg, number: int, offset: int, size: int, *, write: bool
 ) -> None:
+    """Whether ``size`` bytes at ``base + offset`` lie in the map value or record. May be 0."""
+    if base.kind is RegKind.MEM:
+        _check_range(path, base, number, offset, size, base.range, "the record", write=write)
+        return
     spec = path.map_spec(base.map)
-    forbidden = MapFlags.RDONLY_PROG if write else MapFlags.WRONLY_PROG
-    if spec.flags & forbidden or (write and spec.frozen):
+    if is_read_only(spec) if write else spec.flags & MapFlags.WRONLY_PROG:
         verb = "write into" if write else "read from"
         raise Refusal(
             "read-only", path.pc, f"map {spec.name} does not let programs {verb} it",
             kernel=f"{verb} map forbidden, value_size={spec.value_size} off={base.off + offset} "
             f"size={size}", values=(base,), reg=number,
         )  # fmt: skip
+    what = f"a value of map {spec.name}"
+    _check_range(path, base, number, offset, size, spec.value_size, what, write=write)
+
+
+def _check_range(
+    path: Path,
+    base: Reg,
+    number: int,
+    offset: int,
+    size: int,
+    limit: int,
+    what: str,
+    *,
+    write: bool,
+) -> None:
     start = base.off + offset
     low, high = start + base.scalar.smin, start + base.scalar.umax + size
-    if low < 0 or high > spec.value_size or base.scalar.umax >= MAX_VAR_OFFSET:
-        reached = f"{low}..{high}" if base.scalar.umax < MAX_VAR_OFFSET else f"{low}.. and beyond"
-        if low < 0 and base.scalar.smin < 0:
-            kernel = f"R{number} min value is negative, either use unsigned index or do a if "
-            kernel += "(index >=0) check."
-        elif base.scalar.umax >= MAX_VAR_OFFSET:
-            kernel = f"R{number} unbounded memory access, make sure to bounds check any such access"
-        else:
-            end = "min" if low < 0 or low + size > spec.value_size else "max"
-            kernel = f"R{number} {end} value is outside of the allowed memory range"
-        raise Refusal(
-            "map-value-bounds", path.pc,
-            f"{'writing' if write else 'reading'} {size} bytes of a value of map {spec.name}: "
-            f"bytes {reached} of {spec.value_size}",
-            kernel=kernel, values=(base,), reg=number,
-        )  # fmt: skip
+    if low >= 0 and high <= limit and base.scalar.umax < MAX_VAR_OFFSET:
+        return
+    reached = f"{low}..{high}" if base.scalar.umax < MAX_VAR_OFFSET else f"{low}.. and beyond"
+    if low < 0 and base.scalar.smin < 0:
+        kernel = f"R{number} min value is negative, either use unsigned index or do a if "
+        kernel += "(index >=0) check."
+    elif base.scalar.umax >= MAX_VAR_OFFSET:
+        kernel = f"R{number} unbounded memory access, make sure to bounds check any such access"
+    else:
+        end = "min" if low < 0 or low + size > limit else "max"
+        kernel = f"R{number} {end} value is outside of the allowed memory range"
+    raise Refusal(
+        "map-value-bounds" if base.kind is RegKind.MAP_VALUE else "memory-bounds", path.pc,
+        f"{'writing' if write else 'reading'} {size} bytes of {what}: bytes {reached} of {limit}",
+        kernel=kernel, values=(base,), reg=number,
+    )  # fmt: skip
 
 
 def _frozen_value(path: Path, base: Reg, offset: int, size: int) -> int | None:

@@ -20,6 +20,7 @@ KERNEL: Final = {
     RegKind.SOCK_COMMON: "sock_common",
     RegKind.SOCKET: "sock",
     RegKind.TCP_SOCK: "tcp_sock",
+    RegKind.XDP_SOCK: "xdp_sock",
     RegKind.MEM: "ringbuf_mem",
     RegKind.MIXED: "mixed",
 }
@@ -36,6 +37,7 @@ _PLAIN: Final = {
     RegKind.SOCK_COMMON: "a pointer to a socket's common part",
     RegKind.SOCKET: "a pointer to a socket",
     RegKind.TCP_SOCK: "a pointer to a TCP socket",
+    RegKind.XDP_SOCK: "a pointer to an XDP socket",
     RegKind.MEM: "a pointer to a ring buffer record",
     RegKind.MIXED: "a pointer or a number",
 }

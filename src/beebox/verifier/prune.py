@@ -12,6 +12,7 @@ from typing import Final
 from beebox.tables.limits import MAX_STATES
 from beebox.verifier.cfg import Shape
 from beebox.verifier.findings import Refusal
+from beebox.verifier.loops import Loops
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, subset
 from beebox.verifier.state import (
@@ -36,13 +37,15 @@ class Pruner:
         "_last_processed",
         "_live",
         "_live_numbers",
+        "_loops",
         "_seen",
         "live_now",
         "peak",
         "total",
     )
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, loops: Loops) -> None:
+        self._loops = loops
         self._live = shape.live
         self._live_numbers = tuple(
             tuple(number for number in range(10) if bits >> number & 1) for bits in shape.live
@@ -56,33 +59,82 @@ class Pruner:
 
     def arrive(self, state: State, pc: int, *, jumps: int, processed: int, serial: int) -> bool:
         """Whether the path can end at this prune point. Refuses a loop without progress."""
-        add = jumps - self._last_jumps >= 2 and processed - self._last_processed >= 8
+        in_budget = pc in self._loops.may_gotos
+        add = in_budget or (jumps - self._last_jumps >= 2 and processed - self._last_processed >= 8)
         checkpoints = self._seen.setdefault(pc, [])
         fingerprint = self._fingerprint(state, pc) if checkpoints or add else 0
         for index in range(len(checkpoints) - 1, -1, -1):
             checkpoint = checkpoints[index]
             if checkpoint.branches:
-                if checkpoint.fingerprint == fingerprint and self._same(checkpoint, state, pc):
+                other_round = checkpoint.rounds != state.rounds
+                if in_budget and other_round and _covers(checkpoint, state, every_number=True):
+                    return self._cover_later(checkpoint, state, pc)
+                if (
+                    not other_round
+                    and checkpoint.fingerprint == fingerprint
+                    and self._same(checkpoint, state, pc)
+                ):
                     raise Refusal(
                         "infinite-loop", pc,
                         "a path comes back here with nothing changed: the loop never ends",
                         kernel=f"infinite loop detected at insn {pc}",
                     )  # fmt: skip
-                if jumps - self._last_jumps < 20 and processed - self._last_processed < 100:
+                if (
+                    not in_budget
+                    and jumps - self._last_jumps < 20
+                    and processed - self._last_processed < 100
+                ):
                     add = False
+            elif self._unsettled(checkpoint):
+                if _covers(checkpoint, state, every_number=True):
+                    return self._cover_later(checkpoint, state, pc)
             elif _covers(checkpoint, state):
                 checkpoint.hits += 1
                 _inherit_precision(checkpoint, state)
                 return True
             if add:
                 checkpoint.misses += 1
-                if checkpoint.misses > checkpoint.hits * 3 + 3:
+                patience = 64 if in_budget and checkpoint.branches else 3
+                if checkpoint.misses > checkpoint.hits * patience + patience:
                     checkpoints.pop(index)
                     self.live_now -= 1
         if add:
             self._last_jumps, self._last_processed = jumps, processed
             self._remember(state, pc, serial, checkpoints, fingerprint)
         return False
+
+    def previous_round(self, state: State, pc: int) -> Checkpoint | None:
+        """The newest unfinished checkpoint at ``pc`` before the path's own, in the same call."""
+        for checkpoint in reversed(self._seen.get(pc, ())):
+            if checkpoint.branches and checkpoint is not state.parent:
+                pairs = zip(checkpoint.frames, state.frames, strict=False)
+                if len(checkpoint.frames) == len(state.frames) and all(
+                    old.return_pc == new.return_pc for old, new in pairs
+                ):
+                    return checkpoint
+        return None
+
+    def finished(self, checkpoint: Checkpoint) -> None:
+        """All paths from the checkpoint have ended."""
+        covered = self._loops.leave(checkpoint)
+        changed = bool(covered)
+        while changed:  # each round adds to finite sets
+            changed = False
+            for old, state in covered:
+                changed |= _inherit_precision(old, state)
+
+    def _cover_later(self, checkpoint: Checkpoint, state: State, pc: int) -> bool:
+        """The path ends, though what it relies on is not all known yet."""
+        checkpoint.hits += 1
+        _inherit_precision(checkpoint, state)
+        visit = self._loops.visit_of(checkpoint, pc)
+        if visit is not None:
+            visit.covered.append((checkpoint, state))
+        return True
+
+    def _unsettled(self, checkpoint: Checkpoint) -> bool:
+        visit = self._loops.visit_of(checkpoint, checkpoint.pc)
+        return visit is not None and bool(visit.covered)
 
     def _fingerprint(self, state: State, pc: int) -> int:
         """A hash of the live registers' numbers: states that differ in it are not the same."""
@@ -109,6 +161,7 @@ class Pruner:
         )
         checkpoints.append(checkpoint)
         state.parent = checkpoint
+        self._loops.enter(checkpoint)
         self.total += 1
         self.live_now += 1
         self.peak = max(self.peak, self.live_now)
@@ -149,11 +202,14 @@ def _equal(old: Reg | None, new: Reg | None) -> bool:
     )  # fmt: skip
 
 
-def _covers(checkpoint: Checkpoint, state: State) -> bool:
-    """Whether all that ``state`` can do was explored from ``checkpoint``."""
+def _covers(checkpoint: Checkpoint, state: State, *, every_number: bool = False) -> bool:
+    """Whether all that ``state`` can do was explored from ``checkpoint``.
+
+    ``every_number``: also those match that no decision relied on, so far.
+    """
     if len(checkpoint.frames) != len(state.frames):
         return False
-    pairs = _Pairing(checkpoint.precise)
+    pairs = _Pairing(checkpoint.precise, every_number=every_number)
     if not pairs.same_references(checkpoint, state):
         return False
     # The innermost frame first: there most states differ.
@@ -205,10 +261,11 @@ class _Pairing:
     there on; where that mattered (the value is precise), the new ones must share one value, too.
     """
 
-    __slots__ = ("_ids", "_values", "precise")
+    __slots__ = ("_every_number", "_ids", "_values", "precise")
 
-    def __init__(self, precise: set[Reg]) -> None:
+    def __init__(self, precise: set[Reg], *, every_number: bool) -> None:
         self.precise = precise
+        self._every_number = every_number
         self._ids: dict[int, int] = {}
         self._values: dict[Reg, Reg] = {}
 
@@ -217,7 +274,7 @@ class _Pairing:
         if new is None or old.kind is not new.kind:
             return False
         if old.kind is RegKind.SCALAR:
-            if old not in self.precise:
+            if not self._every_number and old not in self.precise:
                 return True
             if not old.scalar.is_const and self._values.setdefault(old, new) is not new:
                 return False
@@ -247,18 +304,23 @@ class _Pairing:
         return bool(old and new) and self._ids.setdefault(old, new) == new
 
 
-def _inherit_precision(checkpoint: Checkpoint, state: State) -> None:
-    """What the checkpoint's future relied on, this path's past now has to guarantee."""
+def _inherit_precision(checkpoint: Checkpoint, state: State) -> bool:
+    """What the checkpoint's future relied on, this path's past now has to guarantee.
+
+    True when that was not known before.
+    """
     precise = checkpoint.precise
+    learned = False
     if not precise:
-        return
+        return learned
     for old, new in zip(checkpoint.frames, state.frames, strict=True):
         for number in range(10):
             was, now = old.regs[number], new.regs[number]
             if was is not None and now is not None and was in precise and now.serial:
-                mark_precise(now, state.parent)
+                learned |= mark_precise(now, state.parent)
         for index, slot in enumerate(old.stack):
             if slot is not None and slot.reg in precise and index < len(new.stack):
                 there = new.stack[index]
                 if there is not None and there.reg is not None and there.reg.serial:
-                    mark_precise(there.reg, state.parent)
+                    learned |= mark_precise(there.reg, state.parent)
+    return learned

@@ -27,9 +27,10 @@ class RegKind(Enum):
     MAP_VALUE = auto()  # ``map`` names it, in the same way; ``nullable`` before the check
     STACK = auto()
     FLOW_KEYS = auto()  # struct bpf_flow_keys of a flow dissector
-    SOCK_COMMON = auto()  # the three kinds of socket: ``nullable`` before the check
+    SOCK_COMMON = auto()  # the kinds of socket: ``nullable`` before the check
     SOCKET = auto()
     TCP_SOCK = auto()
+    XDP_SOCK = auto()  # what an xskmap holds
     MEM = auto()  # a ring buffer's reserved record; ``nullable`` before the check
     MIXED = auto()
 

@@ -28,7 +28,7 @@ def reach(path: Path, base: Reg, offset: int, size: int, *, what: str) -> tuple[
             "stack-bounds", path.pc, f"{what} of the stack at an offset without bounds",
             kernel=f"invalid unbounded variable-offset {what} stack", values=(base,),
         )  # fmt: skip
-    if low < -MAX_STACK_BYTES or high > 0:
+    if low < -MAX_STACK_BYTES or high > 0 or low >= 0:
         where = f"{low}" if variable.is_const else f"{low}..={high - size}"
         raise Refusal(
             "stack-bounds", path.pc,

@@ -227,13 +227,16 @@ class Checkpoint:
         self.misses = 0
 
 
-def mark_precise(value: Reg, checkpoint: Checkpoint | None) -> None:
+def mark_precise(value: Reg, checkpoint: Checkpoint | None) -> bool:
     """Record, in every checkpoint of the path, the values that ``value`` was computed from.
+
+    True when one learned something.
 
     Terminates: serials fall along the graph; a checkpoint that learns nothing new ends the walk.
     A value whose sources a checkpoint knows already carries it in ``marked``.
     """
     needed = [value]
+    learned = False
     while checkpoint is not None:
         older: list[Reg] = []
         while needed:
@@ -246,6 +249,8 @@ def mark_precise(value: Reg, checkpoint: Checkpoint | None) -> None:
                 checkpoint.precise.add(reg)
                 older.append(reg)
         if not older:
-            return
+            return learned
+        learned = True
         needed = older
         checkpoint = checkpoint.parent
+    return learned

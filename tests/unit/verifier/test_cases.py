@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from beebox.btf.builder import Builder
+from beebox.btf.types import Func, FuncProto, Linkage
 from beebox.isa.assembler import assemble
-from beebox.obj.model import MapSpec, ProgramSpec
+from beebox.isa.instruction import Call, CallKind, GlobalRef, LoadImm64, MapRef
+from beebox.obj.model import FuncInfo, MapSpec, ProgramSpec
 from beebox.tables.findings import FINDINGS
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.program_types import AttachType, ProgramType
@@ -19,6 +23,7 @@ from beebox.verifier.report import findings_data, render
 from beebox.verifier.verify import verify
 
 _FOLDER = Path(__file__).parents[2] / "data" / "verifier"
+_STRINGS = b"%d of %u\0%s%p\0%q\0100%%\0".ljust(32, b"!")
 _RDONLY, _WRONLY = MapFlags.RDONLY_PROG, MapFlags.WRONLY_PROG
 MAPS = {
     "values": MapSpec("values", MapType.ARRAY, 4, 64, 4),
@@ -26,9 +31,36 @@ MAPS = {
     "percpu": MapSpec("percpu", MapType.PERCPU_ARRAY, 4, 8, 1),
     "readonly": MapSpec("readonly", MapType.ARRAY, 4, 8, 1, _RDONLY),
     "writeonly": MapSpec("writeonly", MapType.ARRAY, 4, 8, 1, _WRONLY),
+    "programs": MapSpec("programs", MapType.PROG_ARRAY, 4, 4, 4),
+    "queue": MapSpec("queue", MapType.QUEUE, 0, 8, 4),
+    "bloom": MapSpec("bloom", MapType.BLOOM_FILTER, 0, 8, 4),
+    "lpm": MapSpec("lpm", MapType.LPM_TRIE, 8, 8, 4, MapFlags.NO_PREALLOC),
+    "lru": MapSpec("lru", MapType.LRU_HASH, 4, 8, 4),
+    "devmap": MapSpec("devmap", MapType.DEVMAP, 4, 8, 4),
+    "cpumap": MapSpec("cpumap", MapType.CPUMAP, 4, 4, 4),
+    "xskmap": MapSpec("xskmap", MapType.XSKMAP, 4, 4, 4),
+    "ring": MapSpec("ring", MapType.RINGBUF, 0, 0, 4096),
+    "events": MapSpec("events", MapType.PERF_EVENT_ARRAY, 4, 4, 4),
+    "arrays": MapSpec(
+        "arrays", MapType.ARRAY_OF_MAPS, 4, 4, 4, inner=MapSpec("inner", MapType.ARRAY, 4, 16, 4)
+    ),
+    "tables": MapSpec(
+        "tables", MapType.HASH_OF_MAPS, 4, 4, 4, inner=MapSpec("inner", MapType.HASH, 4, 16, 4)
+    ),
+    "loose": MapSpec(
+        "loose",
+        MapType.ARRAY_OF_MAPS,
+        4,
+        4,
+        4,
+        inner=MapSpec("inner", MapType.ARRAY, 4, 16, 4, MapFlags.INNER_MAP),
+    ),
     ".data": MapSpec(".data", MapType.ARRAY, 4, 16, 1, contents=bytes(16)),
     ".rodata": MapSpec(
         ".rodata", MapType.ARRAY, 4, 4, 1, _RDONLY, contents=b"\3\0\0\0", frozen=True
+    ),
+    ".strings": MapSpec(
+        ".strings", MapType.ARRAY, 4, 32, 1, _RDONLY, contents=_STRINGS, frozen=True
     ),
 }
 
@@ -46,26 +78,56 @@ def cases() -> list[Case]:
         for section in path.read_text().split("\n=== ")[1:]:
             head, _, code = section.partition("\n")
             name, _, expected = head.rpartition(": ")
-            types, name = _types(name)
-            insns = assemble(code, file=name)
-            for type_, attach in types:
-                spec = ProgramSpec("case", type_.value.name, type_, insns, MAPS, attach)
-                of = type_.value.name + (f"/{attach.name.lower()}" if attach is not None else "")
-                label = f"{of}: {name}" if len(types) > 1 else name
-                found.append(Case(label, expected, spec))
+            found += [Case(label, expected, spec) for label, spec in programs(name, code)]
     return found
 
 
-def _types(name: str) -> tuple[list[tuple[ProgramType, AttachType | None]], str]:
-    """The program types of a section's name, and the name without them."""
-    if not name.startswith("["):
-        return [(ProgramType.XDP, None)], name
-    listed, _, name = name[1:].partition("] ")
-    types: list[tuple[ProgramType, AttachType | None]] = []
-    for word in listed.split():
+def programs(name: str, code: str) -> list[tuple[str, ProgramSpec]]:
+    """The programs of one section, by their labels: one for each program type that it lists."""
+    words = ["xdp"]
+    if name.startswith("["):
+        listed, _, name = name[1:].partition("] ")
+        words = listed.split()
+    result = words.pop() if words[-1] in ("int", "void") else None
+    out = []
+    for word in words:
         type_, _, attach = word.partition("/")
-        types.append((ProgramType[type_.upper()], AttachType[attach.upper()] if attach else None))
-    return types, name
+        insns = assemble(code, file=name)
+        named = {
+            insn.value.name if isinstance(insn.value, MapRef) else insn.value.map_name
+            for insn in insns
+            if isinstance(insn, LoadImm64) and isinstance(insn.value, MapRef | GlobalRef)
+        }
+        spec = ProgramSpec(
+            "case",
+            type_,
+            ProgramType[type_.upper()],
+            insns,
+            {map_name: MAPS[map_name] for map_name in sorted(named)},
+            AttachType[attach.upper()] if attach else None,
+        )
+        label = f"{word}: {name}" if len(words) > 1 else name
+        out.append((label, spec if result is None else with_btf(spec, result)))
+    return out
+
+
+def with_btf(spec: ProgramSpec, result: str) -> ProgramSpec:
+    """``spec`` with functions that are described by BTF: subprograms return ``int`` or nothing."""
+    builder = Builder()
+    number = builder.signed_int()
+    returns = {0: number}
+    for pc, insn in enumerate(spec.slots):
+        if isinstance(insn, Call) and insn.kind is CallKind.SUBPROG:
+            returns[pc + 1 + insn.target] = number if result == "int" else 0
+    functions = tuple(
+        FuncInfo(
+            pc,
+            f"f{pc}",
+            builder.add(Func(f"f{pc}", builder.add(FuncProto(type_, ())), Linkage.STATIC)),
+        )
+        for pc, type_ in sorted(returns.items())
+    )
+    return replace(spec, functions=functions, btf=builder.build())
 
 
 CASES = cases()

@@ -1,0 +1,252 @@
+"""Helper arguments: whether R1-R5 are what the row of ``tables.helpers`` demands of them."""
+
+from __future__ import annotations
+
+from typing import Final, NoReturn
+
+from beebox.tables.helpers import Arg, ArgKind, Helper
+from beebox.tables.limits import MAX_VAR_SIZE
+from beebox.tables.map_types import MapType
+from beebox.verifier import memory, packet, stack, text
+from beebox.verifier.findings import Refusal
+from beebox.verifier.names import KERNEL, kernel_name, plain_name
+from beebox.verifier.path import Path
+from beebox.verifier.result import RegKind
+from beebox.verifier.state import Reg
+
+_MEMORY: Final = (
+    RegKind.STACK,
+    RegKind.PACKET,
+    RegKind.PACKET_META,
+    RegKind.MAP_VALUE,
+    RegKind.MEM,
+)
+_PACKET: Final = (RegKind.PACKET, RegKind.PACKET_META)
+_SOCKETS: Final = (RegKind.SOCK_COMMON, RegKind.SOCKET, RegKind.TCP_SOCK, RegKind.XDP_SOCK)
+_EXPECTED: Final = {
+    ArgKind.CONST_MAP_PTR: (RegKind.MAP,),
+    ArgKind.MAP_KEY: _MEMORY,
+    ArgKind.MAP_VALUE: _MEMORY,
+    ArgKind.MEM: _MEMORY,
+    ArgKind.CONST_SIZE: (RegKind.SCALAR,),
+    ArgKind.CONST_SIZE_OR_ZERO: (RegKind.SCALAR,),
+    ArgKind.CONST_ALLOC_SIZE_OR_ZERO: (RegKind.SCALAR,),
+    ArgKind.CTX: (RegKind.CTX,),
+    ArgKind.CONST_STR: (RegKind.MAP_VALUE,),
+    ArgKind.SOCK_COMMON: _SOCKETS,
+    ArgKind.BTF_ID_SOCK_COMMON: _SOCKETS,
+    ArgKind.SOCKET: (RegKind.SOCKET,),
+    ArgKind.RINGBUF_MEM: (RegKind.MEM,),
+}
+"""The kinds of value that fit. What is not here is not verified yet, and refused."""
+
+_STAYS_AT_START: Final = (RegKind.CTX, RegKind.MAP)
+_WRITES_MAP: Final = frozenset(
+    {"map_update_elem", "map_delete_elem", "map_push_elem", "map_pop_elem"}
+)
+
+
+class Arguments:
+    """What the arguments said: the map, its constant key, references, the size to allocate."""
+
+    __slots__ = ("alloc_size", "key", "map", "ref", "released")
+
+    def __init__(self) -> None:
+        self.map = ""
+        self.key: int | None = None
+        self.ref = 0  # the reference that one of the pointers holds
+        self.released = 0  # ... and that this call releases
+        self.alloc_size = 0
+
+
+def check(path: Path, row: Helper) -> Arguments:
+    """Check every argument. Raises :exc:`Refusal`."""
+    found = Arguments()
+    for number, arg in enumerate(row.args, 1):
+        value = path.read(number)
+        if arg.kind is not ArgKind.ANYTHING:
+            _check(path, row, number, arg, value, found)
+    if row.name == "snprintf":
+        text.check_snprintf(path, path.read(3), path.read(5))
+    return found
+
+
+def _check(path: Path, row: Helper, number: int, arg: Arg, value: Reg, found: Arguments) -> None:
+    kind = arg.kind
+    expected = _EXPECTED.get(kind)
+    if expected is None:
+        what = kind.name.lower()
+        raise Refusal(
+            "not-supported", path.pc, f"bpf_{row.name} takes a {what}, which is not verified yet"
+        )
+    is_null = arg.nullable and _is_null(value)
+    if is_null:
+        path.precise(value)
+    else:
+        _check_kind(path, row, number, arg, value, expected)
+        _note_references(path, row, number, arg, value, found)
+    match kind:
+        case ArgKind.CONST_MAP_PTR:
+            found.map = value.map
+            _check_map(path, row, number, value)
+        case ArgKind.MAP_KEY:
+            size = path.map_spec(found.map).key_size
+            _access(path, row, number, value, size, writes=False)
+            found.key = stack.constant_at(path, value, size)
+        case ArgKind.MAP_VALUE:
+            if not is_null:
+                spec = path.map_spec(found.map)
+                peeks = row.name == "map_peek_elem" and spec.type is MapType.BLOOM_FILTER
+                writes = arg.writes and not peeks  # a bloom filter's peek asks for this value
+                _access(path, row, number, value, spec.value_size, writes=writes)
+        case ArgKind.MEM:
+            if arg.fixed_size and not is_null:
+                _access(path, row, number, value, arg.fixed_size, writes=arg.writes)
+                if arg.aligned:
+                    _check_alignment(path, row, number, value, arg.fixed_size)
+        case ArgKind.CONST_SIZE | ArgKind.CONST_SIZE_OR_ZERO:
+            _sized_memory(path, row, number, arg, value)
+        case ArgKind.CONST_ALLOC_SIZE_OR_ZERO:
+            if not value.scalar.is_const:
+                raise Refusal(
+                    "argument-size", path.pc,
+                    f"the size in argument {number} of bpf_{row.name} must be a constant",
+                    kernel=f"R{number} is not a known constant'", values=(value,), reg=number,
+                )  # fmt: skip
+            path.precise(value)
+            found.alloc_size = value.scalar.value
+        case ArgKind.CONST_STR:
+            text.check_constant(path, number, value)
+        case _:
+            pass
+
+
+def _is_null(value: Reg) -> bool:
+    scalar = value.scalar
+    return value.kind is RegKind.SCALAR and scalar.is_const and scalar.value == 0
+
+
+def _check_kind(
+    path: Path, row: Helper, number: int, arg: Arg, value: Reg, expected: tuple[RegKind, ...]
+) -> None:
+    if value.kind in _PACKET and not row.packet_access:
+        raise Refusal(
+            "argument-type", path.pc,
+            f"argument {number} of bpf_{row.name} may not point into the packet",
+            kernel="helper access to the packet is not allowed", values=(value,), reg=number,
+            hint="copy the bytes to the stack first",
+        )  # fmt: skip
+    moved = value.off or not value.scalar.is_const or value.scalar.value
+    if value.kind in expected and (arg.nullable or not value.nullable):
+        if not moved or (value.kind not in _STAYS_AT_START and not arg.releases):
+            return
+        if value.kind is not RegKind.SCALAR:
+            raise Refusal(
+                "argument-type", path.pc,
+                f"argument {number} of bpf_{row.name} must point to the start of what it points "
+                "to, but was moved",
+                kernel=f"dereference of modified {kernel_name(value)} ptr R{number} "
+                f"off={value.off} disallowed", values=(value,), reg=number,
+            )  # fmt: skip
+        return
+    _wrong_kind(path, row, number, value, expected)
+
+
+def _wrong_kind(
+    path: Path, row: Helper, number: int, value: Reg, expected: tuple[RegKind, ...]
+) -> NoReturn:
+    wanted = ", ".join(KERNEL[kind] for kind in expected)
+    raise Refusal(
+        "argument-type" if not value.nullable else "null-pointer", path.pc,
+        f"argument {number} of bpf_{row.name} must be one of {wanted}, but is {plain_name(value)}",
+        kernel=f"R{number} type={kernel_name(value)} expected={wanted}",
+        values=(value,), reg=number,
+    )  # fmt: skip
+
+
+def _note_references(
+    path: Path, row: Helper, number: int, arg: Arg, value: Reg, found: Arguments
+) -> None:
+    if arg.releases:
+        if not value.ref:
+            raise Refusal(
+                "reference-missing", path.pc,
+                f"argument {number} of bpf_{row.name} holds no reference that could be released",
+                kernel=f"R{number} must be referenced when passed to release function",
+                values=(value,), reg=number,
+            )  # fmt: skip
+        found.released = value.ref
+    if value.ref:
+        if found.ref:
+            raise Refusal(
+                "argument-type", path.pc,
+                f"bpf_{row.name} gets more than one argument with a reference",
+                kernel=f"more than one arg with ref_obj_id R{number}", values=(value,), reg=number,
+            )  # fmt: skip
+        found.ref = value.ref
+
+
+def _check_map(path: Path, row: Helper, number: int, value: Reg) -> None:
+    spec = path.map_spec(value.map)
+    if row.name not in spec.type.value.helpers:
+        raise Refusal(
+            "map-type", path.pc,
+            f"bpf_{row.name} does not work on {spec.type.value.name} maps such as {spec.name}",
+            kernel=f"cannot pass map_type {spec.type.value.id} into func bpf_{row.name}#{row.id}",
+            values=(value,), reg=number,
+        )  # fmt: skip
+    if row.name in _WRITES_MAP and memory.is_read_only(spec):
+        raise Refusal(
+            "read-only", path.pc, f"map {spec.name} does not let programs write into it",
+            kernel="write into map forbidden", values=(value,), reg=number,
+        )  # fmt: skip
+
+
+def _access(path: Path, row: Helper, number: int, value: Reg, size: int, *, writes: bool) -> None:
+    """The helper accesses ``size`` bytes at ``value``."""
+    match value.kind:
+        case RegKind.STACK:
+            low, high = stack.observe(path, value, size)
+            if writes:
+                stack.smear(path, value.frame, low, high)
+        case RegKind.PACKET | RegKind.PACKET_META:
+            packet.check_bounds(path, value, number, 0, size, write=writes)
+        case RegKind.MAP_VALUE | RegKind.MEM:
+            memory.check_region(path, value, number, 0, size, write=writes)
+        case _:
+            _wrong_kind(path, row, number, value, _MEMORY)
+
+
+def _check_alignment(path: Path, row: Helper, number: int, value: Reg, size: int) -> None:
+    if (value.off + value.scalar.value) % size or value.scalar.mask % size:
+        raise Refusal(
+            "argument-type", path.pc,
+            f"argument {number} of bpf_{row.name} must be aligned to {size} bytes",
+            kernel=f"misaligned access off {value.off} size {size}",
+            values=(value,), reg=number,
+        )  # fmt: skip
+
+
+def _sized_memory(path: Path, row: Helper, number: int, arg: Arg, size: Reg) -> None:
+    pointer, mem = path.read(number - 1), row.args[number - 2]
+    zero_allowed = arg.kind is ArgKind.CONST_SIZE_OR_ZERO
+    low, high = size.scalar.umin, size.scalar.umax
+    problem = kernel = ""
+    if size.scalar.smin < 0:
+        problem = f"may be negative ({size.scalar.smin})"
+        kernel = f"R{number} min value is negative, either use unsigned or 'var &= const'"
+    elif low == 0 and not zero_allowed:
+        problem = "may be 0"
+        kernel = f"R{number} invalid zero-sized read: u64=[{low},{high}]"
+    elif high >= MAX_VAR_SIZE:
+        problem = "has no upper bound"
+        kernel = f"R{number} unbounded memory access, use 'var &= const' or 'if (var < const)'"
+    if problem:
+        raise Refusal(
+            "argument-size", path.pc, f"the size in argument {number} of bpf_{row.name} {problem}",
+            kernel=kernel, values=(size,), reg=number,
+        )  # fmt: skip
+    path.precise(size)
+    if high == 0 and _is_null(pointer):
+        return
+    _access(path, row, number - 1, pointer, high, writes=mem.writes)
