@@ -26,7 +26,9 @@ from beebox.linux.kernel import LinuxKernel
 from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec
 from beebox.tables.map_types import MapType
 from beebox.userspace.captures import Capture, encode_capture, parse_capture, read_capture
-from beebox.userspace.kernel import UserspaceKernel, UserspaceProgram
+from beebox.userspace.engines import Packets
+from beebox.userspace.kernel import UserspaceKernel
+from beebox.userspace.program import UserspaceProgram
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 REPEAT = 20_000
@@ -121,9 +123,10 @@ def ipv4_packets(count: int) -> Capture:
 def ours(program: UserspaceProgram, capture: Capture) -> Callable[[], float]:
     """One pass over the capture: ns per packet."""
     lengths = np.minimum(capture.lengths, 3520).astype(np.uint32)
+    packets = Packets(capture.data, capture.offsets, lengths, capture.times_ns)
 
     def run() -> float:
-        _, elapsed = program.engine.run_batch(capture, 0, lengths)
+        _, elapsed = program.run_packets(packets)
         return elapsed / len(lengths)
 
     return run

@@ -21,6 +21,7 @@ from beebox.linux.objects import possible_cpus
 from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec
 from beebox.tables.map_types import MapType
 from beebox.userspace.captures import Capture, encode_capture, parse_capture
+from beebox.userspace.engines import Packets
 from beebox.userspace.kernel import UserspaceKernel
 
 ENTRIES = 10_000
@@ -82,11 +83,12 @@ def measure(spec: ObjectSpec, capture: Capture, rounds: int, fill: bool) -> tupl
             populate(loaded.maps["m"].update_batch, spec.maps["m"], 1)
             if linux is not None:
                 populate(linux.maps["m"].update_batch, spec.maps["m"], possible_cpus())
-        engine = loaded.programs["main"].engine
+        program = loaded.programs["main"]
+        whole = Packets(capture.data, capture.offsets, capture.lengths, capture.times_ns)
         packets = [capture.packet(at) for at in range(0, FRAMES, FRAMES // SAMPLE)]
         for _ in range(rounds):
             for _ in range(5):
-                best = min(best, engine.run_batch(capture, 0, capture.lengths)[1] / FRAMES)
+                best = min(best, program.run_packets(whole)[1] / FRAMES)
             if linux is not None:
                 runs = [linux.programs["main"].test_run(p, repeat=REPEAT) for p in packets]
                 theirs = min(theirs, sum(run.duration_ns for run in runs) / len(runs))

@@ -76,12 +76,14 @@ def load(
     engine: EngineName = "jit",
     programs: Sequence[str] | None = None,
     network: Network | str | Path | None = None,
+    cpus: int = 1,
 ) -> Collection:
     """The object's programs and maps, live in one of the two kernels.
 
-    ``engine`` and ``network`` are the userspace kernel's; a network (or a file that describes one)
-    answers ``bpf_fib_lookup`` and its like. Raises :exc:`RejectedError` when a program is unsafe,
-    :exc:`NotSupportedError` when the kernel lacks something. Close the result, or use ``with``.
+    ``engine``, ``network`` and ``cpus`` are the userspace kernel's; a network (or a file that
+    describes one) answers ``bpf_fib_lookup`` and its like, ``cpus`` is how many runs there may be
+    at once. Raises :exc:`RejectedError` when a program is unsafe, :exc:`NotSupportedError` when the
+    kernel lacks something. Close the result, or use ``with``.
     """
     spec = spec if isinstance(spec, ObjectSpec) else open_object(spec)
     names = chosen(spec, programs)
@@ -90,7 +92,8 @@ def load(
             from beebox.userspace.kernel import UserspaceKernel  # noqa: PLC0415 -- on demand
 
             given = _network(network)
-            return UserspaceKernel(engine=engine, network=given).load(spec, programs=names)
+            kernel_here = UserspaceKernel(engine=engine, network=given, cpus=cpus)
+            return kernel_here.load(spec, programs=names)
         case "linux":
             from beebox.linux.kernel import LinuxKernel  # noqa: PLC0415 -- on demand
 

@@ -10,11 +10,17 @@ import pytest
 
 from beebox import api
 from beebox.userspace.captures import read_capture
+from beebox.userspace.engines import Packets
 from beebox.userspace.kernel import UserspaceKernel
 from beebox.vm.observe import Observe, blocks, origins
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PACKETS = 600
+
+
+def packets(capture, lengths):
+    count = len(lengths)
+    return Packets(capture.data, capture.offsets[:count], lengths, capture.times_ns[:count])
 
 
 def observed(source, engine, observe):
@@ -23,7 +29,7 @@ def observed(source, engine, observe):
     lengths = np.minimum(capture.lengths, 3520).astype(np.uint32)[:PACKETS]
     with UserspaceKernel(engine, observe=observe).load(spec) as live:
         (program,) = live.programs.values()
-        verdicts, _ = program.engine.run_batch(capture, 0, lengths)
+        verdicts, _ = program.run_packets(packets(capture, lengths))
         seen = program.observation
         rows = (seen.verdict_pcs, seen.reason_pcs, seen.costs, seen.executed())
         return verdicts, rows, program.report.require_accepted()
@@ -58,7 +64,7 @@ def test_observing_changes_no_verdict():
     with UserspaceKernel().load(spec) as live:
         (program,) = live.programs.values()
         assert program.observation is None
-        verdicts, _ = program.engine.run_batch(capture, 0, lengths)
+        verdicts, _ = program.run_packets(packets(capture, lengths))
     assert np.array_equal(plain, verdicts)
 
 

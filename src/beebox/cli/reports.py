@@ -8,8 +8,8 @@ from typing import Any, Final
 from beebox.cli import plot
 from beebox.cli.output import Output
 from beebox.obj.model import LineInfo, ProgramSpec
-from beebox.userspace.kernel import UserspaceProgram
 from beebox.userspace.profile import LineCost, Profile
+from beebox.userspace.program import UserspaceProgram
 from beebox.userspace.rates import Rates
 from beebox.userspace.reasons import Reason, Reasons
 from beebox.userspace.replay import Observer

@@ -83,39 +83,70 @@ def link(obj: bytes, *, imports: Mapping[str, int], exports: Sequence[str]) -> N
     return NativeCode(tracker, exports)
 
 
-class _MethodDef(ctypes.Structure):
-    """``PyMethodDef``."""
+class _Slot(ctypes.Structure):
+    """``PyType_Slot``."""
+
+    _fields_ = (("slot", ctypes.c_int), ("pfunc", ctypes.c_void_p))
+
+
+class _TypeSpec(ctypes.Structure):
+    """``PyType_Spec``."""
 
     _fields_ = (
         ("name", ctypes.c_char_p),
-        ("method", ctypes.c_void_p),
+        ("basicsize", ctypes.c_int),
+        ("itemsize", ctypes.c_int),
+        ("flags", ctypes.c_uint),
+        ("slots", ctypes.c_void_p),
+    )
+
+
+class _MemberDef(ctypes.Structure):
+    """``PyMemberDef``."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("type", ctypes.c_int),
+        ("offset", ctypes.c_ssize_t),
         ("flags", ctypes.c_int),
         ("doc", ctypes.c_char_p),
     )
 
 
-_new_function = ctypes.pythonapi.PyCFunction_NewEx
-_new_function.restype = ctypes.py_object
-_new_function.argtypes = (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
+_POINTER_BYTES: Final = ctypes.sizeof(ctypes.c_void_p)
+_TPFLAGS: Final = 1 << 18 | 1 << 11  # Py_TPFLAGS_DEFAULT, Py_TPFLAGS_HAVE_VECTORCALL
+_TP_MEMBERS: Final = 72  # Py_tp_members
+_T_PYSSIZET: Final = 19
+_READONLY: Final = 1
+
+_type_from_spec = ctypes.pythonapi.PyType_FromSpecWithBases
+_type_from_spec.restype = ctypes.py_object
+_type_from_spec.argtypes = (ctypes.c_void_p, ctypes.py_object)
 
 
-class _Self:
-    """What a method gets as ``self``: everything that must live as long as the method."""
+class Callables:
+    """A subclass of ``base`` whose instances may be called through native code (PEP 590).
 
-    def __init__(self, *alive: object) -> None:
-        self.alive = alive
-
-
-def method_o(address: int, name: str, keepalive: object) -> Callable[[Any], Any]:
-    """A Python function of one argument over native code ``ptr f(ptr self, ptr arg)``.
-
-    The code has the contract of a C method with METH_O: it holds the GIL, returns a new reference,
-    or null with an exception set. ``keepalive`` (the :class:`NativeCode`) lives as long as the
-    function.
+    ``base`` has ``__slots__`` and ``__call__``, which is what calls reach while an instance has no
+    code. The code is ``ptr f(ptr self, ptr args, size nargsf, ptr kwnames)``: it holds the GIL and
+    returns a new reference, or null with an exception set.
     """
-    tracker = keepalive._tracker if isinstance(keepalive, NativeCode) else None  # noqa: SLF001 -- this module's own
-    definition = _MethodDef(name.encode(), address, METH_O, None)
-    function: Callable[[Any], Any] = _new_function(
-        ctypes.addressof(definition), _Self(definition, tracker, keepalive), None
-    )
-    return function
+
+    def __init__(self, base: type) -> None:
+        self._offset = base.__basicsize__
+        name = f"{base.__module__}.{base.__qualname__}".encode()
+        place = _MemberDef(b"__vectorcalloffset__", _T_PYSSIZET, self._offset, _READONLY, None)
+        self._members = (_MemberDef * 2)(place)
+        self._slots = (_Slot * 2)(_Slot(_TP_MEMBERS, ctypes.addressof(self._members)))
+        size = self._offset + _POINTER_BYTES
+        spec = _TypeSpec(name, size, 0, _TPFLAGS, ctypes.addressof(self._slots))
+        self.type: Any = _type_from_spec(ctypes.addressof(spec), (base,))
+
+    def set(self, instance: object, address: int | None) -> None:
+        """From now on calls of ``instance`` go to native code (None: to ``__call__``).
+
+        The caller keeps the code alive for as long.
+        """
+        if type(instance) is not self.type:
+            raise InternalError(f"{type(instance)} is not callable through native code")
+        ctypes.c_void_p.from_address(id(instance) + self._offset).value = address

@@ -8,15 +8,16 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from beebox.llvm import native, worker
+from beebox.llvm.native import NativeCode
 from beebox.maps.view import LiveMap
 from beebox.tables.helpers import HELPERS
-from beebox.userspace.captures import Capture
 from beebox.userspace.hook_code import hook_code
 from beebox.userspace.native_helpers import helper_code, native_helpers
 from beebox.userspace.observation import Observation
@@ -25,6 +26,7 @@ from beebox.userspace.runtime import Environment
 from beebox.verifier.result import VerifiedProgram
 from beebox.vm.memory import (
     BATCH_SIGNATURE,
+    FAST_CALL,
     REPEAT_SIGNATURE,
     RUN_BATCH,
     RUN_REPEAT,
@@ -37,6 +39,20 @@ if TYPE_CHECKING:
 
 _U32: Final = (1 << 32) - 1
 _ENTRIES: Final = itertools.count(1)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Packets:
+    """Packets in one block of memory: packet ``i`` is ``data[offsets[i]:][:lengths[i]]``.
+
+    All arrays are contiguous; whoever makes one has checked that every packet lies inside.
+    ``times_ns`` is the clock of each run; without it the clock stands.
+    """
+
+    data: npt.NDArray[np.uint8]
+    offsets: npt.NDArray[np.uint64]
+    lengths: npt.NDArray[np.uint32]
+    times_ns: npt.NDArray[np.uint64] | None = None
 
 
 class Engine(Protocol):
@@ -61,12 +77,15 @@ class Engine(Protocol):
         """What a prog array holds of it: ``maps.objects.Callee.entry``."""
         ...
 
-    def run_batch(
-        self, capture: Capture, first: int, lengths: npt.NDArray[np.uint32]
-    ) -> tuple[npt.NDArray[np.uint32], int]:
-        """Run over ``len(lengths)`` packets from ``first`` on, each cut to its length.
+    def run_batch(self, packets: Packets) -> tuple[npt.NDArray[np.uint32], int]:
+        """Run over many packets; the verdicts, and the nanoseconds it took."""
+        ...
 
-        The verdicts, and the nanoseconds it took; the clock is the capture's.
+    def fast_call(self, busy: int, slow: object, least: int, most: int) -> NativeCode | None:
+        """Code that exports ``vm.memory.FAST_CALL``, where this engine can have it.
+
+        ``busy`` is the address of its gate, ``slow`` the function for what it leaves over; it takes
+        frames of ``least`` to ``most`` bytes.
         """
         ...
 
@@ -85,21 +104,24 @@ class JitEngine:
         cpus: int,
         observe: Observe = Observe.NOTHING,
     ) -> None:
+        self._program = program
         self._environment = environment
+        self._cpus = cpus
+        self._observe = observe
+        self._identity = f"{program.digest} {program.profile} {cpus} {observe.name}"
         # Code holds the addresses of these.
         self._storages = [maps[name].storage for name in sorted(program.maps)]
         self._objects = [maps[name].objects for name in sorted(program.maps)]
         compiled = worker.compile_native_for(
-            f"{program.digest} {program.profile} {cpus} {observe.name}".encode(),
-            lambda: _lower(program, environment, cpus, observe),
+            self._identity.encode(), lambda: _lower(program, environment, cpus, observe)
         )
-        addresses = {
+        self._imports = {
             f"map{number}_storage": storage.address for number, storage in enumerate(self._storages)
         }
         self._code_bytes = len(compiled)
         body = body_symbol(program, observe)
         exports = (RUN_REPEAT, RUN_BATCH, body)
-        code = native.link(compiled, imports=addresses, exports=exports)
+        code = native.link(compiled, imports=self._imports, exports=exports)
         self._entry = code.address(body)
         self._repeat = code.function(RUN_REPEAT, *REPEAT_SIGNATURE)
         self._batch = code.function(RUN_BATCH, *BATCH_SIGNATURE)
@@ -120,24 +142,20 @@ class JitEngine:
         result = self._repeat(repeat, environment.context_address, environment.runtime_address)
         return int(result) & _U32
 
-    def run_batch(
-        self, capture: Capture, first: int, lengths: npt.NDArray[np.uint32]
-    ) -> tuple[npt.NDArray[np.uint32], int]:
+    def run_batch(self, packets: Packets) -> tuple[npt.NDArray[np.uint32], int]:
         """As :class:`Engine`; the GIL is released meanwhile."""
-        count = len(lengths)
+        count = len(packets.lengths)
         verdicts = np.zeros(count, dtype=np.uint32)
-        offsets = capture.offsets[first : first + count]
-        times = capture.times_ns[first : first + count]
         environment = self._environment
         environment.reset()
         start = time.perf_counter_ns()
         self._batch(
             count,
-            _address(capture.data),
-            _address(offsets),
-            _address(lengths),
+            _address(packets.data),
+            _address(packets.offsets),
+            _address(packets.lengths),
             _address(verdicts),
-            _address(times),
+            None if packets.times_ns is None else _address(packets.times_ns),
             environment.context_address,
             environment.runtime_address,
             environment.scratch_address,
@@ -146,14 +164,60 @@ class JitEngine:
         )
         return verdicts, time.perf_counter_ns() - start
 
+    def fast_call(self, busy: int, slow: object, least: int, most: int) -> NativeCode:
+        """As :class:`Engine`; made at the first request."""
+        from beebox.vm import fast_call  # noqa: PLC0415 -- on demand
+
+        program, environment = self._program, self._environment
+        compiled = worker.compile_native_for(
+            f"fast {self._identity} {least} {most}".encode(),
+            lambda: _lower_fast(program, environment, self._cpus, self._observe, least, most),
+        )
+        imports = {
+            **self._imports,
+            fast_call.FAST_RUNTIME: environment.runtime_address,
+            fast_call.FAST_CONTEXT: environment.template_address,
+            fast_call.FAST_SCRATCH: environment.scratch_address,
+            fast_call.FAST_BUSY: busy,
+            fast_call.FAST_SLOW: id(slow),
+        }
+        return native.link(compiled, imports=imports, exports=[FAST_CALL])
+
 
 def _lower(program: VerifiedProgram, environment: Environment, cpus: int, observe: Observe) -> str:
-    """The program, its batch loop, maps and helpers as one module.
+    """The program and its loops as one module."""
+    from beebox.vm import batch, jit  # noqa: PLC0415 -- cached code needs no lowering
+
+    parts = _parts(program, environment, cpus, observe)
+    loop = batch.lower_batch(program, hook_code(environment.hook, environment.layout))
+    return jit.merge_modules([*parts, loop, batch.lower_repeat()])
+
+
+def _lower_fast(
+    program: VerifiedProgram,
+    environment: Environment,
+    cpus: int,
+    observe: Observe,
+    least: int,
+    most: int,
+) -> str:
+    """The program and its fast call as one module."""
+    from beebox.vm import fast_call, jit  # noqa: PLC0415 -- the same
+
+    hook = hook_code(environment.hook, environment.layout)
+    call = fast_call.lower_fast_call(program, hook, min_bytes=least, max_bytes=most)
+    return jit.merge_modules([*_parts(program, environment, cpus, observe), call])
+
+
+def _parts(
+    program: VerifiedProgram, environment: Environment, cpus: int, observe: Observe
+) -> list[str]:
+    """The program with its maps and helpers, and its hook.
 
     Maps are numbered, not named, in the order of their names: the digest tells their shapes.
     """
-    from beebox.maps.code import map_code  # noqa: PLC0415 -- cached code needs no lowering
-    from beebox.vm import batch, jit  # noqa: PLC0415 -- the same
+    from beebox.maps.code import map_code  # noqa: PLC0415 -- the same
+    from beebox.vm import jit  # noqa: PLC0415 -- the same
 
     codes = {
         name: map_code(program.spec.maps[name], f"map{number}", cpus=cpus)
@@ -164,10 +228,10 @@ def _lower(program: VerifiedProgram, environment: Environment, cpus: int, observ
         id_: helper_code(HELPERS[id_].name, layout.struct)
         for id_ in program.helpers & native_helpers(layout)
     }
-    text = jit.lower(program, maps=codes, helpers=helpers, observe=observe)
-    hook = hook_code(environment.hook, layout)
-    loop = batch.lower_batch(program, hook)
-    return jit.merge_modules([text, hook.ir, loop, batch.lower_repeat()])
+    return [
+        jit.lower(program, maps=codes, helpers=helpers, observe=observe),
+        hook_code(environment.hook, layout).ir,
+    ]
 
 
 class InterpreterEngine:
@@ -260,19 +324,21 @@ class InterpreterEngine:
         observation.count(self._interpreter.executed)
         return result
 
-    def run_batch(
-        self, capture: Capture, first: int, lengths: npt.NDArray[np.uint32]
-    ) -> tuple[npt.NDArray[np.uint32], int]:
+    def run_batch(self, packets: Packets) -> tuple[npt.NDArray[np.uint32], int]:
         """As :class:`Engine`."""
-        verdicts = np.zeros(len(lengths), dtype=np.uint32)
+        verdicts = np.zeros(len(packets.lengths), dtype=np.uint32)
         environment = self._environment
+        places = zip(packets.offsets.tolist(), packets.lengths.tolist(), strict=True)
         start = time.perf_counter_ns()
-        for index, length in enumerate(lengths.tolist()):
-            environment.runtime.time_ns = int(capture.times_ns[first + index])
-            at = int(capture.offsets[first + index])
-            environment.load(capture.data[at : at + length].tobytes())
+        for index, (at, length) in enumerate(places):
+            if packets.times_ns is not None:
+                environment.runtime.time_ns = int(packets.times_ns[index])
+            environment.load(packets.data[at : at + length].tobytes())
             verdicts[index] = self.run()
         return verdicts, time.perf_counter_ns() - start
+
+    def fast_call(self, _busy: int, _slow: object, _least: int, _most: int) -> None:
+        """As :class:`Engine`: there is none."""
 
 
 def _address(array: npt.NDArray[Any]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from beebox.lib.filter.code import PROGRAM, compile_filter
 from beebox.userspace.captures.packets import Capture
+from beebox.userspace.engines import Packets
 from beebox.userspace.kernel import UserspaceKernel
 
 
@@ -21,15 +21,15 @@ class PacketFilter:
     def __init__(self, text: str) -> None:
         self.text = text
         self._live = UserspaceKernel().load(compile_filter(text))
-        self._engine = self._live.programs[PROGRAM].engine
+        self._program = self._live.programs[PROGRAM]
 
     def matches(self, frames: Capture) -> npt.NDArray[np.bool_]:
         """One truth value per Ethernet frame."""
         if not len(frames):
             return np.zeros(0, dtype=np.bool_)
-        asked = replace(frames, times_ns=frames.wire_lengths.astype(np.uint64))
         lengths = np.ascontiguousarray(frames.lengths)
-        results, _ = self._engine.run_batch(asked, 0, lengths)
+        wire = frames.wire_lengths.astype(np.uint64)  # where the program expects the time
+        results, _ = self._program.run_packets(Packets(frames.data, frames.offsets, lengths, wire))
         matching: npt.NDArray[np.bool_] = results != 0
         return matching
 

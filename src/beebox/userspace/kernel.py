@@ -2,145 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
-import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Final, Literal, Self, TypeAlias
 
-from beebox.backend import TestRun
 from beebox.errors import InputError
-from beebox.hooks.packet import PacketHook, hook_of
-from beebox.maps.objects import Callee
+from beebox.hooks.packet import hook_of
 from beebox.maps.view import LiveMap
 from beebox.obj.linker import link
-from beebox.obj.model import ObjectSpec, ProgramSpec
+from beebox.obj.model import ObjectSpec
 from beebox.userspace.admission import admit
+from beebox.userspace.cpus import Cpus
 from beebox.userspace.engines import Engine, InterpreterEngine, JitEngine
 from beebox.userspace.network.block import NetworkBlock
 from beebox.userspace.network.model import Network
 from beebox.userspace.observation import Observation
+from beebox.userspace.program import Lane, UserspaceProgram, make_program
 from beebox.userspace.runtime import ALL_LINEAR, Environment
-from beebox.userspace.trace import TraceLog
-from beebox.verifier.result import Report
+from beebox.verifier.result import Report, VerifiedProgram
 from beebox.verifier.verify import verify
-from beebox.vm.batch import reads_only
 from beebox.vm.contexts import layout_of
 from beebox.vm.observe import Observe
 
 EngineName: TypeAlias = Literal["jit", "interpreter"]
 ENGINES: Final[tuple[EngineName, ...]] = ("jit", "interpreter")
-_IDS: Final = itertools.count(1)
-MAX_REPEAT: Final = 1 << 31
-
-
-class UserspaceProgram:
-    """A verified program, ready to run; not for two threads at a time."""
-
-    def __init__(
-        self,
-        report: Report,
-        engine: Engine,
-        environment: Environment,
-        observation: Observation | None = None,
-    ) -> None:
-        self._report = report
-        self.observation = observation
-        self._engine: Engine | None = engine
-        self._environment = environment
-        self._id = next(_IDS)
-
-    @property
-    def spec(self) -> ProgramSpec:
-        """What the program was made from."""
-        return self._report.spec
-
-    @property
-    def id(self) -> int:
-        """The number that a prog array gives for it."""
-        return self._id
-
-    def callee(self) -> Callee:
-        """The program as a prog array holds it."""
-        engine = self.engine
-        kinds = (self.spec.type.name, str(self.spec.attach_type), engine.name)
-        return Callee(self._id, engine.entry, kinds, engine)
-
-    @property
-    def report(self) -> Report:
-        """The verifier's report."""
-        return self._report
-
-    @property
-    def engine(self) -> Engine:
-        """What runs it. Raises :exc:`InputError` when the program is closed."""
-        if self._engine is None:
-            raise InputError(f"program {self.spec.name} is closed")
-        return self._engine
-
-    @property
-    def log(self) -> TraceLog:
-        """What the program printed with ``bpf_trace_printk``."""
-        return self._environment.log
-
-    @property
-    def hook(self) -> PacketHook:
-        """Where it runs: what it is given, what its verdicts mean."""
-        return self._environment.hook
-
-    def test_run(self, data: bytes, *, repeat: int = 1, context: bytes | None = None) -> TestRun:
-        """Run over one packet as BPF_PROG_TEST_RUN does.
-
-        The frame is not restored between repeats. Of XDP, ``data_out`` starts at data_meta, and of
-        a frame above 3520 bytes the program sees the first 3520 directly. A packet that starts at
-        the network header comes back with 14 zeros before it. ``context`` is a ``__sk_buff``.
-        Raises :exc:`InputError` for frames and contexts that Linux refuses.
-        """
-        engine, environment = self.engine, self._environment
-        if not 1 <= repeat < MAX_REPEAT:
-            raise InputError(f"repeat {repeat} is out of range")
-        refusal = environment.hook.why_not(data)
-        if refusal is not None:
-            raise InputError(refusal)
-        environment.load(data)
-        environment.take_context(context)
-        environment.runtime.time_ns = time.monotonic_ns()
-        start = time.perf_counter_ns()
-        retval = engine.run(repeat)
-        duration = (time.perf_counter_ns() - start) // repeat
-        after = environment.context_after(context)
-        return TestRun(retval, environment.frame(), duration, repeat, engine.name, after)
-
-    @property
-    def reads_only(self) -> bool:
-        """Whether it provably never changes a packet."""
-        return reads_only(self._report.require_accepted())
-
-    def run_at(self, data: bytes, time_ns: int) -> tuple[int, bytes]:
-        """Run over one frame at a time of the caller's; the return value, the frame it left.
-
-        Metadata before the frame is left out. The frame has 14 bytes at least.
-        """
-        environment = self._environment
-        environment.load(data)
-        environment.runtime.time_ns = time_ns
-        retval = self.engine.run()
-        return retval, environment.frame_behind(data)
-
-    def close(self) -> None:
-        """Unload the program."""
-        self._engine = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class UserspaceCollection:
@@ -184,8 +69,9 @@ class UserspaceCollection:
 class UserspaceKernel:
     """The kernel in this process.
 
-    ``cpus`` is the number of possible CPUs that per-CPU maps show; programs run on CPU 0. One by
-    default, so that a replay gives the same on every machine. ``seed`` starts the random helper.
+    ``cpus`` is the number of CPUs: of runs at once, in as many threads, and of values that per-CPU
+    maps have. One by default, so that a replay gives the same on every machine. ``seed`` starts the
+    random helper.
     ``observe`` makes programs write down where verdicts come from, or also what runs cost.
     ``network`` is what routes and redirects are answered from.
     """
@@ -235,20 +121,26 @@ class UserspaceKernel:
         for report in reports.values():
             admit(report.require_accepted())
         maps = {name: LiveMap(row, cpus=self._cpus) for name, row in spec.maps.items()}
-        loaded = {name: self._program(report, maps) for name, report in reports.items()}
+        cpus = Cpus(self._cpus)
+        loaded = {name: self._program(report, maps, cpus) for name, report in reports.items()}
         for name, row in spec.maps.items():
             for index, held in row.slots:
                 value = maps[held] if row.inner is not None else loaded[held]
                 maps[name].update(index.to_bytes(row.key_size, "little"), value)
         return UserspaceCollection(loaded, maps)
 
-    def _program(self, report: Report, maps: Mapping[str, LiveMap]) -> UserspaceProgram:
+    def _program(self, report: Report, maps: Mapping[str, LiveMap], cpus: Cpus) -> UserspaceProgram:
         verified = report.require_accepted()
+        return make_program(report, cpus, lambda cpu: self._lane(verified, maps, cpu))
+
+    def _lane(self, verified: VerifiedProgram, maps: Mapping[str, LiveMap], cpu: int) -> Lane:
+        """What the program needs on one CPU."""
         type_ = verified.spec.type
         environment = Environment(
             hook_of(type_),
             layout_of(type_.value.context),
-            seed=self._seed,
+            seed=self._seed + cpu,
+            cpu=cpu,
             linear_bytes=self._linear_bytes,
             network=self._network,
         )
@@ -263,4 +155,4 @@ class UserspaceKernel:
                 )
             case "interpreter":
                 engine = InterpreterEngine(verified, maps, environment, observation=observation)
-        return UserspaceProgram(report, engine, environment, observation)
+        return Lane(environment, engine, observation)

@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from beebox.hooks.packet import PacketHook
 from beebox.userspace.captures.packets import Capture
-from beebox.userspace.kernel import UserspaceProgram
+from beebox.userspace.engines import Packets
+from beebox.userspace.program import UserspaceProgram
 
 CHUNK_PACKETS: Final = {"jit": 1 << 16, "interpreter": 1 << 8}  # about 10 ms each
 _SMALL: Final = 1 << 16
@@ -173,7 +174,7 @@ class Run:
         """Each batch of the block's packets, once the program and the observers are through."""
         frames = block.ethernet()
         self._bytes += block.total_bytes
-        step = CHUNK_PACKETS[self._program.engine.name]
+        step = CHUNK_PACKETS[self._program.engine_name]
         if self._clock == "wall":
             step = min(step, _WALL_PACKETS)
         for start in range(0, len(frames), step):
@@ -194,7 +195,7 @@ class Run:
             retvals=retvals,
             ran=ran,
             elapsed_ns=self._elapsed_ns,
-            engine=self._program.engine.name,
+            engine=self._program.engine_name,
         )
 
     def _batch(self, frames: Capture) -> Batch:
@@ -207,7 +208,9 @@ class Run:
             after: Sequence[bytes] | Capture | None = whole
         else:
             lengths = np.minimum(chosen.lengths, self.hook.max_bytes).astype(np.uint32)
-            results, took = self._program.engine.run_batch(chosen, 0, lengths)
+            results, took = self._program.run_packets(
+                Packets(chosen.data, chosen.offsets, lengths, chosen.times_ns)
+            )
             after = frames
         self.packets += len(frames)
         self._refused += len(frames) - len(chosen)

@@ -16,7 +16,7 @@ from beebox.userspace.network.block import NetworkBlock, default_network
 from beebox.userspace.redirects import CloneCounts
 from beebox.userspace.trace import TraceLog
 from beebox.vm.contexts import SKB_LAYOUT, Layout
-from beebox.vm.memory import Packet, Runtime, address_of
+from beebox.vm.memory import Buffer, Packet, Runtime, address_of
 
 ALL_LINEAR: Final = (1 << 32) - 1
 _LOOPBACK_MTU: Final = 65_536
@@ -52,6 +52,7 @@ class Environment:
         layout: Layout,
         *,
         seed: int = 0,
+        cpu: int = 0,
         linear_bytes: int = ALL_LINEAR,
         device: Device | None = None,
         network: NetworkBlock | None = None,
@@ -60,6 +61,7 @@ class Environment:
         self.layout = layout
         self.runtime = Runtime()
         self.runtime.prandom_state = seed
+        self.runtime.cpu = cpu
         self.runtime.time_ns = time.monotonic_ns()
         self.network = network or default_network()
         self.runtime.network = self.network.address
@@ -68,7 +70,8 @@ class Environment:
         self.log = TraceLog(self.runtime)
         self._is_skb = layout.struct == SKB_LAYOUT.struct
         self.packet = self._packet(device or Device(), linear_bytes)
-        self._template = bytes(self.packet.context_bytes)
+        self._template = Buffer(layout.size)
+        self._template.view[:] = self.packet.context_bytes
 
     def _packet(self, device: Device, linear_bytes: int) -> Packet:
         """A buffer for the hook's longest packet, and the context that each run starts from."""
@@ -104,13 +107,18 @@ class Environment:
         return self.packet.context_address
 
     @property
+    def template_address(self) -> int:
+        """Where the private context that every run starts from is; it does not change."""
+        return self._template.address
+
+    @property
     def scratch_address(self) -> int:
         """The buffer, for ``vm.batch``."""
         return self.packet.buffer.address
 
     def reset(self) -> None:
         """Make the context what every packet starts from."""
-        self.packet.context_bytes[:] = self._template
+        self.packet.context_bytes[:] = self._template.view
 
     def load(self, data: bytes) -> None:
         """Make ``data`` the frame."""

@@ -7,6 +7,7 @@ through :func:`print_message`; :class:`TraceLog` reads them.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -78,6 +79,32 @@ class TraceLog:
         record = _RECORD.pack(len(text), runtime.cpu, runtime.time_ns) + text
         self._buffer.view[used : used + len(record)] = record
         runtime.trace_used = min(used + (len(record) + 7) // 8 * 8, runtime.trace_capacity)
+
+
+class TraceLogs:
+    """The logs of a program's CPUs as one."""
+
+    def __init__(self, logs: Sequence[TraceLog]) -> None:
+        self._logs = logs
+
+    @property
+    def lost(self) -> int:
+        """How many messages found no room since the last :meth:`take`."""
+        return sum(log.lost for log in self._logs)
+
+    def records(self) -> list[TraceRecord]:
+        """Every message since the last :meth:`take`, oldest first."""
+        return _merged([log.records() for log in self._logs])
+
+    def take(self) -> list[TraceRecord]:
+        """The messages, which are gone after it; not while runs are under way."""
+        return _merged([log.take() for log in self._logs])
+
+
+def _merged(logs: Sequence[list[TraceRecord]]) -> list[TraceRecord]:
+    if len(logs) == 1:
+        return logs[0]
+    return sorted((record for log in logs for record in log), key=lambda record: record.time_ns)
 
 
 def format_message(fmt: bytes, arguments: tuple[int, ...]) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Native ways into a program: a loop over a whole capture, and one call per packet from Python.
+"""Native ways into a program: a loop over many packets, and many runs over one.
 
 A program that cannot change packets runs on the capture's own bytes; any other gets each packet as
 a fresh copy behind zeroed headroom, so the capture is never modified. The runtime block's clock is
@@ -16,11 +16,6 @@ from beebox.tables.limits import XDP_FRAME_HEADER_BYTES, XDP_HEADROOM_BYTES, XDP
 from beebox.verifier.result import RegKind, VerifiedProgram
 from beebox.vm.contexts import XDP_LAYOUT, Layout, layout_of
 from beebox.vm.memory import PROGRAM, RUN_BATCH, RUN_REPEAT, RUNTIME_FIELDS
-
-FAST_CALL: Final = "fast_call"
-FAST_RUNTIME: Final = "fast_runtime"  # imports of the fast call: the runtime block's address
-FAST_CONTEXT: Final = "fast_context"  # and that of the private context to start from
-MAX_FAST_BYTES: Final = 65_535  # of a packet that the fast call copies
 
 _PACKET: Final = frozenset({RegKind.PACKET, RegKind.PACKET_META})
 
@@ -124,10 +119,10 @@ def lower_batch(verified: VerifiedProgram, hook: HookCode = XDP_HOOK) -> str:
     ``out_moves`` (i32 or null) how far its first byte moved. Put it in one module with
     ``vm.jit.lower`` and the hook's ``ir``.
     """
-    layout = layout_of(verified.spec.type.value.context)
+    layout = place(verified)
     names = _names(layout, hook)
     return _BATCH.format(
-        prepare=_IN_PLACE if reads_only(verified) else _copy(hook),
+        prepare=prepare(verified, hook),
         restore="" if keeps_context(verified) else _RESTORE.format(**names),
         report="" if reads_only(verified) else _report(layout),
         program=PROGRAM,
@@ -145,24 +140,23 @@ def lower_repeat() -> str:
     return _REPEAT.format(program=PROGRAM)
 
 
-def lower_fast_call(verified: VerifiedProgram, hook: HookCode = XDP_HOOK) -> str:
-    """IR of a C method ``ptr @fast_call(ptr self, ptr packet)``: bytes -> verdict.
+def place(verified: VerifiedProgram) -> Layout:
+    """The layout of the context that the program is given."""
+    return layout_of(verified.spec.type.value.context)
 
-    Raises TypeError in Python for anything but bytes, ValueError for a packet that is too long to
-    copy. Open symbols: ``fast_runtime``, ``fast_context``, CPython's; one module with
-    ``vm.jit.lower`` and the hook's ``ir``. Not for two threads at a time where the runtime block
-    is shared.
+
+def context_text(verified: VerifiedProgram) -> str:
+    """Text of an entry block: ``%ctx``, a context of its own, and ``%ctx_data`` in it."""
+    layout = place(verified)
+    return _CONTEXT.format(context=layout.size, data=layout.offset("data"))
+
+
+def prepare(verified: VerifiedProgram, hook: HookCode) -> str:
+    """Text that turns ``%packet`` and ``%length`` into ``%data``, ``%low`` and ``%high``.
+
+    A program that changes packets works on a copy in ``%scratch``.
     """
-    copies = not reads_only(verified)
-    room = hook.headroom + MAX_FAST_BYTES + max(hook.room, hook.tailroom)
-    scratch = f"@fast_scratch = internal global [{room} x i8] zeroinitializer, align 64"
-    return _FAST.format(
-        limit=MAX_FAST_BYTES if copies else (1 << 31) - 1,
-        globals=scratch if copies else "",
-        prepare=(_copy(hook) if copies else _IN_PLACE).replace("%scratch", "@fast_scratch"),
-        program=PROGRAM,
-        **_names(layout_of(verified.spec.type.value.context), hook),
-    )
+    return _IN_PLACE if reads_only(verified) else _copy(hook)
 
 
 def _names(layout: Layout, hook: HookCode) -> dict[str, int | str]:
@@ -301,47 +295,5 @@ loop:
   br i1 %more, label %loop, label %done
 done:
   ret i64 %r0
-}}}}
-"""
-
-_FAST: Final = f"""\
-declare i64 @llvm.umax.i64(i64, i64)
-declare void @llvm.memset.p0.i64(ptr writeonly, i8, i64, i1 immarg)
-declare void @llvm.memcpy.p0.p0.i64(ptr noalias writeonly, ptr noalias readonly, i64, i1 immarg)
-declare i32 @PyBytes_AsStringAndSize(ptr, ptr, ptr)
-declare ptr @PyLong_FromUnsignedLong(i64)
-declare void @PyErr_SetString(ptr, ptr)
-@PyExc_ValueError = external global ptr
-@{FAST_RUNTIME} = external global i8
-@{FAST_CONTEXT} = external global i8
-@fast_too_long = private constant [17 x i8] c"packet too long.\\00"
-{{globals}}
-define ptr @{FAST_CALL}(ptr %self, ptr %argument) nounwind {{{{
-entry:
-{_CONTEXT}
-  %address = alloca ptr, align 8
-  %size = alloca i64, align 8
-  call void @llvm.memcpy.p0.p0.i64(ptr %ctx, ptr @{FAST_CONTEXT}, i64 {{context}}, i1 false)
-  %status = call i32 @PyBytes_AsStringAndSize(ptr %argument, ptr %address, ptr %size)
-  %bad = icmp ne i32 %status, 0
-  br i1 %bad, label %raised, label %sized
-sized:
-  %packet = load ptr, ptr %address, align 8
-  %length = load i64, ptr %size, align 8
-  %fits = icmp ule i64 %length, {{limit}}
-  br i1 %fits, label %run, label %long
-run:
-{{prepare}}
-{_SET_CONTEXT.replace("%rt", f"@{FAST_RUNTIME}")}
-  %result = call i64 @{{program}}(ptr %ctx, ptr @{FAST_RUNTIME})
-  %verdict = and i64 %result, 4294967295
-  %number = call ptr @PyLong_FromUnsignedLong(i64 %verdict)
-  ret ptr %number
-long:
-  %kind = load ptr, ptr @PyExc_ValueError, align 8
-  call void @PyErr_SetString(ptr %kind, ptr @fast_too_long)
-  br label %raised
-raised:
-  ret ptr null
 }}}}
 """

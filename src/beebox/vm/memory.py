@@ -294,7 +294,8 @@ WRITERS: Final[MappingProxyType[int, Callable[[memoryview, int, int], None]]] = 
 PROGRAM: Final = "bpf_program"
 RUN_BATCH: Final = "run_batch"
 RUN_REPEAT: Final = "run_repeat"
-"""Symbols of what ``vm.jit`` and ``vm.batch`` define."""
+FAST_CALL: Final = "fast_call"
+"""Symbols of what ``vm.jit``, ``vm.batch`` and ``vm.fast_call`` define."""
 
 PROGRAM_SIGNATURE: Final = (ctypes.c_uint64, (ctypes.c_void_p, ctypes.c_void_p))
 """``vm.jit``'s program for ``NativeCode.function``: context and runtime block -> R0."""

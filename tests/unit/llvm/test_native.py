@@ -1,4 +1,4 @@
-"""Linking: imports and exports, callers that keep their code alive, methods for Python."""
+"""Linking: imports and exports, callers that keep their code alive, native calls of objects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ define i64 @add(i64 %a, i64 %b) { %c = add i64 %a, %b
   ret i64 %c }
 define i64 @read() { %v = load i64, ptr @outside
   ret i64 %v }
-define ptr @answer(ptr %self, ptr %arg) { %r = call ptr @PyLong_FromLong(i64 42)
+define ptr @answer(ptr %self, ptr %args, i64 %n, ptr %names) {
+  %r = call ptr @PyLong_FromLong(i64 42)
   ret ptr %r }
 """
 
@@ -56,30 +57,49 @@ def test_one_object_links_many_times_each_with_its_own_imports() -> None:
     assert [c.function("read", ctypes.c_int64, [])() for c in codes] == list(range(20))
 
 
-def test_callers_and_methods_outlive_close(code: native.NativeCode) -> None:
+def test_callers_outlive_close(code: native.NativeCode) -> None:
     add = code.function("add", ctypes.c_int64, [ctypes.c_int64, ctypes.c_int64])
-    answer = native.method_o(code.address("answer"), "answer", code)
     code.close()
     gc.collect()
     assert add(1, 2) == 3
-    assert answer(None) == 42
-    assert answer.__name__ == "answer"
     with pytest.raises(InternalError):
         code.address("add")
 
 
-def test_a_methods_definition_dies_with_it(code: native.NativeCode) -> None:
-    class Alive:
-        pass
+class Plain:
+    __slots__ = ("__weakref__", "code")
 
-    alive = Alive()
-    gone = weakref.ref(alive)
-    method = native.method_o(code.address("answer"), "answer", alive)
-    del alive
-    gc.collect()
-    assert gone() is not None
-    assert method(0) == 42
-    del method
+    def __init__(self, code: native.NativeCode) -> None:
+        self.code = code
+
+    def __call__(self, value: object) -> object:
+        return value
+
+
+def test_instances_are_called_through_native_code_or_their_own(code: native.NativeCode) -> None:
+    callables = native.Callables(Plain)
+    instance, other = callables.type(code), callables.type(code)
+    assert isinstance(instance, Plain)
+    assert instance("slow") == "slow"
+    callables.set(instance, code.address("answer"))
+    assert instance("quick") == 42
+    assert list(map(instance, "abc")) == [42] * 3
+    assert other("slow") == "slow"
+    callables.set(instance, None)
+    assert instance("slow") == "slow"
+    with pytest.raises(TypeError):
+        instance()
+    with pytest.raises(InternalError):
+        callables.set(Plain(code), code.address("answer"))
+
+
+def test_callable_instances_are_collected(code: native.NativeCode) -> None:
+    callables = native.Callables(Plain)
+    instance = callables.type(code)
+    callables.set(instance, code.address("answer"))
+    instance.code = instance
+    gone = weakref.ref(instance)
+    del instance
     gc.collect()
     assert gone() is None
 

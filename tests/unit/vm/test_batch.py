@@ -1,4 +1,4 @@
-"""The native loop and the per-packet method, on programs that read and that write packets."""
+"""The native loop, on programs that read and that write packets."""
 
 from __future__ import annotations
 
@@ -10,13 +10,9 @@ import pytest
 
 from beebox.llvm import native, worker
 from beebox.vm.batch import (
-    FAST_CALL,
-    FAST_CONTEXT,
-    FAST_RUNTIME,
     RUN_BATCH,
     XDP_HOOK,
     lower_batch,
-    lower_fast_call,
     reads_only,
 )
 from beebox.vm.jit import lower, merge_modules
@@ -34,16 +30,12 @@ READ = HEAD + "r0 = *(u16 *)(r2 + 12)\nout:\nexit"
 WRITE = HEAD + "r0 = *(u8 *)(r2 + 0)\n*(u8 *)(r2 + 0) = 77\nout:\nexit"
 PACKETS = [bytes([n]) * size for n, size in ((1, 14), (2, 13), (3, 100), (4, 0), (5, 1500))]
 
-CONTEXT = XdpContext()
 
-
-def linked(text: str, runtime: Runtime) -> native.NativeCode:
+def linked(text: str) -> native.NativeCode:
     verified = engines.accepted(text, {})
     parts = [lower(verified, maps={}, helpers={}), XDP_HOOK.ir]
-    parts += [lower_batch(verified), lower_fast_call(verified)]
-    obj = worker.compile_native(merge_modules(parts))
-    imports = {FAST_RUNTIME: address_of(runtime), FAST_CONTEXT: address_of(CONTEXT)}
-    return native.link(obj, imports=imports, exports=[RUN_BATCH, FAST_CALL])
+    obj = worker.compile_native(merge_modules([*parts, lower_batch(verified)]))
+    return native.link(obj, imports={}, exports=[RUN_BATCH])
 
 
 def run(code: native.NativeCode, runtime: Runtime, *, times=None, outputs=True):
@@ -72,7 +64,7 @@ def run(code: native.NativeCode, runtime: Runtime, *, times=None, outputs=True):
 def test_reading_programs_run_in_place():
     runtime = Runtime()
     assert reads_only(engines.accepted(READ, {}))
-    with linked(READ, runtime) as code:
+    with linked(READ) as code:
         verdicts, _, _ = run(code, runtime)
     assert verdicts == [0x0101, 1, 0x0303, 1, 0x0505]
 
@@ -81,7 +73,7 @@ def test_reading_programs_run_in_place():
 def test_writing_programs_get_copies(outputs):
     runtime = Runtime()
     assert not reads_only(engines.accepted(WRITE, {}))
-    with linked(WRITE, runtime) as code:
+    with linked(WRITE) as code:
         verdicts, lengths, moves = run(code, runtime, outputs=outputs)
     assert verdicts == [1, 1, 3, 1, 5]
     assert (lengths, moves) == (
@@ -91,24 +83,8 @@ def test_writing_programs_get_copies(outputs):
 
 def test_the_clock_is_the_captures():
     runtime = Runtime(time_ns=5)
-    with linked(READ, runtime) as code:
+    with linked(READ) as code:
         run(code, runtime)
         assert runtime.time_ns == 5
         run(code, runtime, times=np.array([10, 20, 30, 40, 50], dtype=np.uint64))
         assert runtime.time_ns == 50
-
-
-@pytest.mark.parametrize(("text", "verdict"), [(READ, 0x0909), (WRITE, 9)])
-def test_one_packet_from_python(text, verdict):
-    runtime = Runtime()
-    code = linked(text, runtime)
-    call = native.method_o(code.address(FAST_CALL), "run", code)
-    packet = b"\x09" * 60
-    assert call(packet) == verdict
-    assert packet == b"\x09" * 60
-    assert call(b"") == 1
-    with pytest.raises(TypeError):
-        call("text")
-    if text is WRITE:
-        with pytest.raises(ValueError, match="too long"):
-            call(bytes(70_000))

@@ -20,6 +20,7 @@ from frames import (
 
 from beebox.lib.filter import compile_filter
 from beebox.userspace.captures import parse_capture
+from beebox.userspace.engines import Packets
 from beebox.userspace.filtering import PacketFilter
 from beebox.userspace.kernel import UserspaceKernel
 
@@ -147,6 +148,7 @@ def test_both_engines_agree(text):
     for engine in ("jit", "interpreter"):
         with UserspaceKernel(engine).load(compile_filter(text)) as live:
             lengths = np.ascontiguousarray(capture.lengths)
-            found.append(live.programs["filter"].engine.run_batch(capture, 0, lengths)[0].tolist())
+            packets = Packets(capture.data, capture.offsets, lengths, capture.times_ns)
+            found.append(live.programs["filter"].run_packets(packets)[0].tolist())
     assert found[0] == found[1]
     assert 0 < sum(found[0]) < 300

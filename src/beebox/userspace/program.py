@@ -1,0 +1,268 @@
+"""A loaded program: test runs, batches, single calls from Python, in any number of threads."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from beebox.backend import TestRun
+from beebox.errors import InputError
+from beebox.hooks.packet import PacketHook
+from beebox.llvm.native import Callables, NativeCode
+from beebox.maps.objects import Callee
+from beebox.obj.model import ProgramSpec
+from beebox.userspace.cpus import Cpus
+from beebox.userspace.engines import Engine, Packets
+from beebox.userspace.observation import Observation
+from beebox.userspace.packets import check_packets
+from beebox.userspace.runtime import Environment
+from beebox.userspace.trace import TraceLogs
+from beebox.verifier.result import Report
+from beebox.vm.batch import reads_only
+from beebox.vm.memory import FAST_CALL
+
+MAX_REPEAT: Final = 1 << 31
+_IDS: Final = itertools.count(1)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Lane:
+    """What a program has on one CPU: runtime block and packet, and an engine over them."""
+
+    environment: Environment
+    engine: Engine
+    observation: Observation | None
+
+
+class UserspaceProgram:
+    """A verified program, ready to run. Threads may share it.
+
+    Each run takes a CPU of the collection and what the program has there; runs beyond the number
+    of CPUs wait. The interpreter and observed programs stay on CPU 0.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_closed",
+        "_cpus",
+        "_fast",
+        "_id",
+        "_lanes",
+        "_lock",
+        "_make_lane",
+        "_only_first",
+        "_report",
+    )
+
+    def __init__(self, report: Report, cpus: Cpus, make_lane: Callable[[int], Lane]) -> None:
+        self._report = report
+        self._cpus = cpus
+        self._make_lane = make_lane
+        self._lock = threading.Lock()
+        self._id = next(_IDS)
+        self._closed = False
+        self._fast: NativeCode | None = None
+        first = make_lane(0)
+        self._lanes = {0: first}
+        self._only_first = first.engine.name == "interpreter" or first.observation is not None
+
+    @property
+    def spec(self) -> ProgramSpec:
+        """What the program was made from."""
+        return self._report.spec
+
+    @property
+    def id(self) -> int:
+        """The number that a prog array gives for it."""
+        return self._id
+
+    def callee(self) -> Callee:
+        """The program as a prog array holds it. Raises :exc:`InputError` when it is closed."""
+        self._check_open()
+        engine = self._lanes[0].engine
+        kinds = (self.spec.type.name, str(self.spec.attach_type), engine.name)
+        return Callee(self._id, engine.entry, kinds, engine)
+
+    @property
+    def report(self) -> Report:
+        """The verifier's report."""
+        return self._report
+
+    @property
+    def engine_name(self) -> str:
+        """As ``--engine`` calls it."""
+        return self._lanes[0].engine.name
+
+    @property
+    def code_bytes(self) -> int:
+        """The size of the native object, 0 where there is none."""
+        return self._lanes[0].engine.code_bytes
+
+    @property
+    def observation(self) -> Observation | None:
+        """What the program wrote down of its runs, where it does."""
+        return self._lanes[0].observation
+
+    @property
+    def log(self) -> TraceLogs:
+        """What the program printed with ``bpf_trace_printk``."""
+        return TraceLogs([lane.environment.log for lane in self._lanes.values()])
+
+    @property
+    def hook(self) -> PacketHook:
+        """Where it runs: what it is given, what its verdicts mean."""
+        return self._lanes[0].environment.hook
+
+    @property
+    def reads_only(self) -> bool:
+        """Whether it provably never changes a packet."""
+        return reads_only(self._report.require_accepted())
+
+    # ---- runs
+
+    def test_run(self, data: bytes, *, repeat: int = 1, context: bytes | None = None) -> TestRun:
+        """Run over one packet as BPF_PROG_TEST_RUN does.
+
+        The frame is not restored between repeats. Of XDP, ``data_out`` starts at data_meta, and of
+        a frame above 3520 bytes the program sees the first 3520 directly. A packet that starts at
+        the network header comes back with 14 zeros before it. ``context`` is a ``__sk_buff``.
+        Raises :exc:`InputError` for frames and contexts that Linux refuses.
+        """
+        if not 1 <= repeat < MAX_REPEAT:
+            raise InputError(f"repeat {repeat} is out of range")
+        refusal = self.hook.why_not(data)
+        if refusal is not None:
+            raise InputError(refusal)
+        with self._lane() as lane:
+            environment, engine = lane.environment, lane.engine
+            environment.load(data)
+            environment.take_context(context)
+            environment.runtime.time_ns = time.monotonic_ns()
+            start = time.perf_counter_ns()
+            retval = engine.run(repeat)
+            duration = (time.perf_counter_ns() - start) // repeat
+            after = environment.context_after(context)
+            return TestRun(retval, environment.frame(), duration, repeat, engine.name, after)
+
+    def run_at(self, data: bytes, time_ns: int) -> tuple[int, bytes]:
+        """Run over one frame at a time of the caller's; the return value, the frame it left.
+
+        Metadata before the frame is left out. The frame has 14 bytes at least.
+        """
+        with self._lane() as lane:
+            lane.environment.load(data)
+            lane.environment.runtime.time_ns = time_ns
+            retval = lane.engine.run()
+            return retval, lane.environment.frame_behind(data)
+
+    def run_packets(self, packets: Packets) -> tuple[npt.NDArray[np.uint32], int]:
+        """Run over packets that were checked; the return values, the nanoseconds it took."""
+        with self._lane() as lane:
+            return lane.engine.run_batch(packets)
+
+    def run_batch(
+        self,
+        buffer: Any,
+        offsets: npt.ArrayLike,
+        lengths: npt.ArrayLike,
+        times_ns: npt.ArrayLike | None = None,
+    ) -> npt.NDArray[np.uint32]:
+        """The return values over many frames in one buffer, without the GIL.
+
+        Frame ``i`` is ``lengths[i]`` bytes at ``offsets[i]`` of ``buffer``, any contiguous object
+        of bytes, which is never changed. ``times_ns`` sets the program's clock for each frame; by
+        default it stands at the time of the call. Raises :exc:`InputError` for a frame outside the
+        buffer or of a length that this program type does not take, TypeError for what is no
+        buffer.
+        """
+        packets = check_packets(buffer, offsets, lengths, times_ns, self.hook)
+        with self._lane() as lane:
+            lane.environment.runtime.time_ns = time.monotonic_ns()
+            verdicts, _ = lane.engine.run_batch(packets)
+            return verdicts
+
+    def __call__(self, data: bytes) -> int:
+        """The return value over one frame.
+
+        From the second call on native code answers, without this function, as long as ``data`` is
+        bytes and CPU 0 is free. Raises :exc:`InputError` for a length that this program type does
+        not take, TypeError for what is not bytes.
+        """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"a program takes a packet of bytes, not {type(data).__name__}")
+        hook = self.hook
+        frame = bytes(data)
+        if not hook.min_bytes <= len(frame) <= hook.max_bytes:
+            least, most = hook.min_bytes, hook.max_bytes
+            raise InputError(f"a frame of {len(frame)} bytes; {hook.name} takes {least} to {most}")
+        if self._fast is None and not self._closed:
+            self._install()
+        with self._lane() as lane:
+            lane.environment.load(frame)
+            lane.environment.runtime.time_ns = time.monotonic_ns()
+            return lane.engine.run()
+
+    def _install(self) -> None:
+        """Compile the fast call and send calls there, where the engine has native code."""
+        with self._lock:
+            if self._fast is not None or self._closed:
+                return
+            hook, engine = self.hook, self._lanes[0].engine
+            slow = UserspaceProgram.__call__
+            busy = self._cpus.busy_address
+            self._fast = engine.fast_call(busy, slow, hook.min_bytes, hook.max_bytes)
+            if self._fast is not None:
+                _callables().set(self, self._fast.address(FAST_CALL))
+
+    @contextmanager
+    def _lane(self) -> Iterator[Lane]:
+        """What the program has on a CPU that is this run's. Raises :exc:`InputError` if closed."""
+        with self._cpus.taken(first=self._only_first) as cpu:
+            self._check_open()
+            lane = self._lanes.get(cpu)
+            if lane is None:  # nobody else makes this one: the CPU is ours
+                lane = self._lanes[cpu] = self._make_lane(cpu)
+            yield lane
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise InputError(f"program {self.spec.name} is closed")
+
+    def close(self) -> None:
+        """Unload the program, once no run is under way on any of its CPUs."""
+        with self._lock:
+            self._closed = True
+            if self._fast is not None:
+                _callables().set(self, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@cache
+def _callables() -> Callables:
+    return Callables(UserspaceProgram)
+
+
+def make_program(report: Report, cpus: Cpus, make_lane: Callable[[int], Lane]) -> UserspaceProgram:
+    """A program that native code can be called through."""
+    made: UserspaceProgram = _callables().type(report, cpus, make_lane)
+    return made
