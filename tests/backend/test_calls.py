@@ -308,22 +308,40 @@ def test_threads_insert_different_keys():
         assert found == set(range(4000))
 
 
-def test_runs_at_once_are_on_different_cpus_and_one_alone_on_the_first():
+def test_a_run_takes_the_lowest_cpu_that_is_free():
     with load(CPU, cpus=3) as loaded:
         program = loaded.programs["main"]
-        assert {program(FRAME) for _ in range(10)} == {0}
-        seen: list[set[int]] = []
+        cpus = program._cpus
+        ways = (
+            lambda: program(FRAME),
+            lambda: program.test_run(FRAME).retval,
+            lambda: program.run_batch(FRAME, [0], [60])[0],
+        )
+        for way in ways:
+            assert {int(way()) for _ in range(3)} == {0}
+            with cpus.taken() as first:
+                assert (first, way()) == (0, 1)
+                with cpus.taken() as second:
+                    assert (second, way()) == (1, 2)
+                assert way() == 1
+            assert way() == 0
 
-        def look() -> None:
-            offsets, lengths = np.zeros(200_000, dtype=np.uint64), np.full(200_000, 60)
-            seen.append(
-                {int(n) for _ in range(20) for n in set(program.run_batch(FRAME, offsets, lengths))}
-            )
 
-        together(look, look, look)
-        assert set().union(*seen) <= {0, 1, 2}
-        assert len(set().union(*seen)) > 1
-        assert {program(FRAME) for _ in range(10)} == {0}
+@ENGINES
+def test_runs_beyond_the_cpus_wait(engine):
+    with load(CPU, engine) as loaded:
+        program = loaded.programs["main"]
+        assert [program(FRAME) for _ in range(2)] == [0, 0]
+        done = []
+        thread = threading.Thread(target=lambda: done.append(program(FRAME)))
+        with program._cpus.taken():
+            thread.start()
+            thread.join(timeout=0.05)
+            assert done == []
+            with pytest.raises(InputError, match="a run inside a run"):
+                program(FRAME)
+        thread.join()
+        assert done == [0]
 
 
 def test_a_writing_programs_packets_do_not_mix():
