@@ -98,8 +98,11 @@ class LpmLayout:
 
     root_bits: int
     root: int
+    root_exact: int
     nodes: int
-    node_stride: int
+    meta: int
+    meta_stride: int
+    depth_bits: int  # of a link to a table: its depth in steps of 4 bits
     elements: int
     stride: int
     mask: int  # inside an element
@@ -225,19 +228,21 @@ def _slot_layout(spec: MapSpec) -> SlotLayout:
     return SlotLayout(elements=HEADER, stride=stride, value_stride=8, size=size)
 
 
-LPM_SLOT: Final = 16
-LPM_NODE_PREFIXES: Final = 16 * LPM_SLOT + 32 * 4  # behind a table's slots and its heap
-LPM_NODE_CHILDREN: Final = LPM_NODE_PREFIXES + 4
-LPM_NODE_PATH: Final = LPM_NODE_PREFIXES + 8
+LPM_SLOT: Final = 8
+LPM_PREFIXES: Final = 32 * 4  # behind the heap of what a table has for writers
+LPM_FOLLOWING: Final = LPM_PREFIXES + 4
+LPM_PATH: Final = LPM_PREFIXES + 8
 
 
 def _lpm_layout(spec: MapSpec) -> LpmLayout:
     address = spec.key_size - 4
     root_bits = 12 if address > 1 else 8
-    nodes = padded(HEADER + (LPM_SLOT + 8 << root_bits), 64)
-    node_stride = padded(LPM_NODE_PATH + address, 64)
-    # Each table has a prefix, or two tables follow it.
-    elements = nodes + node_stride * 2 * spec.max_entries
+    root_exact = HEADER + (LPM_SLOT << root_bits)
+    nodes = padded(root_exact + (8 << root_bits), 64)
+    # In each table two prefixes end or follow at least, so there are fewer tables than prefixes.
+    meta = nodes + 16 * LPM_SLOT * spec.max_entries
+    meta_stride = padded(LPM_PATH + address)
+    elements = padded(meta + meta_stride * spec.max_entries, 64)
     mask = spec.key_size
     value = padded(mask + address)
     value_stride = padded(spec.value_size)
@@ -246,8 +251,11 @@ def _lpm_layout(spec: MapSpec) -> LpmLayout:
     return LpmLayout(
         root_bits=root_bits,
         root=HEADER,
+        root_exact=root_exact,
         nodes=nodes,
-        node_stride=node_stride,
+        meta=meta,
+        meta_stride=meta_stride,
+        depth_bits=(address * 2).bit_length(),
         elements=elements,
         stride=stride,
         mask=mask,

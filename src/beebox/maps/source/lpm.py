@@ -1,14 +1,16 @@
 """LPM_TRIE: longest prefix match, in tables of 4 bits below a first one of 8 or 12.
 
 A table has a slot for each value of its bits: the longest prefix that ends in this table and covers
-the value, and the next table. Tables that would decide nothing are left out, so a lookup may pass
-bits that it never compared: it ends by comparing the one prefix it found, and looks a second time,
-comparing all the way, where that was not the one.
+the value, and what follows: another table, or the only prefix there is behind the slot (a leaf).
+Tables that would decide nothing are left out, so a lookup may pass bits that it never compared: it
+ends by comparing the prefix it found, and looks a second time, comparing all the way, where that
+was not the one.
 
-A prefix of ``length`` bits ends in the table of depth d with d < length <= d + 4 (the first table:
-length <= ROOT_BITS); there ``exact`` holds it, in a heap: the prefix of r bits of value v at
-(1 << r) | v. Readers take no lock: a sequence number, odd while a writer works, tells them to look
-again. A writer keeps every link valid at every moment, and depths grow along any path.
+A prefix of ``length`` bits that is no leaf ends in the table of depth d with d < length <= d + 4
+(the first table: length <= ROOT_BITS); there ``exact`` holds it, in a heap: the prefix of r bits of
+value v at (1 << r) | v. In every table but the first, two prefixes end or follow at least. Readers
+take no lock: a sequence number, odd while a writer works, tells them to look again. A writer keeps
+every link valid at every moment, and depths grow along any path.
 
 Offsets are ``maps.layout``'s; results are Linux's negative errno values.
 """
@@ -54,13 +56,16 @@ from beebox.maps.source.slab import count_one, count_one_less, element, give_bac
 
 SEQUENCE: Final = constant("SEQUENCE")
 NODES_USED: Final = constant("NODES_USED")  # the highest number of a table ever used
-NODES_FREE: Final = constant("NODES_FREE")  # a table to use again; its NODE_PREFIXES has the next
-ROOT: Final = constant("ROOT")
-NODES: Final = constant("NODES")
-NODE_STRIDE: Final = constant("NODE_STRIDE")
-NODE_PREFIXES: Final = constant("NODE_PREFIXES")  # in a table: how many end here
-NODE_CHILDREN: Final = constant("NODE_CHILDREN")  # in a table: how many tables follow
-NODE_PATH: Final = constant("NODE_PATH")  # in a table: an address that leads here
+NODES_FREE: Final = constant("NODES_FREE")  # a table to use again; its PREFIXES has the next
+ROOT: Final = constant("ROOT")  # slots of the first table
+ROOT_EXACT: Final = constant("ROOT_EXACT")
+NODES: Final = constant("NODES")  # slots of the other tables
+META: Final = constant("META")  # what only writers need of the other tables
+META_STRIDE: Final = constant("META_STRIDE")
+PREFIXES: Final = constant("PREFIXES")  # in there, behind exact: how many end in the table
+FOLLOWING: Final = constant("FOLLOWING")  # how many slots have something behind them
+PATH: Final = constant("PATH")  # an address that leads to the table
+DEPTH_BITS: Final = constant("DEPTH_BITS")
 MASK: Final = constant("MASK")  # in an element
 VALUE: Final = constant("VALUE")
 VALUE_SIZE: Final = constant("VALUE_SIZE")
@@ -69,12 +74,9 @@ KEY_SIZE: Final = constant("KEY_SIZE")
 
 DATA: Final = 4  # in a key and an element, behind the length
 MAX_LENGTH: Final = DATA_SIZE * 8
-SLOT: Final = 16  # bytes: best's number, next table, its depth, best's length
-NEXT: Final = 4
-DEPTH: Final = 8
-LENGTH: Final = 12
-NODE_EXACT: Final = 16 * SLOT
-ROOT_EXACT: Final = (1 << ROOT_BITS) * SLOT
+SLOT: Final = 8  # bytes: the number of the best prefix, a link to what follows
+LINK: Final = 4
+SLOTS: Final = 16 * SLOT  # of a table
 
 EXIST: Final = 2
 NOEXIST: Final = 1
@@ -84,18 +86,45 @@ EINVAL: Final = 22
 ENOSPC: Final = 28
 
 
+# ---- tables and links: 0, a leaf's element number << 1 | 1, or a table's number and depth
+
+
 @inline
-def node(number: u32) -> ptr:
-    """A table; 0 is the first one."""
+def slots_of(number: u32) -> ptr:
+    """A table's slots; 0 is the first table."""
     if number == 0:
         return storage() + ROOT
-    return storage() + (NODES + (u64(number) - 1) * NODE_STRIDE)
+    return storage() + (NODES + (u64(number) - 1) * SLOTS)
 
 
 @inline
-def inner(number: u32) -> ptr:
-    """A table that is not the first one."""
-    return storage() + (NODES + (u64(number) - 1) * NODE_STRIDE)
+def meta(number: u32) -> ptr:
+    """What writers need of a table that is not the first one."""
+    return storage() + (META + (u64(number) - 1) * META_STRIDE)
+
+
+@inline
+def is_leaf(link: u32) -> bool:
+    """Whether a link leads to the one prefix behind it."""
+    return link & 1 != 0
+
+
+@inline
+def table_link(number: u32, depth: u32) -> u32:
+    """The link to a table."""
+    return number << (DEPTH_BITS + 1) | depth >> 1
+
+
+@inline
+def number_in(link: u32) -> u32:
+    """The number of the table that a link leads to."""
+    return link >> (DEPTH_BITS + 1)
+
+
+@inline
+def depth_in(link: u32) -> u32:
+    """The depth of the table that a link leads to, a multiple of 4."""
+    return (link << 1) & ((2 << (DEPTH_BITS + 1)) - 4)
 
 
 @inline
@@ -118,8 +147,8 @@ def index_in(number: u32, depth: u32, data: ptr) -> u32:
 def exact_at(number: u32, position: u32) -> ptr:
     """Where the prefix with this place in a table's heap is."""
     if number == 0:
-        return storage() + (ROOT + ROOT_EXACT + u64(position) * 4)
-    return inner(number) + (NODE_EXACT + u64(position) * 4)
+        return storage() + (ROOT_EXACT + u64(position) * 4)
+    return meta(number) + u64(position) * 4
 
 
 @inline
@@ -141,23 +170,12 @@ def place_of(number: u32, depth: u32, data: ptr, length: u32) -> u32:
 
 
 @inline
-def deepest(data: ptr) -> u32:
-    """The element that ends the way of an address, which need not match it; 0: none does."""
-    slot = storage() + (ROOT + u64(root_index(data)) * SLOT)
-    depth = u32(0)
-    best = u32(0)
-    while True:
-        found = load_u32_relaxed(slot)
-        if found != 0:
-            best = found
-        following = load_u32_relaxed(slot + NEXT)
-        if following == 0:
-            return best
-        below = load_u32_relaxed(slot + DEPTH)
-        if below <= depth:  # half written: the sequence number will tell
-            return best
-        depth = below
-        slot = inner(following) + u64(nibble(data, depth)) * SLOT
+def matches(number: u32, data: ptr, length: u32) -> bool:
+    """Whether an element's prefix covers an address and has ``length`` bits at most."""
+    found = element(number)
+    if load_u32(found) > length:
+        return False
+    return not differs(data, found + DATA, found + MASK)
 
 
 @inline
@@ -166,12 +184,12 @@ def longest_in(number: u32, depth: u32, data: ptr, limit: u32) -> u32:
     own = limit - depth
     if own > bits_of(number):
         own = bits_of(number)
-    place = place_of(number, depth, data, depth + own)
-    while place != 0:
-        found = load_u32_relaxed(exact_at(number, place))
+    at = place_of(number, depth, data, depth + own)
+    while at != 0:
+        found = load_u32_relaxed(exact_at(number, at))
         if found != 0:
             return found
-        place = place >> 1
+        at = at >> 1
     return u32(0)
 
 
@@ -183,35 +201,58 @@ def shorter(data: ptr, wrong: u32, length: u32) -> u32:
         most = length
     limit = common_bits(data, element(wrong) + DATA, most)
     best = longest_in(u32(0), u32(0), data, limit)
-    slot = storage() + (ROOT + u64(root_index(data)) * SLOT)
+    link = load_u32_relaxed(slots_of(u32(0)) + u64(root_index(data)) * SLOT + LINK)
     depth = u32(0)
-    while True:
-        following = load_u32_relaxed(slot + NEXT)
-        if following == 0:
-            return best
-        below = load_u32_relaxed(slot + DEPTH)
-        if below <= depth:
-            return best
-        if below >= limit:
-            return best
-        depth = below
-        found = longest_in(following, depth, data, limit)
+    while link != 0:
+        if is_leaf(link):
+            break
+        if depth_in(link) <= depth:
+            break
+        depth = depth_in(link)
+        if depth >= limit:
+            break
+        number = number_in(link)
+        found = longest_in(number, depth, data, limit)
         if found != 0:
             best = found
-        slot = inner(following) + u64(nibble(data, depth)) * SLOT
+        link = load_u32_relaxed(slots_of(number) + u64(nibble(data, depth)) * SLOT + LINK)
+    return best
 
 
 @inline
-def match(key: ptr, length: u32) -> u32:
-    """The longest prefix of a key; 0: none."""
-    number = deepest(key + DATA)
-    if number == 0:
-        return number
-    found = element(number)
-    if likely(load_u32(found) <= length):
-        if likely(not differs(key + DATA, found + DATA, found + MASK)):
-            return number
-    return shorter(key + DATA, number, length)
+def match(data: ptr, length: u32) -> u32:
+    """The longest prefix of an address, of ``length`` bits at most; 0: none."""
+    slot = storage() + (ROOT + u64(root_index(data)) * SLOT)
+    depth = u32(0)
+    best = u32(0)
+    while True:
+        found = load_u32_relaxed(slot)
+        if found != 0:
+            best = found
+        link = load_u32_relaxed(slot + LINK)
+        if link == 0:
+            break
+        if is_leaf(link):
+            leaf = link >> 1
+            if likely(matches(leaf, data, length)):
+                return leaf
+            if best != 0:
+                if matches(best, data, length):
+                    return best
+            return shorter(data, leaf, length)
+        if depth_in(link) <= depth:  # half written: the sequence number will tell
+            return best
+        depth = depth_in(link)
+        slot = (
+            storage()
+            + (NODES - SLOTS + u64(number_in(link)) * SLOTS)
+            + u64(nibble(data, depth)) * SLOT
+        )
+    if best == 0:
+        return best
+    if likely(matches(best, data, length)):
+        return best
+    return shorter(data, best, length)
 
 
 @export
@@ -224,7 +265,7 @@ def lookup(rt: ptr, key: ptr) -> ptr | None:
     while True:
         sequence = load_u32_acquire(storage() + SEQUENCE)
         if likely(sequence & 1 == 0):
-            number = match(key, length)
+            number = match(key + DATA, length)
             fence_acquire()
             if likely(load_u32_relaxed(storage() + SEQUENCE) == sequence):
                 if number == 0:
@@ -257,24 +298,9 @@ def finish() -> None:
 
 
 @inline
-def link(slot: ptr, number: u32, depth: u32) -> None:
-    """Make a table follow a slot."""
-    store_u32_relaxed(slot + DEPTH, depth)
-    store_u32_relaxed(slot + NEXT, number)
-
-
-@inline
 def slot_of(number: u32, depth: u32, data: ptr) -> ptr:
     """An address's slot in a table."""
-    return node(number) + u64(index_in(number, depth, data)) * SLOT
-
-
-@inline
-def add_children(number: u32, change: u32) -> None:
-    """Count the tables that follow one; modulo 2**32, so that all ones take one away."""
-    if number != 0:
-        at = inner(number) + NODE_CHILDREN
-        store_u32(at, load_u32(at) + change)
+    return slots_of(number) + u64(index_in(number, depth, data)) * SLOT
 
 
 @inline
@@ -282,52 +308,36 @@ def new_node(data: ptr) -> u32:
     """An empty table on the way of an address."""
     number = load_u32(storage() + NODES_FREE)
     if number != 0:
-        store_u32(storage() + NODES_FREE, load_u32(inner(number) + NODE_PREFIXES))
-        zero(inner(number), NODE_PATH)
+        store_u32(storage() + NODES_FREE, load_u32(meta(number) + PREFIXES))
+        zero(meta(number), PATH)
     else:
         number = load_u32(storage() + NODES_USED) + 1
         store_u32(storage() + NODES_USED, number)
-    copy(inner(number) + NODE_PATH, data, DATA_SIZE)
+    copy(meta(number) + PATH, data, DATA_SIZE)
     return number
 
 
 @inline
 def free_node(number: u32) -> None:
     """Let a table be used again."""
-    zero(inner(number), NODE_EXACT)
-    store_u32(inner(number) + NODE_PREFIXES, load_u32(storage() + NODES_FREE))
+    zero(slots_of(number), SLOTS)
+    store_u32(meta(number) + PREFIXES, load_u32(storage() + NODES_FREE))
     store_u32(storage() + NODES_FREE, number)
 
 
 @inline
-def home_node(data: ptr, length: u32) -> u32:
-    """The table that a prefix shall end in, made where it is missing; the way is split for it."""
-    home = home_of(length)
-    number = u32(0)
-    depth = u32(0)
-    while depth != home:
-        slot = slot_of(number, depth, data)
-        following = load_u32(slot + NEXT)
-        if following == 0:
-            made = new_node(data)
-            link(slot, made, home)
-            add_children(number, u32(1))
-            return made
-        below = load_u32(slot + DEPTH)
-        path = inner(following) + NODE_PATH
-        split = common_bits(data, path, below) & 0xFFFF_FFFC
-        if home < split:
-            split = home
-        if split == below:
-            number = following
-        else:
-            made = new_node(data)
-            link(slot_of(made, split, path), following, below)
-            add_children(made, u32(1))
-            link(slot, made, split)
-            number = made
-        depth = split
-    return number
+def count_in(number: u32, field: u64, change: u32) -> None:
+    """Count what a table has; modulo 2**32, so that all ones take one away."""
+    if number != 0:
+        at = meta(number) + field
+        store_u32(at, load_u32(at) + change)
+
+
+@inline
+def follow(number: u32, depth: u32, data: ptr, link: u32) -> None:
+    """Make something follow an address's slot, where nothing did."""
+    store_u32_relaxed(slot_of(number, depth, data) + LINK, link)
+    count_in(number, FOLLOWING, u32(1))
 
 
 @inline
@@ -341,29 +351,78 @@ def cover(table: u32, place: u32, old: u32, new: u32, length: u32) -> None:
     mask = (u32(1) << bits_of(table)) - 1
     index = first & mask
     while index <= last & mask:
-        slot = node(table) + u64(index) * SLOT
-        replaced = load_u32(slot) == old
+        slot = slots_of(table) + u64(index) * SLOT
+        best = load_u32(slot)
+        replaced = best == old
         if old == 0:
-            replaced = load_u32(slot) == 0
-            if not replaced:
-                replaced = load_u32(slot + LENGTH) <= length
+            if best != 0:
+                replaced = load_u32(element(best)) <= length
         if replaced:
             store_u32_relaxed(slot, new)
-            store_u32(slot + LENGTH, length)
         index += 1
 
 
 @inline
-def insert(number: u32, key: ptr, length: u32) -> None:
-    """Make a filled element part of the tables."""
-    data = key + DATA
-    table = home_node(data, length)
-    place = place_of(table, home_of(length), data, length)
+def end_in(table: u32, depth: u32, number: u32) -> None:
+    """Make an element's prefix end in a table, its home."""
+    length = load_u32(element(number))
+    place = place_of(table, depth, element(number) + DATA, length)
     store_u32_relaxed(exact_at(table, place), number)
-    if table != 0:
-        at = inner(table) + NODE_PREFIXES
-        store_u32(at, load_u32(at) + 1)
+    count_in(table, PREFIXES, u32(1))
     cover(table, place, u32(0), number, length)
+
+
+@inline
+def settle(table: u32, depth: u32, number: u32) -> None:
+    """Put an element into a table where nothing is in its way: as a leaf unless it ends there."""
+    if home_of(load_u32(element(number))) == depth:
+        end_in(table, depth, number)
+    else:
+        follow(table, depth, element(number) + DATA, number << 1 | 1)
+
+
+@inline
+def insert(number: u32) -> None:
+    """Make a filled element part of the tables; the way is split where it leaves another's."""
+    data = element(number) + DATA
+    length = load_u32(element(number))
+    home = home_of(length)
+    table = u32(0)
+    depth = u32(0)
+    while depth != home:
+        slot = slot_of(table, depth, data)
+        link = load_u32(slot + LINK)
+        if link == 0:
+            break
+        split = home
+        if is_leaf(link):
+            other = element(link >> 1)
+            most = load_u32(other)
+            path = other + DATA
+            if home_of(most) < split:
+                split = home_of(most)
+        else:
+            most = depth_in(link)
+            path = meta(number_in(link)) + PATH
+            if most < split:
+                split = most
+        shared = common_bits(data, path, length) & 0xFFFF_FFFC
+        if shared < split:
+            split = shared
+        if not is_leaf(link):
+            if split == most:
+                table = number_in(link)
+                depth = split
+                continue
+        made = new_node(data)
+        if is_leaf(link):
+            settle(made, split, link >> 1)
+        else:
+            follow(made, split, path, link)
+        store_u32_relaxed(slot + LINK, table_link(made, split))
+        table = made
+        depth = split
+    settle(table, depth, number)
 
 
 @inline
@@ -374,71 +433,77 @@ def exactly(key: ptr, length: u32) -> u32:
     number = u32(0)
     depth = u32(0)
     while depth < home:
-        slot = slot_of(number, depth, data)
-        number = load_u32(slot + NEXT)
-        if number == 0:
-            return number
-        depth = load_u32(slot + DEPTH)
+        link = load_u32(slot_of(number, depth, data) + LINK)
+        if link == 0:
+            return link
+        if is_leaf(link):
+            if load_u32(element(link >> 1)) == length:
+                if matches(link >> 1, data, length):
+                    return link >> 1
+            return u32(0)
+        number = number_in(link)
+        depth = depth_in(link)
     if depth != home:
         return u32(0)
     if number != 0:
-        if common_bits(data, inner(number) + NODE_PATH, home) != home:
+        if common_bits(data, meta(number) + PATH, home) != home:
             return u32(0)
     return load_u32(exact_at(number, place_of(number, depth, data, length)))
 
 
 @inline
-def splice(number: u32, slot: ptr) -> None:
-    """Leave out a table, behind ``slot``, where no prefix ends and that one table follows."""
-    if load_u32(inner(number) + NODE_PREFIXES) == 0:
-        if load_u32(inner(number) + NODE_CHILDREN) == 1:
-            at = inner(number)
-            while load_u32(at + NEXT) == 0:
-                at = at + SLOT
-            link(slot, load_u32(at + NEXT), load_u32(at + DEPTH))
-            free_node(number)
+def only_one(number: u32) -> u32:
+    """The link to the one thing that a table has."""
+    at = u64(0)
+    if load_u32(meta(number) + PREFIXES) == 0:
+        while load_u32(slots_of(number) + (at + LINK)) == 0:
+            at += SLOT
+        return load_u32(slots_of(number) + (at + LINK))
+    while load_u32(meta(number) + at) == 0:
+        at += 4
+    return load_u32(meta(number) + at) << 1 | 1
 
 
 @inline
-def withdraw(number: u32, key: ptr, length: u32) -> None:
-    """Take an element out of the tables, and the tables out that nothing needs any more."""
-    data = key + DATA
+def withdraw(number: u32) -> None:
+    """Take an element out of the tables, and its table out where that has one thing left."""
+    data = element(number) + DATA
+    length = load_u32(element(number))
     home = home_of(length)
     table = u32(0)
     depth = u32(0)
-    above = u32(0)
-    above_slot = storage()
+    to_table = storage()  # the slot that leads to the table
     slot = storage()
+    found = False
     while depth != home:
-        above = table
-        above_slot = slot
         slot = slot_of(table, depth, data)
-        table = load_u32(slot + NEXT)
-        depth = load_u32(slot + DEPTH)
-    place = place_of(table, depth, data, length)
-    store_u32_relaxed(exact_at(table, place), 0)
-    up = place >> 1
-    heir = u32(0)
-    while up != 0:
-        heir = load_u32(exact_at(table, up))
-        if heir != 0:
+        link = load_u32(slot + LINK)
+        if is_leaf(link):
+            found = True
             break
-        up = up >> 1
-    inherited = u32(0)
-    if heir != 0:
-        inherited = load_u32(element(heir))
-    cover(table, place, number, heir, inherited)
+        to_table = slot
+        table = number_in(link)
+        depth = depth_in(link)
+    if found:
+        store_u32_relaxed(slot + LINK, 0)
+        count_in(table, FOLLOWING, u32(0xFFFF_FFFF))
+    else:
+        place = place_of(table, depth, data, length)
+        store_u32_relaxed(exact_at(table, place), 0)
+        count_in(table, PREFIXES, u32(0xFFFF_FFFF))
+        heir = u32(0)
+        place = place >> 1
+        while place != 0:
+            heir = load_u32(exact_at(table, place))
+            if heir != 0:
+                break
+            place = place >> 1
+        cover(table, place_of(table, depth, data, length), number, heir, length)
     if table != 0:
-        at = inner(table) + NODE_PREFIXES
-        store_u32(at, load_u32(at) - 1)
-        if load_u32(at) + load_u32(inner(table) + NODE_CHILDREN) == 0:
-            link(slot, u32(0), u32(0))
+        left = load_u32(meta(table) + PREFIXES) + load_u32(meta(table) + FOLLOWING)
+        if left == 1:
+            store_u32_relaxed(to_table + LINK, only_one(table))
             free_node(table)
-            add_children(above, u32(0xFFFF_FFFF))
-            if above != 0:
-                splice(above, above_slot)
-        else:
-            splice(table, slot)
 
 
 @inline
@@ -469,7 +534,7 @@ def put(key: ptr, value: ptr, flags: u64) -> i64:
             copy(element(number), key, KEY_SIZE)
             store_mask(element(number) + MASK, length)
             copy(element(number) + VALUE, value, VALUE_SIZE)
-            insert(number, key, length)
+            insert(number)
             count_one()
             finish()
     unlock()
@@ -495,7 +560,7 @@ def delete(rt: ptr, key: ptr) -> i64:
     number = exactly(key, length)
     if number != 0:
         begin()
-        withdraw(number, key, length)
+        withdraw(number)
         give_back(number)
         count_one_less()
         finish()
