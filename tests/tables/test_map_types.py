@@ -10,7 +10,7 @@ from itertools import product
 import pytest
 
 from beebox.btf.codec import encode
-from beebox.btf.types import Array, Btf, Int
+from beebox.btf.types import Array, Btf, Int, Member, Struct
 from beebox.errors import MapError, SyscallError
 from beebox.linux import attrs
 from beebox.linux.syscall import Command, Fd, bpf
@@ -30,6 +30,7 @@ LEGAL_ENTRIES = {
     Entries.PAGES: 4096,
     Entries.PER_PAGE: 1,
 }
+CGROUP_STORAGES = frozenset({MapType.CGROUP_STORAGE, MapType.PERCPU_CGROUP_STORAGE})
 
 
 def depends_on_the_machine(spec: MapSpec, theirs: int) -> bool:
@@ -43,12 +44,16 @@ class Oracle:
 
     def __init__(self) -> None:
         bytes_of = [Array(2, 1, size) for size in VALUES]
-        types = Btf((Int("u32", 4, 32), Int("u8", 1, 8), *bytes_of))
+        prefix = Struct("prefix", 8, (Member("length", 1, 0), Member("address", 1, 32)))
+        types = Btf((Int("u32", 4, 32), Int("u8", 1, 8), *bytes_of, prefix))
         self.btf = Fd(bpf(Command.BTF_LOAD, attrs.btf_load(encode(types))), "BTF")
         self.inner = Fd(bpf(Command.MAP_CREATE, attrs.map_create(2, 4, 4, 1)), "inner")
 
-    def value_type(self, spec: MapSpec) -> int:
-        return 3 + VALUES.index(spec.value_size)
+    def types(self, spec: MapSpec) -> tuple[int, int, int]:
+        if not spec.value_type_id:
+            return 0, 0, 0
+        key = {0: 0, 8: 3 + len(VALUES)}.get(spec.key_size, 1)
+        return self.btf.number, key, 3 + VALUES.index(spec.value_size)
 
     def errno(self, spec: MapSpec) -> int:
         attr = attrs.map_create(
@@ -57,7 +62,7 @@ class Oracle:
             spec.value_size,
             spec.max_entries,
             spec.flags.value,
-            btf=(self.btf.number, 1, self.value_type(spec)) if spec.value_type_id else (0, 0, 0),
+            btf=self.types(spec),
             inner_fd=self.inner.number if spec.inner else 0,
             extra=spec.extra,
         )
@@ -132,3 +137,15 @@ def test_map_create_takes_what_the_table_says(kind: MapType, oracle: Oracle):
             sizes = (spec.key_size, spec.value_size, spec.max_entries, spec.flags, spec.extra)
             wrong.append((sizes, theirs, ours(spec)))
     assert wrong == []
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("kind", [kind for kind in MapType if not kind.value.needs_btf])
+def test_types_of_key_and_value_are_taken_where_the_table_says(kind: MapType, oracle: Oracle):
+    base = legal(kind)
+    if base.value_size == 0 or kind in CGROUP_STORAGES:  # a struct that only cgroups have
+        assert kind.value.no_btf or kind in CGROUP_STORAGES
+        return
+    key_size = 8 if kind is MapType.LPM_TRIE else base.key_size
+    spec = replace(base, key_size=key_size, value_type_id=1)
+    assert (oracle.errno(spec) != 0) == kind.value.no_btf

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import MappingProxyType, TracebackType
-from typing import Final, Self
+from typing import Self
 
 from beebox.btf.codec import encode as encode_btf
 from beebox.btf.types import Btf
@@ -17,10 +17,6 @@ from beebox.linux.objects import LinuxMap, LinuxProgram
 from beebox.linux.syscall import Bpf, Command, Fd, bpf
 from beebox.obj.linker import link
 from beebox.obj.model import MapSpec, ObjectSpec, ProgramSpec
-from beebox.tables.map_types import MapType
-
-_UNTYPED: Final = frozenset({MapType.QUEUE, MapType.STACK})
-"""Maps that the kernel makes without types only: no ``map_check_btf`` and no type of a key."""
 
 
 class LinuxCollection:
@@ -136,7 +132,7 @@ class LinuxKernel:
 
     def _create_map(self, spec: MapSpec, btf: Fd | None) -> LinuxMap:
         types = (0, 0, 0)
-        if btf is not None and spec.value_type_id and spec.type not in _UNTYPED:
+        if btf is not None and spec.value_type_id and not spec.type.value.no_btf:
             types = (btf.number, spec.key_type_id, spec.value_type_id)
         template = self._create_map(spec.inner, None) if spec.inner is not None else None
         attr = attrs.map_create(

@@ -4,6 +4,10 @@ Directives are LLVM's where LLVM has them, the rest reads like a map's or a prog
 
     .license "GPL"
     .map counts percpu_array key=4 value=8 max_entries=256
+    .map flows array_of_maps max_entries=2
+    .inner flows hash key=4 value=8 max_entries=64
+    .map next prog_array max_entries=4
+    .slot next 1 second
     .data .rodata frozen flags=0x80 contents=2a000000
     .section "xdp"
     .globl first
@@ -23,7 +27,7 @@ labels belong to the function they stand in. Every instruction gets its line as 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from beebox.isa.assembler import assemble_lines, take_label
@@ -42,11 +46,12 @@ from beebox.isa.instruction import (
     SubprogRef,
     slot_count,
 )
-from beebox.isa.tokens import Statement, statements
-from beebox.obj.model import FunctionSpec, LineInfo, MapSpec, ObjectSpec, ProgramSpec
-from beebox.tables.map_types import MapFlags, MapType
+from beebox.isa.tokens import Statement, Token, statements
+from beebox.obj.model import INNER, FunctionSpec, LineInfo, MapSpec, ObjectSpec, ProgramSpec
+from beebox.tables.map_types import Entries, MapFlags, MapType
 
 _TEXT: Final = ".text"
+_SLOTTED: Final = frozenset({MapType.PROG_ARRAY, MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS})
 _MAP_TYPES: Final = {map_type.value.name: map_type for map_type in MapType}
 _IGNORED: Final = (".p2align", ".align", ".size", ".type", ".ident", ".file", ".addrsig")
 _MOST_DATA_BYTES: Final = 64 << 20
@@ -71,6 +76,7 @@ class _Source:
     license: str = ""
     globals: set[str] = field(default_factory=set)
     maps: dict[str, MapSpec] = field(default_factory=dict)
+    places: dict[str, Statement] = field(default_factory=dict)  # of .map lines
     functions: dict[str, _Function] = field(default_factory=dict)
     current: _Function | None = None
 
@@ -88,6 +94,7 @@ def read_assembly(text: str, *, file: str = "<asm>") -> ObjectSpec:
         else:
             _code(source, line)
     names = frozenset(source.functions)
+    _check_maps(source, names)
     functions = {
         function.name: _function(function, names, source) for function in source.functions.values()
     }
@@ -157,6 +164,10 @@ def _directive(source: _Source, line: Statement) -> None:
             source.license = line.name()
         case ".map":
             _map(source, line)
+        case ".inner":
+            _inner(source, line)
+        case ".slot":
+            _slot(source, line)
         case ".data" if line.peek().kind in ("name", "string"):
             _data(source, line)
         case ".text":
@@ -247,20 +258,77 @@ def _known_operands(
 def _map(source: _Source, line: Statement) -> None:
     token = line.peek()
     name = _new_map_name(source, line)
+    source.maps[name] = _map_spec(line, name, token)
+    source.places[name] = line
+
+
+def _map_spec(line: Statement, name: str, token: Token) -> MapSpec:
+    """The rest of a map's line: its type and numbers. Sizes that a type fixes may be left out."""
     type_token = line.peek()
     map_type = _MAP_TYPES.get(line.name())
     if map_type is None:
         line.fail(f"no map type `{type_token.text}`", token=type_token, hint=", ".join(_MAP_TYPES))
-    sizes = _attributes(line, ("key", "value", "max_entries", "flags"))
-    fixed = map_type.value.key_size
-    key = sizes.get("key", fixed if fixed is not None else 0)
-    if fixed is not None and key != fixed:
-        line.fail(f"the key of map type {map_type.value.name} has {fixed} bytes", token=token)
-    missing = [word for word in ("value", "max_entries") if word not in sizes]
-    if missing or not key:
-        line.fail(f"map `{name}` needs {(missing or ['key'])[0]}=N", token=token)
-    flags = MapFlags(sizes.get("flags", 0))
-    source.maps[name] = MapSpec(name, map_type, key, sizes["value"], sizes["max_entries"], flags)
+    row = map_type.value
+    numbers = _attributes(line, ("key", "value", "max_entries", "flags", "extra"))
+    for word, fixed in (("key", row.key_size), ("value", row.value_size)):
+        if fixed is not None and numbers.setdefault(word, fixed) != fixed:
+            line.fail(f"the {word} of map type {row.name} has {fixed} bytes", token=token)
+        if fixed is None and not numbers.get(word):
+            line.fail(f"map `{name}` needs {word}=N", token=token)
+    if not numbers.setdefault("max_entries", 0) and row.entries is not Entries.ZERO:
+        line.fail(f"map `{name}` needs max_entries=N", token=token)
+    return MapSpec(
+        name,
+        map_type,
+        numbers["key"],
+        numbers["value"],
+        numbers["max_entries"],
+        MapFlags(numbers.get("flags", 0)),
+        extra=numbers.get("extra", 0),
+    )
+
+
+def _inner(source: _Source, line: Statement) -> None:
+    token = line.peek()
+    outer = _declared(source, line)
+    if not outer.type.value.has_inner or outer.inner is not None:
+        line.fail(f"map `{outer.name}` takes no inner map here", token=token)
+    inner = _map_spec(line, outer.name + INNER, token)
+    source.maps[outer.name] = replace(outer, inner=inner)
+
+
+def _slot(source: _Source, line: Statement) -> None:
+    outer = _declared(source, line)
+    token = line.peek()
+    index = line.number()
+    held = line.name()
+    free = all(index != other for other, _ in outer.slots)
+    if outer.type not in _SLOTTED or not 0 <= index < outer.max_entries or not free:
+        line.fail(f"map `{outer.name}` has no such slot", token=token)
+    slots = tuple(sorted((*outer.slots, (index, held))))
+    source.maps[outer.name] = replace(outer, slots=slots)
+
+
+def _declared(source: _Source, line: Statement) -> MapSpec:
+    token = line.peek()
+    name = line.name()
+    if name not in source.maps:
+        line.fail(f"no map `{name}`", token=token, hint="declare it with `.map` first")
+    return source.maps[name]
+
+
+def _check_maps(source: _Source, functions: frozenset[str]) -> None:
+    """What can only be said of the whole file: templates, and what first values name."""
+    for name, line in source.places.items():
+        spec = source.maps[name]
+        first = line.tokens[0]
+        if spec.type.value.has_inner and spec.inner is None:
+            hint = f"`.inner {name} hash key=4 value=8 max_entries=1`"
+            line.fail(f"map `{name}` needs its inner map", token=first, hint=hint)
+        known = source.maps if spec.inner is not None else functions
+        for _, held in spec.slots:
+            if held not in known:
+                line.fail(f"`{held}` in map `{name}` is not there", token=first)
 
 
 def _data(source: _Source, line: Statement) -> None:
@@ -323,9 +391,25 @@ def _heading(license_name: str, maps: Mapping[str, MapSpec]) -> list[str]:
             frozen = " frozen" if row.frozen else ""
             out.append(f".data {name}{frozen} size={len(row.contents)}{flags}{contents}")
         else:
-            sizes = f"key={row.key_size} value={row.value_size} max_entries={row.max_entries}"
-            out.append(f".map {name} {row.type.value.name} {sizes}{flags}")
+            out.append(f".map {name} {_map_text(row)}")
+            if row.inner is not None:
+                out.append(f".inner {name} {_map_text(row.inner)}")
+    for row in maps.values():
+        for index, held in row.slots:
+            out.append(f".slot {name_text(row.name)} {index} {name_text(held)}")
     return out
+
+
+def _map_text(spec: MapSpec) -> str:
+    """A map's type and numbers, as :func:`_map_spec` reads them."""
+    row = spec.type.value
+    parts = [row.name]
+    parts += [f"key={spec.key_size}"] if spec.key_size else []
+    parts += [f"value={spec.value_size}"] if spec.value_size else []
+    parts += [f"max_entries={spec.max_entries}"] if spec.max_entries else []
+    parts += [f"flags={int(spec.flags):#x}"] if spec.flags else []
+    parts += [f"extra={spec.extra}"] if spec.extra else []
+    return " ".join(parts)
 
 
 def _body(

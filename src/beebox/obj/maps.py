@@ -170,9 +170,10 @@ def with_slots(
         for name, placed in section_variables(btf, SECTION).items():
             start = slots_start(btf, name)
             if start is not None and placed.offset + start <= offset < placed.offset + placed.size:
-                index = (offset - placed.offset - start) // _SLOT_BYTES
-                found.setdefault(name, []).append((index, target))
-                break
+                index, rest = divmod(offset - placed.offset - start, _SLOT_BYTES)
+                if rest == 0 and index < maps[name].max_entries:
+                    found.setdefault(name, []).append((index, target))
+                    break
         else:
             problem = "a pointer that is no element of a map"
             raise ObjectError(problem, file=file, section=SECTION, offset=offset)
@@ -265,7 +266,7 @@ def _definition_struct(builder: Builder, spec: MapSpec) -> tuple[int, int]:
         if number
     }
     if spec.key_size:
-        targets["key"] = spec.key_type_id or builder.bytes(spec.key_size)
+        targets["key"] = spec.key_type_id or _key_type(builder, spec)
     if spec.value_size and spec.inner is None and not holds_programs:
         targets["value"] = spec.value_type_id or builder.bytes(spec.value_size)
     members = [
@@ -283,3 +284,12 @@ def _definition_struct(builder: Builder, spec: MapSpec) -> tuple[int, int]:
         members.append(Member(_VALUES, values, 8 * size))
     slots = max((index for index, _ in spec.slots), default=-1) + 1
     return builder.struct("", size, tuple(members)), size + _SLOT_BYTES * slots
+
+
+def _key_type(builder: Builder, spec: MapSpec) -> int:
+    """A type of the key's size; of an LPM trie a struct, as Linux wants it."""
+    if spec.type is not MapType.LPM_TRIE:
+        return builder.bytes(spec.key_size)
+    address = builder.array(builder.unsigned(1), spec.key_size - 4)
+    members = (Member("prefixlen", builder.unsigned(4), 0), Member("data", address, 32))
+    return builder.struct("bpf_lpm_trie_key", spec.key_size, members)

@@ -133,6 +133,7 @@ class MapTypeRow:
     lru: bool = False
     has_inner: bool = False  # values are maps: map_create needs a template
     needs_btf: bool = False  # map_create needs the types of key and value
+    no_btf: bool = False  # map_create refuses them (ENOTSUPP), or has no type to give
     most_extra: int = 0  # of map_extra
     most_value_bytes: int = (1 << 31) - 1  # of one value, padded per CPU; more is E2BIG
     most_entries: int = (1 << 32) - 1  # more is E2BIG
@@ -202,6 +203,7 @@ class MapType(Enum):
         ),
         key=FOUR,
         value=FOUR,
+        no_btf=True,
         since="4.3",
     )
     PERCPU_HASH = MapTypeRow(
@@ -238,6 +240,7 @@ class MapType(Enum):
         key=FOUR,
         value=Sizes(8, 8 * 127, 8),
         most_entries=_BUCKETS,
+        no_btf=True,
         since="4.6",
     )
     CGROUP_ARRAY = MapTypeRow(
@@ -249,6 +252,7 @@ class MapType(Enum):
         ("skb_under_cgroup", "current_task_under_cgroup"),
         key=FOUR,
         value=FOUR,
+        no_btf=True,
         since="4.8",
     )
     LRU_HASH = MapTypeRow(
@@ -297,6 +301,7 @@ class MapType(Enum):
         key=FOUR,
         value=FOUR,
         has_inner=True,
+        no_btf=True,
         since="4.12",
     )
     HASH_OF_MAPS = MapTypeRow(
@@ -309,6 +314,7 @@ class MapType(Enum):
         value=FOUR,
         has_inner=True,
         most_entries=_BUCKETS,
+        no_btf=True,
         since="4.12",
     )
     DEVMAP = MapTypeRow(
@@ -320,6 +326,7 @@ class MapType(Enum):
         ("redirect_map", "map_lookup_elem"),
         key=FOUR,
         value=Sizes(choices=(4, 8)),
+        no_btf=True,
         since="4.14",
     )
     SOCKMAP = MapTypeRow(
@@ -331,6 +338,7 @@ class MapType(Enum):
         ("sk_redirect_map", "sock_map_update", "msg_redirect_map", *_SOCKETS),
         key=FOUR,
         value=Sizes(choices=(4, 8)),
+        no_btf=True,
         since="4.14",
     )
     CPUMAP = MapTypeRow(
@@ -342,6 +350,7 @@ class MapType(Enum):
         ("redirect_map",),
         key=FOUR,
         value=Sizes(choices=(4, 8)),
+        no_btf=True,
         since="4.15",
     )
     XSKMAP = MapTypeRow(
@@ -353,6 +362,7 @@ class MapType(Enum):
         ("redirect_map", "map_lookup_elem"),
         key=FOUR,
         value=FOUR,
+        no_btf=True,
         since="4.18",
     )
     SOCKHASH = MapTypeRow(
@@ -364,6 +374,7 @@ class MapType(Enum):
         ("sk_redirect_hash", "sock_hash_update", "msg_redirect_hash", *_SOCKETS),
         key=ANY_SIZE,
         value=Sizes(choices=(4, 8)),
+        no_btf=True,
         since="4.18",
     )
     CGROUP_STORAGE = MapTypeRow(
@@ -411,6 +422,7 @@ class MapType(Enum):
         _QUEUE,
         key=NO_BYTES,
         most_value_bytes=_KMALLOC_BYTES,
+        no_btf=True,
         since="4.20",
     )
     STACK = MapTypeRow(
@@ -422,6 +434,7 @@ class MapType(Enum):
         _QUEUE,
         key=NO_BYTES,
         most_value_bytes=_KMALLOC_BYTES,
+        no_btf=True,
         since="4.20",
     )
     SK_STORAGE = MapTypeRow(
@@ -447,6 +460,7 @@ class MapType(Enum):
         ("redirect_map", "map_lookup_elem"),
         key=FOUR,
         value=Sizes(choices=(4, 8)),
+        no_btf=True,
         since="5.4",
     )
     STRUCT_OPS = MapTypeRow(
@@ -477,6 +491,7 @@ class MapType(Enum):
         key=NO_BYTES,
         value=NO_BYTES,
         entries=Entries.PAGES,
+        no_btf=True,
         since="5.8",
     )
     INODE_STORAGE = MapTypeRow(
@@ -529,6 +544,7 @@ class MapType(Enum):
         key=NO_BYTES,
         value=NO_BYTES,
         entries=Entries.PAGES,
+        no_btf=True,
         since="6.1",
     )
     CGRP_STORAGE = MapTypeRow(
@@ -557,6 +573,7 @@ class MapType(Enum):
         entries=Entries.PER_PAGE,
         required=MapFlags.MMAPABLE,
         most_extra=(1 << 64) - 1,
+        no_btf=True,
         since="6.9",
     )
 
