@@ -19,7 +19,7 @@ Directives are LLVM's where LLVM has them, the rest reads like a map's or a prog
     add_one:
         ...
 
-The first label of a section, every ``.globl`` name and every called name start a function; other
+The first label of a section, every ``.globl``, called and slotted name start a function; other
 labels belong to the function they stand in. Every instruction gets its line as line info. Types
 (BTF) and variable names have no notation: they are left out.
 """
@@ -46,16 +46,16 @@ from beebox.isa.instruction import (
     SubprogRef,
     slot_count,
 )
-from beebox.isa.tokens import Statement, Token, statements
+from beebox.isa.tokens import Statement, statements
+from beebox.obj.assembly_maps import attributes, map_spec, map_text
 from beebox.obj.model import INNER, FunctionSpec, LineInfo, MapSpec, ObjectSpec, ProgramSpec
-from beebox.tables.map_types import Entries, MapFlags, MapType
+from beebox.tables.map_types import MapFlags, MapType
 
 _TEXT: Final = ".text"
+_SLOT_NAME: Final = 3  # tokens before the name in `.slot MAP INDEX NAME`
 _SLOTTED: Final = frozenset({MapType.PROG_ARRAY, MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS})
-_MAP_TYPES: Final = {map_type.value.name: map_type for map_type in MapType}
 _IGNORED: Final = (".p2align", ".align", ".size", ".type", ".ident", ".file", ".addrsig")
 _MOST_DATA_BYTES: Final = 64 << 20
-_MOST_BYTES: Final = (1 << 32) - 1  # of a field of bpf_attr
 
 
 @dataclass(slots=True)
@@ -134,9 +134,11 @@ def write_program(spec: ProgramSpec) -> str:
 
 
 def _called(lines: list[Statement]) -> frozenset[str]:
-    """Every name after ``call``, and in ``func[name]``, as far as the tokens show."""
+    """Every name after ``call``, in ``func[name]`` and ``.slot``, as far as the tokens show."""
     found: set[str] = set()
     for line in lines:
+        if line.tokens[0].text == ".slot" and len(line.tokens) > _SLOT_NAME:
+            found.add(_peeked_name(line, _SLOT_NAME))
         for at, token in enumerate(line.tokens[:-1]):
             following = line.tokens[at + 1]
             if token.text == "call" and following.kind in ("name", "string"):
@@ -258,34 +260,8 @@ def _known_operands(
 def _map(source: _Source, line: Statement) -> None:
     token = line.peek()
     name = _new_map_name(source, line)
-    source.maps[name] = _map_spec(line, name, token)
+    source.maps[name] = map_spec(line, name, token)
     source.places[name] = line
-
-
-def _map_spec(line: Statement, name: str, token: Token) -> MapSpec:
-    """The rest of a map's line: its type and numbers. Sizes that a type fixes may be left out."""
-    type_token = line.peek()
-    map_type = _MAP_TYPES.get(line.name())
-    if map_type is None:
-        line.fail(f"no map type `{type_token.text}`", token=type_token, hint=", ".join(_MAP_TYPES))
-    row = map_type.value
-    numbers = _attributes(line, ("key", "value", "max_entries", "flags", "extra"))
-    for word, fixed in (("key", row.key_size), ("value", row.value_size)):
-        if fixed is not None and numbers.setdefault(word, fixed) != fixed:
-            line.fail(f"the {word} of map type {row.name} has {fixed} bytes", token=token)
-        if fixed is None and not numbers.get(word):
-            line.fail(f"map `{name}` needs {word}=N", token=token)
-    if not numbers.setdefault("max_entries", 0) and row.entries is not Entries.ZERO:
-        line.fail(f"map `{name}` needs max_entries=N", token=token)
-    return MapSpec(
-        name,
-        map_type,
-        numbers["key"],
-        numbers["value"],
-        numbers["max_entries"],
-        MapFlags(numbers.get("flags", 0)),
-        extra=numbers.get("extra", 0),
-    )
 
 
 def _inner(source: _Source, line: Statement) -> None:
@@ -293,7 +269,7 @@ def _inner(source: _Source, line: Statement) -> None:
     outer = _declared(source, line)
     if not outer.type.value.has_inner or outer.inner is not None:
         line.fail(f"map `{outer.name}` takes no inner map here", token=token)
-    inner = _map_spec(line, outer.name + INNER, token)
+    inner = map_spec(line, outer.name + INNER, token)
     source.maps[outer.name] = replace(outer, inner=inner)
 
 
@@ -335,7 +311,7 @@ def _data(source: _Source, line: Statement) -> None:
     token = line.peek()
     name = _new_map_name(source, line)
     frozen = line.accept("frozen")
-    sizes = _attributes(line, ("size", "flags"))
+    sizes = attributes(line, ("size", "flags"))
     contents = b""
     if line.accept("contents"):
         line.expect("=")
@@ -367,19 +343,6 @@ def _new_map_name(source: _Source, line: Statement) -> str:
     return name
 
 
-def _attributes(line: Statement, words: tuple[str, ...]) -> dict[str, int]:
-    """``word=number`` as often as they come."""
-    found: dict[str, int] = {}
-    while line.peek().text in words and line.peek(1).text == "=":
-        token = line.take()
-        line.expect("=")
-        value = line.number()
-        if token.text in found or not 0 <= value <= _MOST_BYTES:
-            line.fail(f"no good {token.text}", token=token)
-        found[token.text] = value
-    return found
-
-
 def _heading(license_name: str, maps: Mapping[str, MapSpec]) -> list[str]:
     out = [f".license {string_text(license_name)}"] if license_name else []
     for row in maps.values():
@@ -391,25 +354,13 @@ def _heading(license_name: str, maps: Mapping[str, MapSpec]) -> list[str]:
             frozen = " frozen" if row.frozen else ""
             out.append(f".data {name}{frozen} size={len(row.contents)}{flags}{contents}")
         else:
-            out.append(f".map {name} {_map_text(row)}")
+            out.append(f".map {name} {map_text(row)}")
             if row.inner is not None:
-                out.append(f".inner {name} {_map_text(row.inner)}")
+                out.append(f".inner {name} {map_text(row.inner)}")
     for row in maps.values():
         for index, held in row.slots:
             out.append(f".slot {name_text(row.name)} {index} {name_text(held)}")
     return out
-
-
-def _map_text(spec: MapSpec) -> str:
-    """A map's type and numbers, as :func:`_map_spec` reads them."""
-    row = spec.type.value
-    parts = [row.name]
-    parts += [f"key={spec.key_size}"] if spec.key_size else []
-    parts += [f"value={spec.value_size}"] if spec.value_size else []
-    parts += [f"max_entries={spec.max_entries}"] if spec.max_entries else []
-    parts += [f"flags={int(spec.flags):#x}"] if spec.flags else []
-    parts += [f"extra={spec.extra}"] if spec.extra else []
-    return " ".join(parts)
 
 
 def _body(
