@@ -50,6 +50,7 @@ NEIGH_BYTES: Final = 20  # struct bpf_redir_neigh
 ETH_HLEN: Final = 14
 VLAN_HLEN: Final = 4
 NET_RX_DROP: Final = 1
+NET_XMIT_CN: Final = 2
 EINVAL: Final = 22
 
 
@@ -137,9 +138,11 @@ def clone_redirect(rt: ptr, ctx: ptr, ifindex: i64, flags: i64) -> i64:
     if device is None:
         return i64(-EINVAL)
     count(load_ptr(rt + CLONES), (u64(u32(ifindex)) << 32) | u64(flags))
-    if (load_u32(device + IF_FLAGS) & IF_UP) == 0:
+    if (load_u32(device + IF_FLAGS) & IF_UP) != 0:
+        return i64(0)
+    if (flags & INGRESS) != 0:
         return i64(NET_RX_DROP)
-    return i64(0)
+    return i64(NET_XMIT_CN)
 
 
 @inline
