@@ -31,6 +31,7 @@ from beebox.vm.memory import (
     RUN_BATCH,
     RUN_REPEAT,
     Memory,
+    record_target,
 )
 from beebox.vm.observe import Observe, body_symbol
 
@@ -315,11 +316,14 @@ class InterpreterEngine:
     def _run(self) -> int:
         self._environment.runtime.tail_calls = 0
         self._environment.runtime.redirect_map = 0
+        self._environment.runtime.redirect_kind = 0
         observation = self._observation
-        if observation is None:
-            return self._interpreter.run()
-        observation.start()
+        if observation is not None:
+            observation.start()
         result = self._interpreter.run()
+        record_target(self._environment.runtime)
+        if observation is None:
+            return result
         observation.record()
         observation.count(self._interpreter.executed)
         return result

@@ -9,6 +9,7 @@ from typing import Final
 from beebox.hooks.packet import PacketHook
 from beebox.tables.program_types import ProgramType
 from beebox.userspace.native_helpers import dialect_code, field_constants, internal, linked_hook
+from beebox.userspace.tunnels import CONSTANTS as TUNNEL_CONSTANTS
 from beebox.vm.batch import XDP_HOOK, HookCode
 from beebox.vm.contexts import SKB_LAYOUT, Layout
 from beebox.vm.memory import PREPARE_SIGNATURE
@@ -53,5 +54,6 @@ def _text(hook: PacketHook) -> str:
         **field_constants(SKB_LAYOUT),
         "START": hook.start,
         "HAS_SOCKET": int(hook.name in _SOCKET_HOOKS),
+        **TUNNEL_CONSTANTS,
     }
     return dialect_code(_STEM, f"{_STEM}_", constants)

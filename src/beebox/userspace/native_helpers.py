@@ -22,6 +22,7 @@ from beebox.tables.helpers import HELPER_BY_NAME, ArgKind
 from beebox.userspace.network.block import CONSTANTS as NETWORK_CONSTANTS
 from beebox.userspace.redirects import CLONE_ENTRIES
 from beebox.userspace.trace import MAX_TEXT_BYTES, MAX_WIDTH
+from beebox.userspace.tunnels import FIELDS as TUNNEL_FIELDS
 from beebox.vm.contexts import SKB_LAYOUT, XDP_LAYOUT, Layout
 from beebox.vm.memory import RUNTIME_FIELDS, helper_signature
 
@@ -54,6 +55,17 @@ SOURCES: Final = (
         ("fib_lookup", "redirect", "redirect_peer", "redirect_neigh", "clone_redirect"),
         SKB_LAYOUT,
     ),
+    HelperSource(
+        "tunnel",
+        (
+            "skb_get_tunnel_key",
+            "skb_set_tunnel_key",
+            "skb_get_tunnel_opt",
+            "skb_set_tunnel_opt",
+            "skb_get_xfrm_state",
+        ),
+        SKB_LAYOUT,
+    ),
     HelperSource("xdp", ("xdp_adjust_head", "xdp_adjust_tail", "xdp_adjust_meta"), XDP_LAYOUT),
 )
 
@@ -69,6 +81,7 @@ _CONSTANTS: Final = {
     "MAX_WIDTH": MAX_WIDTH,
     **{name.upper(): offset for name, (offset, _) in RUNTIME_FIELDS.items()},
     **NETWORK_CONSTANTS,
+    **TUNNEL_FIELDS,
     "CLONE_ENTRIES": CLONE_ENTRIES,
 }
 _VARIADIC: Final = (ArgKind.ANYTHING,) * 3

@@ -15,6 +15,7 @@ from beebox.userspace.hook_code import SKB_HEADROOM_BYTES, SKB_TAILROOM_BYTES, s
 from beebox.userspace.network.block import NetworkBlock, default_network
 from beebox.userspace.redirects import CloneCounts
 from beebox.userspace.trace import TraceLog
+from beebox.userspace.tunnels import TunnelBlock
 from beebox.vm.contexts import SKB_LAYOUT, Layout
 from beebox.vm.memory import Buffer, Packet, Runtime, address_of
 
@@ -67,6 +68,8 @@ class Environment:
         self.runtime.network = self.network.address
         self.clones = CloneCounts()
         self.runtime.clones = self.clones.address
+        self.tunnel = TunnelBlock(self.network.network.tunnel)
+        self.runtime.tunnel = self.tunnel.address
         self.log = TraceLog(self.runtime)
         self._is_skb = layout.struct == SKB_LAYOUT.struct
         self.packet = self._packet(device or Device(), linear_bytes)

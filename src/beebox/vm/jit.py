@@ -36,12 +36,13 @@ from beebox.vm.contexts import layout_of
 from beebox.vm.lowering_alu import condition, lower_alu, lower_swap
 from beebox.vm.lowering_calls import HelperCode, Signature, lower_helper, lower_subprogram
 from beebox.vm.lowering_memory import lower_atomic, lower_imm64, lower_load, lower_store
-from beebox.vm.memory import RUNTIME_BYTES, RUNTIME_FIELDS
+from beebox.vm.memory import REDIRECT_BYTES, RUNTIME_BYTES, RUNTIME_FIELDS
 from beebox.vm.observe import Notes, Observe, body_symbol, keeps_state
 from beebox.vm.switches import recover
 
 _INTRINSICS: Final = (
     "declare void @llvm.memset.p0.i64(ptr writeonly, i8, i64, i1 immarg)",
+    "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1 immarg)",
     *(f"declare i{bits} @llvm.bswap.i{bits}(i{bits})" for bits in (16, 32, 64)),
 )
 
@@ -69,7 +70,10 @@ def lower(
     return merge_modules([*parts, *wrappers, "\n".join(_INTRINSICS)])
 
 
-_PER_RUN: Final = {name: RUNTIME_FIELDS[name][0] for name in ("tail_calls", "redirect_map")}
+_PER_RUN: Final = {
+    name: RUNTIME_FIELDS[name][0]
+    for name in ("tail_calls", "redirect_map", "redirect_kind", "targets")
+} | {"record": REDIRECT_BYTES}
 _FRESH_RUN: Final = """\
 define i64 @{program}(ptr noalias nonnull align 8 %a1, ptr noalias nonnull align 8 %rt) nounwind {{
 entry:
@@ -77,7 +81,19 @@ entry:
   store i32 0, ptr %tail_calls, align 4
   %redirect_map = getelementptr i8, ptr %rt, i64 {redirect_map}
   store i64 0, ptr %redirect_map, align 8
+  %redirect_kind = getelementptr i8, ptr %rt, i64 {redirect_kind}
+  store i32 0, ptr %redirect_kind, align 4
   %result = call i64 @{body}(ptr %a1, ptr %rt)
+  %targets_in = getelementptr i8, ptr %rt, i64 {targets}
+  %target = load ptr, ptr %targets_in, align 8
+  %unwanted = icmp eq ptr %target, null
+  br i1 %unwanted, label %done, label %record
+record:
+  call void @llvm.memcpy.p0.p0.i64(ptr %target, ptr %redirect_map, i64 {record}, i1 false)
+  %next = getelementptr i8, ptr %target, i64 {record}
+  store ptr %next, ptr %targets_in, align 8
+  br label %done
+done:
   ret i64 %result
 }}
 """

@@ -136,6 +136,18 @@ class Runtime(ctypes.Structure):
     )
 
 
+REDIRECT_BYTES: Final = 32
+"""Of a redirection: from ``redirect_map`` to ``redirect_kind``."""
+
+
+def record_target(runtime: Runtime) -> None:
+    """Note the run's redirection where the runtime block's ``targets`` points, and go on there."""
+    if runtime.targets:
+        source = ctypes.addressof(runtime) + RUNTIME_FIELDS["redirect_map"][0]
+        ctypes.memmove(runtime.targets, source, REDIRECT_BYTES)
+        runtime.targets += REDIRECT_BYTES
+
+
 def address_of(block: ctypes.Structure | ctypes.Array[ctypes.c_char]) -> int:
     """Where ``block`` lives; valid while the caller keeps ``block``."""
     return ctypes.addressof(block)

@@ -29,7 +29,8 @@ from beebox.verifier.cfg import registers, successors
 from beebox.verifier.result import SubprogramFact, VerifiedProgram
 from beebox.vm.memory import PROGRAM, RUNTIME_FIELDS
 
-_STATEFUL: Final = frozenset({12, 51})  # tail_call, redirect_map
+# tail_call, redirect, redirect_map, redirect_neigh, redirect_peer
+_STATEFUL: Final = frozenset({12, 23, 51, 152, 155})
 
 
 class Observe(Enum):

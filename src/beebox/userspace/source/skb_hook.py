@@ -14,6 +14,7 @@ from beebox.compiler.dialect import (
     copy,
     export,
     inline,
+    load_ptr,
     load_u16,
     load_u32,
     ptr,
@@ -44,6 +45,10 @@ HARD_END: Final = constant("HARD_END")
 MAC_HEADER: Final = constant("MAC_HEADER")
 NETWORK_HEADER: Final = constant("NETWORK_HEADER")
 LINEAR_BYTES: Final = constant("LINEAR_BYTES")
+TUNNEL: Final = constant("TUNNEL")
+TUNNEL_OWN: Final = constant("TUNNEL_OWN")
+TUNNEL_START: Final = constant("TUNNEL_START")
+TUNNEL_BYTES: Final = constant("TUNNEL_BYTES")
 
 ETH_HLEN: Final = 14
 TYPE_AT: Final = 12
@@ -119,3 +124,6 @@ def prepare(rt: ptr, ctx: ptr, frame: ptr, length: u64, low: ptr, high: ptr) -> 
     store_u32(ctx + PKT_TYPE, packet_type(frame))
     if HAS_SOCKET:
         prepare_socket(ctx, data, linear, protocol)
+    tunnel = load_ptr(rt + TUNNEL)
+    if load_u32(tunnel + TUNNEL_OWN) != 0:  # the last packet's program has set it
+        copy(tunnel, tunnel + TUNNEL_START, TUNNEL_BYTES)
