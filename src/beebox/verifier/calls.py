@@ -53,6 +53,12 @@ def helper(path: Path, insn: Call) -> None:
 
 
 @cache
+def possible_cpus() -> int:
+    """How many CPUs this machine has: the bound of ``bpf_get_smp_processor_id``, as in Linux."""
+    return os.cpu_count() or 1
+
+
+@cache
 def _row(target: int, program_type: ProgramType) -> Helper | None:
     row = HELPERS.get(target)
     return row.called_by(program_type) if row is not None else None
@@ -86,7 +92,7 @@ def _result(path: Path, row: Helper, found: Arguments) -> Reg | None:
     match row.ret:
         case RetKind.INTEGER:
             if row.name == "get_smp_processor_id":
-                return path.number(unsigned_range(0, (os.cpu_count() or 1) - 1))
+                return path.number(unsigned_range(0, possible_cpus() - 1))
             return path.number(ANY)
         case RetKind.VOID:
             return None

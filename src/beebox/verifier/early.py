@@ -8,18 +8,54 @@ from __future__ import annotations
 
 from typing import Final
 
-from beebox.btf.types import Enum, Func, FuncProto, Int, Modifier, Typedef
+from beebox.btf.types import Btf, Enum, Func, FuncProto, Int, Linkage, Modifier, Type, Typedef
 from beebox.isa.instruction import Call, CallKind, Instruction, LoadPacket
 from beebox.obj.model import ProgramSpec
-from beebox.tables.helpers import HELPER_BY_NAME
+from beebox.tables.helpers import HELPER_BY_NAME, HELPERS
+from beebox.verifier.cfg import Shape, function_ranges
 from beebox.verifier.findings import Refusal
 
+_MOVING: Final = frozenset(row.id for row in HELPERS.values() if row.changes_packet)
+_MOST_MODIFIERS: Final = 32
 _TAIL_CALL: Final = HELPER_BY_NAME["tail_call"].id
 
 
 def is_tail_call(insn: Instruction | None) -> bool:
     """Whether it calls ``bpf_tail_call``."""
     return isinstance(insn, Call) and insn.kind is CallKind.HELPER and insn.target == _TAIL_CALL
+
+
+def moving_globals(spec: ProgramSpec, shape: Shape) -> frozenset[int]:
+    """The indices of global functions that may move the packet, on whatever path.
+
+    Linux verifies a global function by itself, so a call of one voids packet pointers always.
+    """
+    btf = spec.btf
+    if btf is None:
+        return frozenset()
+    moving = set()
+    for index, (start, end) in enumerate(function_ranges(shape, len(spec.slots))):
+        insns = spec.slots[start:end]
+        if any(
+            isinstance(insn, Call)
+            and insn.kind is CallKind.HELPER
+            and isinstance(insn.target, int)
+            and insn.target in _MOVING
+            for insn in insns
+        ):
+            moving.add(index)
+    grown = True
+    while grown:
+        callers = {index for index, called in enumerate(shape.calls) if called & moving}
+        grown = not callers <= moving
+        moving |= callers
+    kinds = {info.pc: _type(btf, info.type_id) for info in spec.functions}
+    return frozenset(
+        index
+        for index in moving
+        if isinstance(kind := kinds.get(shape.starts[index]), Func)
+        and kind.linkage is Linkage.GLOBAL
+    )
 
 
 def check_subprograms(spec: ProgramSpec, ranges: tuple[tuple[int, int], ...]) -> frozenset[int]:
@@ -42,19 +78,23 @@ def check_subprograms(spec: ProgramSpec, ranges: tuple[tuple[int, int], ...]) ->
 
 
 def _require_number(spec: ProgramSpec, start: int, pc: int, what: str) -> None:
-    btf = spec.btf
-    type_id = next((info.type_id for info in spec.functions if info.pc == start), 0)
-    if btf is None or not type_id or not all(info.type_id for info in spec.functions):
+    described = {info.pc: info.type_id for info in spec.functions}
+    if spec.btf is None or start not in described or not all(described.values()):
         kernel = f"{what} is not allowed in subprogs without BTF"
         raise Refusal("early-end", pc, f"{what} in a subprogram without BTF", kernel=kernel)
-    row = btf.types[type_id - 1] if type_id <= len(btf.types) else None
-    proto = btf.types[row.type - 1] if isinstance(row, Func) else None
-    result = proto.type if isinstance(proto, FuncProto) else 0
-    seen = 0
-    while result and isinstance(found := btf.types[result - 1], Typedef | Modifier) and seen < 32:
-        result, seen = found.type, seen + 1
-    if not result or not isinstance(btf.types[result - 1], Int | Enum):
+    function = _type(spec.btf, described[start])
+    proto = _type(spec.btf, function.type) if isinstance(function, Func) else None
+    result = _type(spec.btf, proto.type) if isinstance(proto, FuncProto) else None
+    for _ in range(_MOST_MODIFIERS):
+        if isinstance(result, Typedef | Modifier):
+            result = _type(spec.btf, result.type)
+    if not isinstance(result, Int | Enum):
         raise Refusal(
             "early-end", pc, f"{what} in a subprogram that does not return a number",
             kernel=f"{what} is only allowed in functions that return 'int'.",
         )  # fmt: skip
+
+
+def _type(btf: Btf, type_id: int) -> Type | None:
+    """The type, None for void and for ids that BTF does not have."""
+    return btf.types[type_id - 1] if 0 < type_id <= len(btf) else None

@@ -23,7 +23,7 @@ from beebox.isa.instruction import (
     Store,
     Swap,
 )
-from beebox.obj.model import ProgramSpec
+from beebox.obj.model import MapSpec, ProgramSpec
 from beebox.tables.limits import (
     MAX_CALL_FRAMES,
     MAX_INSNS,
@@ -41,6 +41,7 @@ from beebox.verifier import (
     loops,
     memory,
     packet,
+    special,
 )
 from beebox.verifier.cfg import Shape, function_ranges
 from beebox.verifier.findings import Refusal
@@ -59,6 +60,7 @@ class Exploration:
         self.spec = spec
         self.shape = shape
         self.tail_calling = early.check_subprograms(spec, function_ranges(shape, len(spec.slots)))
+        self.moving = early.moving_globals(spec, shape)
         self.path = Path(spec)
         self.join = Join(shape)
         self.pruner = Pruner(shape, loops.Loops(spec))
@@ -161,12 +163,10 @@ class Exploration:
             case int(number):
                 return self.path.number(const(number))
             case MapRef(name):
-                self.path.map_spec(name)
-                self.maps.add(name)
+                self._use(name)
                 return self.path.pointer(RegKind.MAP, map_=name)
             case GlobalRef(name, offset):
-                spec = self.path.map_spec(name)
-                self.maps.add(name)
+                spec = self._use(name)
                 if not 0 <= offset < max(spec.value_size, 1):
                     raise Refusal(
                         "map-value-bounds", self.path.pc,
@@ -175,6 +175,13 @@ class Exploration:
                 return self.path.pointer(RegKind.MAP_VALUE, map_=name, off=offset)
             case other:
                 raise Refusal("not-supported", self.path.pc, f"an operand {other!r}")
+
+    def _use(self, name: str) -> MapSpec:
+        spec = self.path.map_spec(name)
+        if name not in self.maps:
+            special.require_plain(spec, self.spec.btf, self.path.pc)
+            self.maps.add(name)
+        return spec
 
     def _branch(self, insn: JumpIf, pc: int) -> int:
         self._jumps += 1
@@ -244,6 +251,8 @@ class Exploration:
             )  # fmt: skip
         target = pc + 1 + insn.target
         callee = self.shape.function_of(target)
+        if callee in self.moving:
+            packet.void_pointers(self.path)
         caller = self.path.regs
         regs: list[Reg | None] = [None] * 11
         regs[1:6] = caller[1:6]

@@ -7,10 +7,20 @@ import time
 
 from beebox.errors import NotSupportedError
 from beebox.isa.codec import encode
-from beebox.isa.instruction import GlobalRef, Instruction, LoadImm64, MapRef, PseudoImm64
+from beebox.isa.instruction import (
+    Call,
+    CallKind,
+    GlobalRef,
+    Instruction,
+    LoadImm64,
+    MapRef,
+    PseudoImm64,
+)
 from beebox.obj.model import ProgramSpec
+from beebox.tables.helpers import HELPER_BY_NAME
 from beebox.tables.program_types import ProgramType
 from beebox.verifier import branch, scalar, transfer
+from beebox.verifier.calls import possible_cpus
 from beebox.verifier.cfg import Shape, function_ranges, shape
 from beebox.verifier.explore import Exploration
 from beebox.verifier.findings import Refusal
@@ -18,6 +28,7 @@ from beebox.verifier.history import causal_path
 from beebox.verifier.result import Finding, Report, SubprogramFact, VerifiedProgram
 
 _PROFILES = ("kernel",)
+_CPU = HELPER_BY_NAME["get_smp_processor_id"].id
 _PROGRAM_TYPES = frozenset(
     {
         ProgramType.SOCKET_FILTER,
@@ -133,7 +144,10 @@ def _verified(
 
 
 def digest(spec: ProgramSpec) -> str:
-    """SHA-256 over the instructions, the map shapes they name and the program type, in hex."""
+    """SHA-256 over the instructions, the map shapes they name and the program type, in hex.
+
+    Also over the number of CPUs where a program asks which one it runs on: that bounds the answer.
+    """
     order: dict[str, int] = {}
     plain: list[Instruction] = []
     for insn in spec.insns:
@@ -147,6 +161,8 @@ def digest(spec: ProgramSpec) -> str:
             plain.append(insn)
     hashed = hashlib.sha256(encode(plain))
     hashed.update(f"{spec.type.name} {spec.attach_type} {int(spec.flags)}".encode())
+    if Call(CallKind.HELPER, _CPU) in spec.insns:
+        hashed.update(f"{possible_cpus()} CPUs".encode())
     for name in order:
         spec_ = spec.maps[name]
         shape_ = (name, spec_.type.name, spec_.key_size, spec_.value_size, spec_.max_entries)
