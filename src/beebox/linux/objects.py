@@ -18,13 +18,13 @@ from beebox.errors import InputError, KeyExists, KeyNotFound, MapError, MapFull,
 from beebox.linux import attrs
 from beebox.linux.syscall import Bpf, Command, Fd, bpf
 from beebox.obj.model import MapSpec, ProgramSpec
-from beebox.tables.limits import XDP_HEADROOM_BYTES
 from beebox.tables.map_types import UpdateFlags
 
 _POSSIBLE_CPUS: Final = Path("/sys/devices/system/cpu/possible")
 _ENOTSUPP: Final = 524  # the kernel's own; not an errno of POSIX
 _NO_BATCH: Final = frozenset({errno.EINVAL, errno.EOPNOTSUPP, _ENOTSUPP})
 _BATCH_START: Final = 1024
+_GROWTH_BYTES: Final = 1 << 17  # that programs may add to a packet in a test run
 _POSITION_BYTES_MIN: Final = 8
 _INFO_ID: Final = slice(4, 8)  # in struct bpf_map_info and bpf_prog_info
 
@@ -297,8 +297,7 @@ class LinuxProgram:
         """
         if not 1 <= repeat < 1 << 31:
             raise InputError(f"repeat {repeat} is out of range")
-        # programs may grow the packet: adjust_tail to a page, skb helpers to four
-        room = len(data) + XDP_HEADROOM_BYTES + (4 << 12)
+        room = len(data) + _GROWTH_BYTES
         attr = attrs.prog_test_run(self.fd, data, room_bytes=room, repeat=repeat, context=context)
         self._door(Command.PROG_TEST_RUN, attr)
         retval, packet, duration, after = attrs.prog_test_run_result(attr)

@@ -67,6 +67,38 @@ SOURCES: Final = (
         SKB_LAYOUT,
     ),
     HelperSource("xdp", ("xdp_adjust_head", "xdp_adjust_tail", "xdp_adjust_meta"), XDP_LAYOUT),
+    HelperSource(
+        "skb_bytes",
+        ("skb_load_bytes", "skb_load_bytes_relative", "skb_store_bytes", "skb_pull_data"),
+        SKB_LAYOUT,
+    ),
+    HelperSource(
+        "skb_checksum",
+        ("l3_csum_replace", "l4_csum_replace", "csum_update", "csum_level"),
+        SKB_LAYOUT,
+    ),
+    HelperSource("skb_vlan", ("skb_vlan_push", "skb_vlan_pop"), SKB_LAYOUT),
+    HelperSource(
+        "skb_room",
+        ("skb_change_proto", "skb_change_tail", "skb_change_head", "skb_adjust_room"),
+        SKB_LAYOUT,
+    ),
+    HelperSource(
+        "skb_fields",
+        (
+            "set_hash",
+            "set_hash_invalid",
+            "get_hash_recalc",
+            "skb_change_type",
+            "skb_set_tstamp",
+            "skb_ecn_set_ce",
+            "check_mtu",
+            "get_cgroup_classid",
+            "skb_cgroup_classid",
+            "get_route_realm",
+        ),
+        SKB_LAYOUT,
+    ),
 )
 
 IN_MAP_CODE: Final = frozenset({*abi.HELPERS, abi.TAIL_CALL})

@@ -175,9 +175,8 @@ class Environment:
         if given is None:
             context.wire_len = 0  # as in Linux, where only a context sets it
             return
-        if len(given) > _SK_BUFF_BYTES and any(given[_SK_BUFF_BYTES:]):
-            raise InputError("a context longer than __sk_buff")
-        given = given[:_SK_BUFF_BYTES].ljust(_SK_BUFF_BYTES, b"\0")
+        if len(given) != _SK_BUFF_BYTES:
+            raise InputError(f"a context of {len(given)} bytes; __sk_buff has {_SK_BUFF_BYTES}")
         rest = bytearray(given)
         for name in (*_GIVEN, *_GIVEN_TOO):
             at, size = self.layout.fields[name]
@@ -208,8 +207,8 @@ class Environment:
         """The uapi context after a run, as long as the one that was given."""
         if given is None or not self._is_skb:
             return b""
-        after = bytearray(given[:_SK_BUFF_BYTES].ljust(_SK_BUFF_BYTES, b"\0"))
+        after = bytearray(given)
         for name in _TAKEN:
             at, size = self.layout.fields[name]
             after[at : at + size] = self.packet.context_bytes[at : at + size]
-        return bytes(after[: len(given)])
+        return bytes(after)

@@ -76,17 +76,13 @@ SKB_LAYOUT: Final = _layout(
         "hard_end": 8,
         "mac_header": 8,
         "network_header": 8,
-        "transport_header": 8,  # 0: not set
-        "inner_mac_header": 8,
-        "inner_network_header": 8,
-        "inner_transport_header": 8,
+        "head_bytes": 4,  # from skb->head to data, in Linux
+        "transport_header": 4,  # 16 bits from skb->head on; 0xffff: not set
         "linear_bytes": 4,  # of a packet's first bytes, how many are linear at the start
         "csum": 4,  # of CHECKSUM_COMPLETE
         "ip_summed": 4,
         "csum_level": 4,
         "encapsulation": 4,
-        "inner_protocol": 4,
-        "gso_type": 4,
         "hash_kind": 4,
         "mtu": 4,  # of the device
         "mac_bytes": 4,  # skb->mac_len

@@ -25,38 +25,44 @@ from beebox.compiler.dialect import (
     u64,
     zero,
 )
+from beebox.userspace.source.skb import (
+    DATA,
+    DATA_END,
+    DATA_META,
+    ETH_HLEN,
+    ETH_P_802_2,
+    ETH_P_802_3,
+    ETH_P_802_3_MIN,
+    ETH_P_IP,
+    ETH_P_IPV6,
+    HARD_END,
+    HARD_START,
+    HEAD_BYTES,
+    LEN,
+    MAC_HEADER,
+    NETWORK_HEADER,
+    NOT_SET,
+    PKT_TYPE,
+    PROTOCOL,
+    SKB_PAD,
+    TRANSPORT_HEADER,
+)
 
 START: Final = constant("START")
 HAS_SOCKET: Final = constant("HAS_SOCKET")
-LEN: Final = constant("LEN")
-PKT_TYPE: Final = constant("PKT_TYPE")
-PROTOCOL: Final = constant("PROTOCOL")
 WIRE_LEN: Final = constant("WIRE_LEN")
 FAMILY: Final = constant("FAMILY")
 REMOTE_IP4: Final = constant("REMOTE_IP4")
 LOCAL_IP4: Final = constant("LOCAL_IP4")
 REMOTE_IP6: Final = constant("REMOTE_IP6")
 LOCAL_IP6: Final = constant("LOCAL_IP6")
-DATA: Final = constant("DATA")
-DATA_END: Final = constant("DATA_END")
-DATA_META: Final = constant("DATA_META")
-HARD_START: Final = constant("HARD_START")
-HARD_END: Final = constant("HARD_END")
-MAC_HEADER: Final = constant("MAC_HEADER")
-NETWORK_HEADER: Final = constant("NETWORK_HEADER")
 LINEAR_BYTES: Final = constant("LINEAR_BYTES")
 TUNNEL: Final = constant("TUNNEL")
 TUNNEL_OWN: Final = constant("TUNNEL_OWN")
 TUNNEL_START: Final = constant("TUNNEL_START")
 TUNNEL_BYTES: Final = constant("TUNNEL_BYTES")
 
-ETH_HLEN: Final = 14
 TYPE_AT: Final = 12
-ETH_P_802_3_MIN: Final = 0x0600
-ETH_P_802_3: Final = 0x0100  # network order, as all protocols here
-ETH_P_802_2: Final = 0x0400
-ETH_P_IP: Final = 0x0008
-ETH_P_IPV6: Final = 0xDD86
 PACKET_MULTICAST: Final = 2
 PACKET_OTHERHOST: Final = 3
 AF_INET: Final = 2
@@ -114,6 +120,8 @@ def prepare(rt: ptr, ctx: ptr, frame: ptr, length: u64, low: ptr, high: ptr) -> 
     store_ptr(ctx + DATA_META, data)
     store_ptr(ctx + DATA_END, data + linear)
     store_ptr(ctx + HARD_START, low)
+    store_u32(ctx + HEAD_BYTES, SKB_PAD + START)
+    store_u32(ctx + TRANSPORT_HEADER, NOT_SET)
     store_ptr(ctx + HARD_END, high)
     store_ptr(ctx + MAC_HEADER, frame)
     store_ptr(ctx + NETWORK_HEADER, frame + ETH_HLEN)
