@@ -24,6 +24,7 @@ class Output:
 
     json: bool = False
     pretty: bool = False
+    aside: bool = False  # tables and lines on stderr: stdout carries other data
 
     def data(self, value: Mapping[str, Any]) -> None:
         """A result as one JSON document on stdout."""
@@ -31,7 +32,7 @@ class Output:
 
     def text(self, line: str = "") -> None:
         """A line of the result on stdout."""
-        click.echo(line)
+        click.echo(line, err=self.aside)
 
     def status(self, line: str) -> None:
         """A line on stderr about what happens; silent under JSON."""
@@ -49,7 +50,7 @@ class Output:
         self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: int = 0
     ) -> None:
         """A table; columns from index ``right`` on are numbers, set flush right."""
-        if sys.stdout.isatty():
+        if sys.stdout.isatty() and not self.aside:
             self._rich_table(title, columns, rows, right)
         else:
             self._plain_table(title, columns, rows, right)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -17,6 +19,9 @@ from beebox.cli.progress import progress_bar
 from beebox.errors import InputError
 
 if TYPE_CHECKING:
+    from beebox.userspace.captures import Capture, Captures
+    from beebox.userspace.captures.live import Live
+    from beebox.userspace.kernel import UserspaceKernel, UserspaceProgram
     from beebox.userspace.replay import Clock, Replay
 
 _SHOWN_ENTRIES: Final = 10
@@ -30,13 +35,45 @@ _SHOWN_ENTRIES: Final = 10
         "beebox replay -j --set syn_limit=5 examples/firewall.py examples/capture.pcap",
         "beebox replay -o passed.pcapng.gz examples/firewall.py monday.pcap tuesday.pcapng.zst",
         "beebox replay --profile examples/firewall.py examples/capture.pcap",
+        "beebox replay --filter 'tcp port 443' examples/count.py examples/capture.pcap",
+        "beebox replay --assert 'arp => PASS' examples/firewall.py examples/capture.pcap",
+        "beebox replay --diff old.py -o differ.pcapng new.py examples/capture.pcap",
         "tcpdump -i eth0 -w - | beebox replay --count 10000 examples/count.py -",
+        "beebox replay --live eth0 --seconds 10 examples/count.py",
     ),
 )
 @click.argument("selector", metavar="FILE[:PROGRAM]")
-@click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True)
+@click.argument("captures", metavar="CAPTURE...", nargs=-1)
 @click.option("--engine", type=click.Choice(["jit", "interpreter"]), default="jit")
-@click.option("-o", "--output", "target", metavar="OUT", help="Write the packets that pass.")
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    metavar="OUT",
+    help="Write the packets that pass (with --diff: that differ).",
+)
+@click.option(
+    "--filter", "expression", metavar="EXPR", help="Only packets that match, as tcpdump has it."
+)
+@click.option(
+    "--assert",
+    "claims",
+    multiple=True,
+    metavar="'EXPR => VERDICT'",
+    help="Exit with status 1 where a packet that matches has another verdict; may be repeated.",
+)
+@click.option(
+    "--diff", "other", metavar="FILE[:PROGRAM]", help="Show what this program treats otherwise."
+)
+@click.option(
+    "--live", "interface", metavar="IF", help="Packets from an interface, or tap:NAME (Linux)."
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="Stop a live capture after this time.",
+)
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="Stop after N packets.")
 @click.option(
     "--clock",
@@ -65,6 +102,11 @@ def replay_command(
     captures: tuple[str, ...],
     engine: api.EngineName,
     target: str | None,
+    expression: str | None,
+    claims: tuple[str, ...],
+    other: str | None,
+    interface: str | None,
+    seconds: float | None,
     count: int | None,
     clock_text: str,
     network_file: str | None,
@@ -78,23 +120,28 @@ def replay_command(
     CAPTURE is a pcap or pcapng file, plain or compressed with gzip or zstd; - is standard input.
     Several are read one after the other. Time is the capture's, the CPU is 0 and random numbers
     are seeded: every run gives the same. OUT ends in .pcap or .pcapng, with .gz or .zst behind it;
-    pcapng notes each packet's verdict.
+    pcapng notes each packet's verdict; - is pcap on standard output. VERDICT is a name, or several
+    joined by |. --live needs CAP_NET_RAW (tap:NAME: CAP_NET_ADMIN) and goes on until --count,
+    --seconds or Ctrl-C.
     """
+    from beebox.cli import checks  # noqa: PLC0415 -- loads numpy
     from beebox.cli.reports import Reports, observe  # noqa: PLC0415 -- loads numpy
-    from beebox.userspace.captures import Captures  # noqa: PLC0415 -- loads numpy
     from beebox.userspace.captures.writing import CaptureWriter  # noqa: PLC0415 -- the same
+    from beebox.userspace.checks import Assertion, Difference  # noqa: PLC0415 -- the same
+    from beebox.userspace.filtering import PacketFilter  # noqa: PLC0415 -- loads LLVM
     from beebox.userspace.kernel import UserspaceKernel  # noqa: PLC0415 -- loads LLVM
     from beebox.userspace.network.files import read_network  # noqa: PLC0415 -- on demand
     from beebox.userspace.observers import Passed, limited  # noqa: PLC0415 -- loads numpy
     from beebox.userspace.replay import Observer, replay  # noqa: PLC0415 -- loads numpy
 
-    output = current()
+    output = replace(current(), aside=target == "-")
+    if output.json and output.aside:
+        raise click.UsageError("-j and -o - both want standard output")
     clock = _clock(clock_text)
     network = read_network(network_file) if network_file is not None else None
     file, name = split_selector(selector)
     spec = with_knobs(api.open_object(file), knobs)
     name = choose(spec, name)
-    source = Captures(captures)
     observed = observe(reasons=reasons, profile=profile)
     kernel = UserspaceKernel(engine, observe=observed, network=network)
     with contextlib.ExitStack() as stack:
@@ -102,15 +149,25 @@ def replay_command(
         program = live.programs[name]
         reports = Reports(program)
         observers: list[Observer] = [*reports.observers]
-        writer = None
-        if target is not None:
-            writer = stack.enter_context(CaptureWriter(target))
+        assertions = [stack.enter_context(Assertion(claim, program.hook)) for claim in claims]
+        observers += assertions
+        writer = None if target is None else stack.enter_context(CaptureWriter(target))
+        difference = None
+        if other is not None:
+            second = stack.enter_context(_other(other, UserspaceKernel(engine, network=network)))
+            difference = Difference(program, second, clock=clock, writer=writer)
+            observers.append(difference)
+        elif writer is not None:
             observers.append(Passed(writer))
+        source = stack.enter_context(_source(captures, interface, seconds))
+        blocks: Iterable[Capture] = source
+        if expression is not None:
+            blocks = stack.enter_context(PacketFilter(expression)).over(source)
         update = stack.enter_context(progress_bar(output, lines=lines))
         total = source.total
         result = replay(
             program,
-            limited(source, count),
+            limited(blocks, count),
             observers=observers,
             clock=clock,
             progress=lambda packets: update(source.done, total, packets),
@@ -121,19 +178,64 @@ def replay_command(
             if not each.spec.frozen or output.json
         }
         show_log(program, output)
+    if source.dropped:
+        output.status(f"{source.dropped} packets came faster than they were read")
+    broken = any(assertion.failed for assertion in assertions)
     written = {} if writer is None else {"file": writer.file, "packets": writer.packets}
     if output.json:
-        output.data({**_document(result, maps, captures, written), **reports.data()})
-        return 0
+        document = {**_document(result, maps, captures or (str(interface),), written)}
+        document |= {
+            "filter": expression,
+            "assertions": [checks.assertion_data(each) for each in assertions],
+            "diff": checks.difference_data(difference, str(other)) if difference else None,
+        }
+        output.data({**document, **reports.data()})
+        return int(broken)
     _show_result(name, result, output)
     reports.show(output)
     _show_maps(maps, output)
+    if difference is not None:
+        checks.show_difference(difference, name, str(other), output)
+    checks.show_assertions(assertions, output)
     if written:
         output.text(f"\n{written['packets']} packets written to {written['file']}")
     nanoseconds = result.ns_per_packet
     rate = 1000 / nanoseconds if nanoseconds else 0.0
     output.text(f"\n{result.engine}: {nanoseconds:.1f} ns/packet, {rate:.2f} Mpps")
-    return 0
+    return int(broken)
+
+
+@contextlib.contextmanager
+def _other(selector: str, kernel: UserspaceKernel) -> Iterator[UserspaceProgram]:
+    """The program to compare with, loaded."""
+    file, name = split_selector(selector)
+    spec = api.open_object(file)
+    name = choose(spec, name)
+    with kernel.load(spec, programs=[name]) as live:
+        yield live.programs[name]
+
+
+@contextlib.contextmanager
+def _source(
+    captures: tuple[str, ...], interface: str | None, seconds: float | None
+) -> Iterator[Captures | Live]:
+    """Where packets come from: files or an interface. Ctrl-C ends a live capture in order."""
+    from beebox.userspace.captures import Captures  # noqa: PLC0415 -- loads numpy
+    from beebox.userspace.captures.live import Live  # noqa: PLC0415 -- the same
+
+    if bool(captures) == (interface is not None):
+        raise click.UsageError("give captures, or an interface by --live")
+    if interface is None:
+        if seconds is not None:
+            raise click.UsageError("--seconds is for --live")
+        yield Captures(captures)
+        return
+    with Live(interface, seconds=seconds) as live:
+        before = signal.signal(signal.SIGINT, lambda *_: live.stop())
+        try:
+            yield live
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def _clock(text: str) -> Clock:

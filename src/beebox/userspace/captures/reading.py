@@ -36,6 +36,7 @@ class Captures:
     def __init__(self, paths: Sequence[str | Path], *, block_bytes: int = BLOCK_BYTES) -> None:
         self.paths = tuple(str(path) for path in paths)
         self._block_bytes = block_bytes
+        self.dropped = 0  # a file's packets wait
         self._before = 0
         self._now: ByteStream | None = None
 
