@@ -19,8 +19,8 @@ PROGRAM_FIELDS = {
     "name", "section", "type", "verdict", "insns_processed", "states", "time_ns", "findings",
 }  # fmt: skip
 REPLAY_FIELDS = {
-    "captures", "packets", "bytes", "refused", "verdicts", "rates", "reasons", "profile", "maps",
-    "written", "engine", "ns_per_packet", "seconds",
+    "captures", "filter", "packets", "bytes", "refused", "verdicts", "rates", "reasons", "profile",
+    "maps", "assertions", "diff", "written", "engine", "ns_per_packet", "seconds",
 }  # fmt: skip
 DROP_SHORT = """
 .license "GPL"
