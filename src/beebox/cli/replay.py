@@ -21,7 +21,8 @@ from beebox.errors import InputError
 if TYPE_CHECKING:
     from beebox.userspace.captures import Capture, Captures
     from beebox.userspace.captures.live import Live
-    from beebox.userspace.kernel import UserspaceKernel, UserspaceProgram
+    from beebox.userspace.kernel import UserspaceKernel
+    from beebox.userspace.program import UserspaceProgram
     from beebox.userspace.replay import Clock, Replay
 
 _SHOWN_ENTRIES: Final = 10
