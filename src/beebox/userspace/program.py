@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -25,11 +26,13 @@ from beebox.userspace.cpus import Cpus
 from beebox.userspace.engines import Engine, Packets
 from beebox.userspace.observation import Observation
 from beebox.userspace.packets import check_packets
+from beebox.userspace.redirects import Target
 from beebox.userspace.runtime import Environment
 from beebox.userspace.trace import TraceLogs
 from beebox.verifier.result import Report
 from beebox.vm.batch import reads_only
 from beebox.vm.memory import FAST_CALL
+from beebox.vm.observe import keeps_state
 
 MAX_REPEAT: Final = 1 << 31
 _IDS: Final = itertools.count(1)
@@ -128,6 +131,19 @@ class UserspaceProgram:
         """Whether it provably never changes a packet."""
         return reads_only(self._report.require_accepted())
 
+    @property
+    def redirects(self) -> bool:
+        """Whether it, or what it tail-calls, may send packets elsewhere."""
+        return keeps_state(self._report.require_accepted())
+
+    @property
+    def clones(self) -> Mapping[Target, int]:
+        """How many clones it has sent, and where."""
+        sums: Counter[Target] = Counter()
+        for lane in self._lanes.values():
+            sums.update(lane.environment.clones.counts())
+        return sums
+
     # ---- runs
 
     def test_run(self, data: bytes, *, repeat: int = 1, context: bytes | None = None) -> TestRun:
@@ -154,20 +170,29 @@ class UserspaceProgram:
             after = environment.context_after(context)
             return TestRun(retval, environment.frame(), duration, repeat, engine.name, after)
 
-    def run_at(self, data: bytes, time_ns: int) -> tuple[int, bytes]:
+    def run_at(
+        self, data: bytes, time_ns: int, targets: npt.NDArray[np.void] | None = None
+    ) -> tuple[int, bytes]:
         """Run over one frame at a time of the caller's; the return value, the frame it left.
 
-        Metadata before the frame is left out. The frame has 14 bytes at least.
+        Metadata before the frame is left out. The frame has 14 bytes at least. ``targets`` is as
+        in :meth:`run_packets`.
         """
-        with self._lane() as lane:
+        with self._lane() as lane, lane.environment.recording(targets):
             lane.environment.load(data)
             lane.environment.runtime.time_ns = time_ns
             retval = lane.engine.run()
             return retval, lane.environment.frame_behind(data)
 
-    def run_packets(self, packets: Packets) -> tuple[npt.NDArray[np.uint32], int]:
-        """Run over packets that were checked; the return values, the nanoseconds it took."""
-        with self._lane() as lane:
+    def run_packets(
+        self, packets: Packets, targets: npt.NDArray[np.void] | None = None
+    ) -> tuple[npt.NDArray[np.uint32], int]:
+        """Run over packets that were checked; the return values, the nanoseconds it took.
+
+        ``targets``, a row of ``redirects.RECORD`` for each packet, gets their redirections; only
+        a program that :attr:`redirects` writes there.
+        """
+        with self._lane() as lane, lane.environment.recording(targets):
             return lane.engine.run_batch(packets)
 
     def run_batch(

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import struct
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from beebox.errors import InputError
 from beebox.hooks import xdp
@@ -118,6 +123,17 @@ class Environment:
     def scratch_address(self) -> int:
         """The buffer, for ``vm.batch``."""
         return self.packet.buffer.address
+
+    @contextmanager
+    def recording(self, targets: npt.NDArray[np.void] | None) -> Iterator[None]:
+        """Note each run's redirection in the next row of ``targets`` (``redirects.RECORD``)."""
+        if targets is not None and len(targets):
+            assert targets.flags.c_contiguous
+            self.runtime.targets = int(targets.ctypes.data)
+        try:
+            yield
+        finally:
+            self.runtime.targets = 0
 
     def reset(self) -> None:
         """Make the context what every packet starts from."""
