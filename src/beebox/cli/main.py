@@ -62,6 +62,11 @@ ROOT: Final = LazyGroup(
         "verify": "beebox.cli.verify:verify_command",
         "prog": "beebox.cli.main:_PROG",
         "replay": "beebox.cli.replay:replay_command",
+        "helpers": "beebox.cli.tables:helpers_command",
+        "kfuncs": "beebox.cli.tables:kfuncs_command",
+        "program-types": "beebox.cli.tables:program_types_command",
+        "map-types": "beebox.cli.tables:map_types_command",
+        "insns": "beebox.cli.tables:insns_command",
     },
     """eBPF without root or a compiler: compile, verify, run and replay.
 

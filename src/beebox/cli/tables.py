@@ -1,0 +1,321 @@
+"""``beebox helpers``, ``kfuncs``, ``program-types``, ``map-types``, ``insns``: tables, printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, Final, TypeVar
+
+import click
+
+from beebox.cli import describe
+from beebox.cli.output import Output, current, example, global_options
+from beebox.errors import InputError
+from beebox.tables.helpers import FAMILIES, HELPER_BY_NAME, Helper
+from beebox.tables.map_types import MapType
+from beebox.tables.program_types import ProgramType
+
+Row = TypeVar("Row")
+_PREFIXES: Final = ("bpf_func_", "bpf_prog_type_", "bpf_map_type_", "bpf_")
+PROGRAM_TYPES: Final = {row.value.name: row for row in ProgramType}
+MAP_TYPES: Final = {row.value.name: row for row in MapType}
+
+
+def find(rows: Mapping[str, Row], name: str, what: str) -> Row:
+    """The row of that name, spelled as here or as the kernel does. Raises :exc:`InputError`."""
+    word = name.lower().replace("-", "_")
+    prefix = next((each for each in _PREFIXES if word.startswith(each)), "")
+    for spelling in (word, word.removeprefix(prefix)):
+        if spelling in rows:
+            return rows[spelling]
+    close = get_close_matches(word.removeprefix(prefix), rows, n=3)
+    hint = f"; did you mean {', '.join(close)}?" if close else ""
+    raise InputError(f"no {what} {name!r}{hint}")
+
+
+def print_row(output: Output, title: str, row: Mapping[str, Any]) -> None:
+    """The whole row: as JSON, or one line per column, nested rows as tables."""
+    if output.json:
+        output.data(row)
+        return
+    nested = {}
+    lines = []
+    for key, value in row.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            nested[key] = value
+        elif value not in _EMPTY:
+            lines.append((key.replace("_", " "), _text(value)))
+    output.table(title, ("column", "value"), lines, right=2)
+    for key, rows in nested.items():
+        columns = [name for name in rows[0] if any(each[name] not in _EMPTY for each in rows)]
+        cells = [[_text(each[name]) for name in columns] for each in rows]
+        output.table(key, [name.replace("_", " ") for name in columns], cells, right=len(columns))
+
+
+_EMPTY: Final[tuple[object, ...]] = (None, "", [], False)
+
+
+def _text(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(_text(each) for each in value)
+        case dict():
+            return ", ".join(f"{key} {_text(each)}" for key, each in value.items())
+        case _:
+            return str(value)
+
+
+def print_list(
+    output: Output,
+    key: str,
+    columns: tuple[str, ...],
+    rows: Iterable[tuple[str, ...]],
+    whole: Callable[[], list[dict[str, Any]]],
+) -> None:
+    """All rows: the whole of each as JSON, or a table of the columns that matter most."""
+    if output.json:
+        output.data({key.replace(" ", "_"): whole()})
+        return
+    listed = list(rows)
+    output.table(f"{len(listed)} {key}", columns, listed, right=len(columns))
+
+
+def helper_row(row: Helper) -> dict[str, Any]:
+    """A helper as JSON has it, with the maps that it takes."""
+    found: dict[str, Any] = describe.plain(row)
+    found["map_types"] = describe.plain(row.map_types)
+    return found
+
+
+@click.command(
+    "helpers",
+    short_help="Helper functions: arguments, callers, effects.",
+    epilog=example(
+        "beebox helpers --program-type xdp",
+        "beebox helpers bpf_fib_lookup",
+        "beebox helpers --map-type ringbuf -j",
+    ),
+)
+@click.argument("name", required=False)
+@click.option("--program-type", metavar="TYPE", help="Only what programs of this type may call.")
+@click.option("--map-type", metavar="TYPE", help="Only what takes maps of this type.")
+@click.option("--family", type=click.Choice(list(FAMILIES)), help="Only those of one family.")
+@global_options
+def helpers_command(
+    name: str | None, program_type: str | None, map_type: str | None, family: str | None
+) -> int:
+    """List the helper functions of Linux 6.18, or show everything about one of them.
+
+    With --program-type, arguments and results are those that such programs see.
+    """
+    output = current()
+    caller = find(PROGRAM_TYPES, program_type, "program type") if program_type else None
+    wanted = find(MAP_TYPES, map_type, "map type") if map_type else None
+    if name is not None:
+        row = find(HELPER_BY_NAME, name, "helper")
+        if caller is not None:
+            if caller not in row.program_types:
+                raise InputError(f"{caller.value.name} programs have no helper {row.name!r}")
+            row = row.called_by(caller)
+        _one_helper(output, row)
+        return 0
+    rows = [
+        row if caller is None else row.called_by(caller)
+        for row in (FAMILIES[family] if family else HELPER_BY_NAME.values())
+        if (caller is None or caller in row.program_types)
+        and (wanted is None or wanted in row.map_types)
+    ]
+    print_list(
+        output,
+        "helpers",
+        ("id", "name", "arguments", "result", "since", "notes"),
+        (
+            (
+                str(row.id),
+                row.name,
+                ", ".join(arg.name for arg in row.args),
+                describe.result_kind(row),
+                row.since,
+                describe.notes(row),
+            )
+            for row in rows
+        ),
+        lambda: [helper_row(row) for row in rows],
+    )
+    return 0
+
+
+def _one_helper(output: Output, row: Helper) -> None:
+    if output.json:
+        output.data(helper_row(row))
+        return
+    lines = [
+        ("id", str(row.id)),
+        ("since Linux", row.since),
+        ("result", describe.result_kind(row)),
+        ("callers", describe.callers(row.program_types)),
+        ("attach types", ", ".join(describe.plain(row.attach_types))),
+        ("maps", ", ".join(describe.plain(row.map_types))),
+        ("notes", describe.notes(row)),
+    ]
+    output.table(
+        f"bpf_{row.name}", ("column", "value"), [line for line in lines if line[1]], right=2
+    )
+    if row.args:
+        arguments = [(arg.name, describe.argument_kind(arg)) for arg in row.args]
+        output.table("arguments", ("name", "what"), arguments, right=2)
+    for variant in row.variants:
+        arguments = [(arg.name, describe.argument_kind(arg)) for arg in variant.args]
+        output.table(
+            f"arguments in {describe.callers(variant.program_types)} programs",
+            ("name", "what"),
+            arguments or [("", "none")],
+            right=2,
+        )
+
+
+@click.command(
+    "program-types",
+    short_help="Program types: contexts, verdicts, attach types.",
+    epilog=example("beebox program-types", "beebox program-types sched_cls"),
+)
+@click.argument("name", required=False)
+@global_options
+def program_types_command(name: str | None) -> int:
+    """List the program types of Linux 6.18, or show one with its context, field by field."""
+    output = current()
+    if name is not None:
+        row = find(PROGRAM_TYPES, name, "program type").value
+        found = describe.plain(row)
+        if not output.json and row.context is not None:
+            found["context"] = row.context.name
+            found["fields"] = describe.plain(row.context.fields)
+        print_row(output, row.name, found)
+        return 0
+    print_list(
+        output,
+        "program types",
+        ("id", "name", "context", "packet", "verdicts", "attach types", "since"),
+        (
+            (
+                str(row.value.id),
+                row.value.name,
+                row.value.context.name if row.value.context else "by BTF",
+                row.value.packet.name.lower(),
+                row.value.verdicts.__name__ if row.value.verdicts else "",
+                str(len(row.value.attach_types) or ""),
+                row.value.since,
+            )
+            for row in ProgramType
+        ),
+        lambda: [describe.plain(row.value) for row in ProgramType],
+    )
+    return 0
+
+
+@click.command(
+    "map-types",
+    short_help="Map types: sizes, flags, operations.",
+    epilog=example("beebox map-types", "beebox map-types lpm_trie"),
+)
+@click.argument("name", required=False)
+@global_options
+def map_types_command(name: str | None) -> int:
+    """List the map types of Linux 6.18, or show one with its rules."""
+    output = current()
+    if name is not None:
+        row = find(MAP_TYPES, name, "map type").value
+        found = describe.plain(row)
+        if not output.json:
+            found |= {"key": describe.sizes(row.key), "value": describe.sizes(row.value)}
+        print_row(output, row.name, found)
+        return 0
+    print_list(
+        output,
+        "map types",
+        ("id", "name", "key bytes", "value bytes", "programs may", "since"),
+        (
+            (
+                str(row.value.id),
+                row.value.name,
+                describe.sizes(row.value.key),
+                describe.sizes(row.value.value),
+                describe.operations(row.value),
+                row.value.since,
+            )
+            for row in MapType
+        ),
+        lambda: [describe.plain(row.value) for row in MapType],
+    )
+    return 0
+
+
+@click.command(
+    "kfuncs",
+    short_help="Kernel functions that programs may call by name.",
+    epilog=example("beebox kfuncs --program-type xdp", "beebox kfuncs bpf_dynptr_from_skb"),
+)
+@click.argument("name", required=False)
+@click.option("--program-type", metavar="TYPE", help="Only what programs of this type may call.")
+@global_options
+def kfuncs_command(name: str | None, program_type: str | None) -> int:
+    """List the kernel functions of Linux 6.18 for programs, or show one."""
+    from beebox.tables.kfuncs import KFUNCS  # noqa: PLC0415 -- large, and only needed here
+
+    output = current()
+    if name is not None:
+        known = {row.name.removeprefix("bpf_"): row for row in KFUNCS.values()} | KFUNCS
+        row = find(known, name, "kfunc")
+        print_row(output, row.prototype, describe.plain(row))
+        return 0
+    caller = find(PROGRAM_TYPES, program_type, "program type") if program_type else None
+    rows = [row for row in KFUNCS.values() if caller is None or caller in row.program_types]
+    print_list(
+        output,
+        "kfuncs",
+        ("name", "flags", "since", "needs"),
+        ((row.name, ", ".join(describe.plain(row.flags)), row.since, row.config) for row in rows),
+        lambda: [describe.plain(row) for row in rows],
+    )
+    return 0
+
+
+@click.command(
+    "insns",
+    short_help="Instructions: opcodes, assembly, conformance groups.",
+    epilog=example("beebox insns", "beebox insns may_goto"),
+)
+@click.argument("name", required=False)
+@global_options
+def insns_command(name: str | None) -> int:
+    """List the instructions of RFC 9669 and Linux 6.18, or show one with its opcodes."""
+    from beebox.isa.catalogue import catalogue  # noqa: PLC0415 -- only needed here
+
+    output = current()
+    entries = catalogue()
+    if name is not None:
+        entry = find(entries, name, "instruction")
+        print_row(output, entry.name, describe.plain(entry))
+        return 0
+    print_list(
+        output,
+        "instructions",
+        ("name", "kind", "assembly", "opcodes", "groups", "since"),
+        (
+            (
+                entry.name,
+                entry.kind,
+                entry.forms[0].assembly,
+                " ".join(dict.fromkeys(form.opcode for form in entry.forms)),
+                " ".join(dict.fromkeys(form.group for form in entry.forms if form.group)),
+                entry.since,
+            )
+            for entry in entries.values()
+        ),
+        lambda: [describe.plain(entry) for entry in entries.values()],
+    )
+    return 0
