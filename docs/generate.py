@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from beebox.cli import describe
+from beebox.obj.linker import PROGRAM_TYPES
+from beebox.tables.contexts import Context
 from beebox.tables.findings import FINDINGS
-from beebox.tables.helpers import HELPERS, Arg, Helper, RetKind
-from beebox.tables.map_types import MapOp, MapType
+from beebox.tables.helpers import FAMILIES, Arg
+from beebox.tables.kfuncs import KFUNCS
+from beebox.tables.links import ATTACH_SINCE, LINK_SINCE, LinkType
+from beebox.tables.map_types import MapType
 from beebox.tables.opcodes import AluOp, AtomicOp, JmpOp, Size
-from beebox.tables.program_types import ProgramType
+from beebox.tables.program_types import AttachType, ProgramType
+from beebox.tables.sections import SECTIONS
+from beebox.tables.versions import FEATURES, LIMITS
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -28,40 +35,77 @@ def page(title: str, text: str, *tables: str) -> str:
     return head + "".join(f"\n{each}" for each in tables)
 
 
+FAMILY_TITLES = {
+    "maps": "Maps, per-CPU data, ring buffers, local storage, dynptrs",
+    "general": "Time, numbers, text, locks, timers, the current task",
+    "packets": "Packets",
+    "sockets": "Sockets",
+    "tracing": "Tracing and security",
+}
+
+
+def arguments(args: Iterable[Arg]) -> str:
+    """Arguments with what they may be."""
+    return ", ".join(f"`{arg.name}`: {describe.argument_kind(arg)}" for arg in args)
+
+
 def helpers() -> str:
     """Every helper function."""
+    columns = ("id", "name", "arguments", "result", "called by", "since Linux", "notes")
+    parts = []
+    for family, rows in FAMILIES.items():
+        lines: list[tuple[object, ...]] = []
+        for row in rows:
+            maps_of = ", ".join(describe.plain(row.map_types))
+            attach = ", ".join(describe.plain(row.attach_types))
+            said = [
+                describe.notes(row),
+                f"maps: {maps_of}" if maps_of else "",
+                f"attach types: {attach}" if attach else "",
+            ]
+            lines.append(
+                (
+                    row.id,
+                    f"`{row.name}`",
+                    arguments(row.args),
+                    describe.result_kind(row),
+                    describe.callers(row.program_types),
+                    row.since,
+                    "; ".join(filter(None, said)),
+                )
+            )
+            lines += [
+                (
+                    "",
+                    f"`{row.name}`",
+                    arguments(variant.args) or "none",
+                    describe.result_kind(row),
+                    describe.callers(variant.program_types),
+                    "",
+                    "as these programs see it",
+                )
+                for variant in row.variants
+            ]
+        parts.append(f"## {FAMILY_TITLES[family]}\n\n" + table(columns, lines))
+    text = "The helper functions of Linux 6.18; `beebox helpers NAME` shows one."
+    return page("Helper functions", text, *parts)
 
-    def argument(arg: Arg) -> str:
-        marks = (" or null" if arg.nullable else "") + (", written" if arg.writes else "")
-        return f"`{arg.name}`: {arg.kind.name.lower()}{marks}"
 
-    def notes(row: Helper) -> str:
-        said = {
-            "GPL only": row.gpl_only,
-            "pointers may be to the packet": row.packet_access,
-            "voids packet pointers": row.changes_packet,
-            "more arguments may follow": row.variadic,
-        }
-        return "; ".join(note for note, holds in said.items() if holds)
-
-    def result(row: Helper) -> str:
-        if row.ret is RetKind.INTEGER:
-            return f"{'i' if row.ret_signed else 'u'}{row.ret_bits}"
-        return row.ret.name.lower()
-
+def kfuncs() -> str:
+    """Every kernel function that programs may call."""
     rows = (
         (
-            row.id,
-            f"`{row.name}`",
-            ", ".join(map(argument, row.args)),
-            result(row),
+            f"`{row.prototype}`",
+            ", ".join(describe.plain(row.flags)),
+            describe.callers(row.program_types),
             row.since,
-            notes(row),
+            row.config and f"needs {row.config}",
         )
-        for row in HELPERS.values()
+        for row in KFUNCS.values()
     )
-    columns = ("id", "name", "arguments", "result", "since Linux", "notes")
-    return page("Helper functions", "What programs can call.", table(columns, rows))
+    columns = ("prototype", "flags", "called by", "since Linux", "notes")
+    text = "The kernel functions of Linux 6.18 that programs call by name."
+    return page("Kernel functions", text, table(columns, rows))
 
 
 def findings() -> str:
@@ -101,25 +145,66 @@ def maps() -> str:
         (
             f"`{row.value.name}`",
             row.value.id,
-            row.value.key_size or "any",
-            row.value.value_size or "any",
+            describe.sizes(row.value.key),
+            describe.sizes(row.value.value),
             "yes" if row.value.per_cpu else "",
-            ", ".join((op.name or "").lower() for op in MapOp if op in row.value.ops),
+            ", ".join(describe.plain(row.value.ops)),
+            ", ".join(describe.plain(row.value.user_ops)),
+            ", ".join(describe.plain(row.value.flags)),
             row.value.since,
         )
         for row in MapType
     )
-    columns = ("name", "id", "key bytes", "value bytes", "per CPU", "operations", "since Linux")
+    columns = (
+        *("name", "id", "key bytes", "value bytes", "per CPU", "programs", "user space"),
+        *("flags", "since Linux"),
+    )
     return page("Map types", "What `.map` and the map classes make.", table(columns, rows))
 
 
 def programs() -> str:
-    """Every program type with its context and verdicts."""
-    parts = []
+    """Every program type with its verdicts."""
+    summary = (
+        (
+            row.value.id,
+            f"`{row.value.name}`",
+            f"`{row.value.context.name}`" if row.value.context else "by BTF",
+            row.value.packet.name.lower(),
+            "yes" if row.value.legacy_loads else "",
+            row.value.sleeps.name.lower(),
+            row.value.meaning,
+            row.value.since,
+        )
+        for row in ProgramType
+    )
+    columns = (*("id", "name", "context", "packet", "LD_ABS", "sleeps", "result", "since Linux"),)
+    parts = [table(columns, summary)]
     for kind in ProgramType:
         row = kind.value
-        if row.context is None:
-            continue
+        lines: list[tuple[object, ...]] = []
+        if row.verdicts is not None:
+            lines += [(f"`{each.name}`", each.value, "") for each in row.verdicts]
+        for allowed in row.returns:
+            one = allowed.low == allowed.high
+            values = str(allowed.low) if one else f"{allowed.low} to {allowed.high}"
+            types = ", ".join(each.name.lower() for each in allowed.attach_types)
+            lines.append(("only", values, types))
+        if lines:
+            results = table(("result", "value", "attach types"), lines)
+            parts.append(f"## Results of {row.name}\n\n{results}")
+    text = "What programs are and what they may answer; `contexts.md` has what they are given."
+    return page("Program types", text, *parts)
+
+
+def contexts() -> str:
+    """Every context, once per set of program types that see it the same."""
+    users: dict[Context, list[str]] = {}
+    for kind in ProgramType:
+        if kind.value.context is not None:
+            users.setdefault(kind.value.context, []).append(kind.value.name)
+    parts = []
+    columns = ("field", "offset", "bytes", "kind", "loads", "stores", "attach types", "since Linux")
+    for context, names in users.items():
         fields = (
             (
                 f"`{each.name}`",
@@ -127,25 +212,84 @@ def programs() -> str:
                 each.size,
                 each.kind.name.lower(),
                 ", ".join(map(str, each.reads)),
-                ", ".join(map(str, each.writes)),
+                ", ".join(map(str, each.writes))
+                + (f" ({', '.join(each.store_types)})" if each.store_types else ""),
+                ", ".join(each.attach_types),
                 each.since,
             )
-            for each in row.context.fields
+            for each in context.fields
         )
-        columns = ("field", "offset", "bytes", "kind", "loads", "stores", "since Linux")
-        parts.append(f"## {row.name}: `{row.context.name}`\n\n" + table(columns, fields))
-        if row.verdicts is not None:
-            verdicts = ((f"`{each.name}`", each.value) for each in row.verdicts)
-            parts.append(f"### Verdicts of {row.name}\n\n" + table(("name", "value"), verdicts))
-    return page("Program types", "What a program is given and what it may answer.", *parts)
+        parts.append(f"## `{context.name}` in {', '.join(names)}\n\n" + table(columns, fields))
+    text = "What R1 points to: fields, and sizes in bytes of legal loads and stores."
+    return page("Contexts", text, *parts)
+
+
+def attach() -> str:
+    """Attach types and link types."""
+    users: dict[AttachType, list[str]] = {}
+    for kind in ProgramType:
+        for each in kind.value.attach_types:
+            users.setdefault(each, []).append(kind.value.name)
+    types = (
+        (each.value, f"`{each.name}`", ", ".join(users.get(each, ())), ATTACH_SINCE[each])
+        for each in AttachType
+    )
+    links = ((each.value, f"`{each.name}`", LINK_SINCE[each]) for each in LinkType)
+    return page(
+        "Attach types and links",
+        "Where programs are attached (`BPF_*`), and by what (`BPF_LINK_TYPE_*`).",
+        "## Attach types\n\n" + table(("id", "name", "program types", "since Linux"), types),
+        "## Links\n\n" + table(("id", "name", "since Linux"), links),
+    )
+
+
+def sections() -> str:
+    """SEC() names."""
+    rows = (
+        (
+            f"`{row.name}/...`" if row.prefix else f"`{row.name}`",
+            row.program_type.value.name,
+            row.attach_type.name.lower() if row.attach_type else "",
+            ", ".join(describe.plain(row.flags)),
+            "yes" if row.program_type in PROGRAM_TYPES else "",
+        )
+        for row in SECTIONS
+    )
+    columns = ("section", "program type", "attach type", "flags", "accepted here")
+    text = "Which section of an object holds which kind of program, as libbpf 1.8 reads them."
+    return page("Sections", text, table(columns, rows))
+
+
+def kernels() -> str:
+    """Limits and features by version."""
+    limits = (
+        (
+            f"`{row.name}`",
+            row.text,
+            ", ".join(f"{value:,} since {since}" for since, value in row.values),
+        )
+        for row in LIMITS
+    )
+    features = ((row.since, f"`{row.name}`", row.text) for row in FEATURES)
+    return page(
+        "Kernel versions",
+        "Mainline Linux; distributions backport.",
+        "## Limits\n\n" + table(("limit", "of", "value"), limits),
+        "## Features\n\n" + table(("since Linux", "feature", "what"), features),
+    )
 
 
 PAGES = {
-    "helpers.md": helpers,
+    "attach.md": attach,
+    "contexts.md": contexts,
     "findings.md": findings,
+    "helpers.md": helpers,
     "instructions.md": instructions,
+    "kfuncs.md": kfuncs,
     "maps.md": maps,
     "programs.md": programs,
+    "sections.md": sections,
+    "versions.md": kernels,
 }
 
 
