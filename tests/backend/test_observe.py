@@ -12,7 +12,7 @@ from beebox import api
 from beebox.userspace.captures import read_capture
 from beebox.userspace.engines import Packets
 from beebox.userspace.kernel import UserspaceKernel
-from beebox.vm.observe import Observe, blocks, origins
+from beebox.vm.observe import Observe, blocks, origins, place_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PACKETS = 600
@@ -31,7 +31,7 @@ def observed(source, engine, observe):
         (program,) = live.programs.values()
         verdicts, _ = program.run_packets(packets(capture, lengths))
         seen = program.observation
-        rows = (seen.verdict_pcs, seen.reason_pcs, seen.costs, seen.executed())
+        rows = (seen.verdict_places, seen.reason_places, seen.costs, seen.executed())
         return verdicts, rows, program.report.require_accepted()
 
 
@@ -83,3 +83,55 @@ def test_records_end_where_the_room_ends():
         assert seen.runs == seen.capacity
         seen.clear()
         assert seen.runs == 0
+
+
+TAILS = """
+.license "GPL"
+.map next prog_array max_entries=4
+.slot next 1 second
+.section "xdp"
+.globl first
+first:
+    r6 = *(u32 *)(r1 + 0)
+    r2 = *(u32 *)(r1 + 4)
+    r3 = r6
+    r3 += 14
+    if r3 > r2 goto short
+    r3 = *(u8 *)(r6 + 0)
+    r3 &= 1
+    r2 = map[next] ll
+    call bpf_tail_call#12
+    r0 = 2
+    exit
+short:
+    r0 = 0
+    exit
+.globl second
+second:
+    r2 = 0
+    r2 += 1
+    if r1 == 0 goto +0
+    if r2 == 1 goto drop
+    r0 = 3
+    exit
+drop:
+    r0 = 1
+    exit
+"""
+
+
+@pytest.mark.parametrize("engine", ["jit", "interpreter"])
+def test_runs_that_go_on_in_another_program_are_noted_there(engine, tmp_path):
+    path = tmp_path / "tails.s"
+    path.write_text(TAILS)
+    kernel = UserspaceKernel(engine, observe=Observe.COSTS)
+    with kernel.load(api.open_object(path), programs=["first"]) as live:
+        first, second = live.programs["first"], live.programs["second"]
+        assert first.test_run(bytes(64)).retval == 2
+        assert first.test_run(b"\1" + bytes(63)).retval == 1
+        seen, other = first.observation, second.observation
+        places = [place_of(place) for place in seen.verdict_places.tolist()]
+        assert [mark for mark, _ in places] == [seen.mark, other.mark]
+        assert seen.costs.tolist()[0] == 11
+        assert int(seen.costs.sum()) == int(seen.executed().sum() + other.executed().sum())
+        assert other.executed().any()

@@ -148,7 +148,7 @@ def replay_command(
     with contextlib.ExitStack() as stack:
         live = stack.enter_context(kernel.load(spec, programs=[name]))
         program = live.programs[name]
-        reports = Reports(program)
+        reports = Reports(program, live.programs.values())
         observers: list[Observer] = [*reports.observers]
         assertions = [stack.enter_context(Assertion(claim, program.hook)) for claim in claims]
         observers += assertions

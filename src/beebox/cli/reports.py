@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
 from beebox.cli import plot
 from beebox.cli.output import Output
-from beebox.obj.model import LineInfo, ProgramSpec
+from beebox.obj.model import LineInfo
 from beebox.userspace.profile import LineCost, Profile
 from beebox.userspace.program import UserspaceProgram
 from beebox.userspace.rates import Rates
@@ -29,15 +30,19 @@ def observe(*, reasons: bool, profile: bool) -> Observe:
 class Reports:
     """The observers of one replay and what they have to say at its end."""
 
-    def __init__(self, program: UserspaceProgram) -> None:
-        self._spec = program.spec
+    def __init__(
+        self, program: UserspaceProgram, reachable: Collection[UserspaceProgram] = ()
+    ) -> None:
         self._rates = Rates()
         seen = program.observation
         self._profile: Profile | None = None
         self._reasons: Reasons | None = None
         if seen is not None:
-            self._reasons = Reasons(seen)
-            self._profile = Profile(seen) if seen.observe is Observe.COSTS else None
+            all_seen = [each.observation for each in reachable if each.observation is not None]
+            marks = {each.mark: each.verified.spec for each in [seen, *all_seen]}
+            self._reasons = Reasons(seen, marks)
+            if seen.observe is Observe.COSTS:
+                self._profile = Profile(seen, [each for each in all_seen if each is not seen])
 
     @property
     def observers(self) -> list[Observer]:
@@ -50,7 +55,7 @@ class Reports:
         """Everything, for ``-j``; None for what was not asked for."""
         return {
             "rates": rates_data(self._rates),
-            "reasons": reasons_data(self._reasons, self._spec) if self._reasons else None,
+            "reasons": reasons_data(self._reasons) if self._reasons else None,
             "profile": profile_data(self._profile) if self._profile else None,
         }
 
@@ -58,7 +63,7 @@ class Reports:
         """Everything that was asked for, for people."""
         show_rates(self._rates, output)
         if self._reasons:
-            show_reasons(self._reasons, self._spec, output)
+            show_reasons(self._reasons, output)
         if self._profile:
             show_profile(self._profile, output)
 
@@ -78,24 +83,25 @@ def show_rates(rates: Rates, output: Output) -> None:
         output.text(line)
 
 
-def reasons_data(reasons: Reasons, spec: ProgramSpec) -> list[dict[str, Any]]:
+def reasons_data(reasons: Reasons) -> list[dict[str, Any]]:
     """Reasons for ``-j``, in the order of the table."""
     return [
         {
             "verdict": each.verdict,
             "packets": each.packets,
+            "program": each.program,
             "insn": each.pc if each.pc >= 0 else None,
             "file": each.line.file if each.line else None,
             "line": each.line.line if each.line else None,
             "source": each.line.text.strip() if each.line else None,
         }
-        for each in reasons.found(spec)
+        for each in reasons.found()
     ]
 
 
-def show_reasons(reasons: Reasons, spec: ProgramSpec, output: Output) -> None:
+def show_reasons(reasons: Reasons, output: Output) -> None:
     """Verdicts by the source line that decided them."""
-    found = reasons.found(spec)
+    found = reasons.found()
     if not found:
         return
     rows = [
@@ -115,7 +121,7 @@ def show_reasons(reasons: Reasons, spec: ProgramSpec, output: Output) -> None:
 def _place(reason: Reason) -> str:
     if reason.line is not None:
         return f"{Path(reason.line.file).name}:{reason.line.line}"
-    return f"insn {reason.pc}" if reason.pc >= 0 else ""
+    return f"{reason.program} insn {reason.pc}" if reason.pc >= 0 else ""
 
 
 def _source(line: LineInfo | None) -> str:

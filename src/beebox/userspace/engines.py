@@ -33,7 +33,7 @@ from beebox.vm.memory import (
     Memory,
     record_target,
 )
-from beebox.vm.observe import Observe, body_symbol
+from beebox.vm.observe import Notes, Observe, body_symbol
 
 if TYPE_CHECKING:
     from beebox.vm.interpreter import Interpreter
@@ -103,8 +103,9 @@ class JitEngine:
         environment: Environment,
         *,
         cpus: int,
-        observe: Observe = Observe.NOTHING,
+        observation: Observation | None = None,
     ) -> None:
+        observe = observation.observe if observation is not None else Observe.NOTHING
         self._program = program
         self._environment = environment
         self._cpus = cpus
@@ -119,6 +120,8 @@ class JitEngine:
         self._imports = {
             f"map{number}_storage": storage.address for number, storage in enumerate(self._storages)
         }
+        if observation is not None:
+            self._imports |= observation.imports
         self._code_bytes = len(compiled)
         body = body_symbol(program, observe)
         exports = (RUN_REPEAT, RUN_BATCH, body)
@@ -256,8 +259,7 @@ class InterpreterEngine:
         self._id = next(_ENTRIES)
         self._callees: dict[tuple[int, int], Interpreter] = {}
         self._observation = observation
-        observe = observation.observe if observation is not None else Observe.NOTHING
-        self._interpreter = self._interpreter_in(environment, self._callees, observe)
+        self._interpreter = self._interpreter_in(environment, self._callees)
 
     @property
     def entry(self) -> int:
@@ -268,7 +270,6 @@ class InterpreterEngine:
         self,
         environment: Environment,
         callees: dict[tuple[int, int], Interpreter],
-        observe: Observe = Observe.NOTHING,
     ) -> Interpreter:
         """The program over a frame.
 
@@ -304,7 +305,16 @@ class InterpreterEngine:
         helpers = python_helpers(
             reached, environment.log, environment.layout, self._program.helpers
         )
-        return Interpreter(self._program, machine, helpers, observe=observe, tail_call=tail_call)
+        seen = self._observation
+        return Interpreter(
+            self._program,
+            machine,
+            helpers,
+            notes=Notes(self._program, seen.observe) if seen is not None else None,
+            mark=seen.mark if seen is not None else 0,
+            executed=seen.executed_slots if seen is not None else None,
+            tail_call=tail_call,
+        )
 
     def run(self, repeat: int = 1) -> int:
         """As :class:`Engine`."""
@@ -325,7 +335,6 @@ class InterpreterEngine:
         if observation is None:
             return result
         observation.record()
-        observation.count(self._interpreter.executed)
         return result
 
     def run_batch(self, packets: Packets) -> tuple[npt.NDArray[np.uint32], int]:

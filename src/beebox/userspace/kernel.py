@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Final, Literal, Self, TypeAlias
 
-from beebox.errors import InputError
+from beebox.errors import InputError, NotSupportedError
 from beebox.hooks.packet import hook_of
 from beebox.maps.view import LiveMap
 from beebox.obj.linker import link
@@ -22,7 +22,7 @@ from beebox.userspace.runtime import ALL_LINEAR, Environment
 from beebox.verifier.result import Report, VerifiedProgram
 from beebox.verifier.verify import verify
 from beebox.vm.contexts import layout_of
-from beebox.vm.observe import Observe
+from beebox.vm.observe import MAX_MARK, Observe
 
 EngineName: TypeAlias = Literal["jit", "interpreter"]
 ENGINES: Final[tuple[EngineName, ...]] = ("jit", "interpreter")
@@ -122,18 +122,27 @@ class UserspaceKernel:
             admit(report.require_accepted())
         maps = {name: LiveMap(row, cpus=self._cpus) for name, row in spec.maps.items()}
         cpus = Cpus(self._cpus)
-        loaded = {name: self._program(report, maps, cpus) for name, report in reports.items()}
+        if self._observe is not Observe.NOTHING and len(reports) > MAX_MARK:
+            raise NotSupportedError(f"observing {len(reports)} programs at once")
+        loaded = {
+            name: self._program(report, maps, cpus, mark)
+            for mark, (name, report) in enumerate(reports.items())
+        }
         for name, row in spec.maps.items():
             for index, held in row.slots:
                 value = maps[held] if row.inner is not None else loaded[held]
                 maps[name].update(index.to_bytes(row.key_size, "little"), value)
         return UserspaceCollection(loaded, maps)
 
-    def _program(self, report: Report, maps: Mapping[str, LiveMap], cpus: Cpus) -> UserspaceProgram:
+    def _program(
+        self, report: Report, maps: Mapping[str, LiveMap], cpus: Cpus, mark: int
+    ) -> UserspaceProgram:
         verified = report.require_accepted()
-        return make_program(report, cpus, lambda cpu: self._lane(verified, maps, cpu))
+        return make_program(report, cpus, lambda cpu: self._lane(verified, maps, cpu, mark))
 
-    def _lane(self, verified: VerifiedProgram, maps: Mapping[str, LiveMap], cpu: int) -> Lane:
+    def _lane(
+        self, verified: VerifiedProgram, maps: Mapping[str, LiveMap], cpu: int, mark: int
+    ) -> Lane:
         """What the program needs on one CPU."""
         type_ = verified.spec.type
         environment = Environment(
@@ -146,12 +155,12 @@ class UserspaceKernel:
         )
         observation = None
         if self._observe is not Observe.NOTHING:
-            observation = Observation(verified, environment.runtime, self._observe)
+            observation = Observation(verified, environment.runtime, self._observe, mark=mark)
         engine: Engine
         match self._engine:
             case "jit":
                 engine = JitEngine(
-                    verified, maps, environment, cpus=self._cpus, observe=self._observe
+                    verified, maps, environment, cpus=self._cpus, observation=observation
                 )
             case "interpreter":
                 engine = InterpreterEngine(verified, maps, environment, observation=observation)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from beebox.obj.model import ProgramSpec
 from beebox.userspace.observation import Observation
 from beebox.userspace.replay import Batch
 
@@ -36,13 +37,18 @@ class LineCost:
 class Profile:
     """An observer of costs. ``shown`` packets are kept, the most expensive first.
 
+    ``others`` belong to the programs that tail calls go on in.
+
     It reads the observation's records before anyone clears them: put it before such observers.
     """
 
     wants_frames = False
 
-    def __init__(self, observation: Observation, *, shown: int = 5) -> None:
+    def __init__(
+        self, observation: Observation, others: Sequence[Observation] = (), *, shown: int = 5
+    ) -> None:
         self._observation = observation
+        self._all = [observation, *others]
         self._shown = shown
         self._slowest: list[CostlyPacket] = []
         self._seen = 0
@@ -81,8 +87,8 @@ class Profile:
     def lines(self) -> list[LineCost]:
         """The cost of every source line that ran, in the order of files and lines."""
         found: dict[tuple[str, int], LineCost] = {}
-        for pc, count in self._executed():
-            place = self._observation.verified.spec.line_at(pc)
+        for spec, pc, count in self._executed():
+            place = spec.line_at(pc)
             file, number, text = (place.file, place.line, place.text) if place else ("", 0, "")
             before = found.get((file, number), LineCost(file, number, text, 0, 0))
             found[file, number] = LineCost(
@@ -94,6 +100,8 @@ class Profile:
             )
         return [found[key] for key in sorted(found)]
 
-    def _executed(self) -> Iterator[tuple[int, int]]:
-        counts = self._observation.executed().tolist()
-        return ((pc, count) for pc, count in enumerate(counts) if count)
+    def _executed(self) -> Iterator[tuple[ProgramSpec, int, int]]:
+        for seen in self._all:
+            for pc, count in enumerate(seen.executed().tolist()):
+                if count:
+                    yield seen.verified.spec, pc, count

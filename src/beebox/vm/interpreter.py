@@ -52,7 +52,7 @@ from beebox.vm.memory import (
     Region,
     Runtime,
 )
-from beebox.vm.observe import Notes, Observe
+from beebox.vm.observe import Notes, noted
 from beebox.vm.structure import functions
 
 U64: Final = (1 << 64) - 1
@@ -97,15 +97,18 @@ class Interpreter:
         machine: Machine,
         helpers: Mapping[int, HelperFn],
         *,
-        observe: Observe = Observe.NOTHING,
+        notes: Notes | None = None,
+        mark: int = 0,
+        executed: list[int] | None = None,
         max_loops: int = MAX_LOOPS,
         tail_call: TailCall | None = None,
     ) -> None:
-        """Decode; ``observe`` makes it write down how a verified program runs.
+        """Decode; ``notes`` of the program make it write down how it runs, under ``mark``.
 
-        ``max_loops`` is what all ``may_goto`` of a frame may do together. Raises
-        :exc:`NotSupportedError` for what this engine cannot run, :exc:`DecodeError` for what
-        :mod:`beebox.vm.structure` refuses of a program that is not verified.
+        ``executed`` has a count per slot, for notes that count. ``max_loops`` is what all
+        ``may_goto`` of a frame may do together. Raises :exc:`NotSupportedError` for what this
+        engine cannot run, :exc:`DecodeError` for what :mod:`beebox.vm.structure` refuses of a
+        program that is not verified.
         """
         if isinstance(program, VerifiedProgram):
             self.spec = program.spec
@@ -130,9 +133,8 @@ class Interpreter:
             self._decode(pc, insn) if insn is not None else _second_slot
             for pc, insn in enumerate(self.spec.slots)
         ]
-        self.executed: list[int] = []  # per pc, with Observe.COSTS
-        if observe is not Observe.NOTHING and isinstance(program, VerifiedProgram):
-            self._observe(Notes(program, observe))
+        if notes is not None:
+            self._observe(notes, mark, executed)
 
     def run(self, *arguments: int, fuel: int = DEFAULT_FUEL) -> int:
         """R0 after one run over the packet as it stands in the machine.
@@ -156,15 +158,14 @@ class Interpreter:
                 return regs[0]
         raise ExecutionError(f"ran out of fuel after {fuel} instructions", pc=pc)
 
-    def _observe(self, notes: Notes) -> None:
+    def _observe(self, notes: Notes, mark: int, executed: list[int] | None) -> None:
         """Wrap the steps that ``notes`` is about: as native code, instruction by instruction."""
         runtime = self.machine.runtime
         for pc, field in notes.origins.items():
-            self._steps[pc] = _noted(self._steps[pc], runtime, field, pc)
-        if notes.counts:
-            self.executed = [0] * len(self._steps)
+            self._steps[pc] = _noted(self._steps[pc], runtime, field, noted(mark, pc))
+        if notes.counts and executed is not None:
             for pc, step in enumerate(self._steps):
-                self._steps[pc] = _counted(step, runtime, self.executed, pc)
+                self._steps[pc] = _counted(step, runtime, executed, pc)
 
     # ---- frames and packet
 
@@ -463,13 +464,13 @@ _COMBINE: Final[Mapping[AtomicOp, Callable[[int, int], int]]] = {
 }
 
 
-def _noted(step: Step, runtime: Runtime, field: str, pc: int) -> Step:
-    def noted(regs: Registers) -> int:
+def _noted(step: Step, runtime: Runtime, field: str, value: int) -> Step:
+    def run(regs: Registers) -> int:
         after = step(regs)
-        setattr(runtime, field, pc + 1)
+        setattr(runtime, field, value)
         return after
 
-    return noted
+    return run
 
 
 def _counted(step: Step, runtime: Runtime, executed: list[int], pc: int) -> Step:

@@ -37,7 +37,6 @@ RUNTIME_FIELDS: Final = MappingProxyType(
         "observed_capacity": (88, 8),
         "observed_origins": (96, 8),
         "observed_costs": (104, 8),
-        "observed_blocks": (112, 8),
         "redirect_map": (128, 8),
         "redirect_key": (136, 8),
         "redirect_flags": (144, 8),
@@ -62,11 +61,11 @@ Addresses: ``network`` of ``userspace.network.block``'s block, ``tunnel`` of the
 metadata, ``clones`` of the counts of cloned packets, ``targets`` of one redirection per packet of
 a batch (or null).
 
-From ``verdict_pc`` to ``observed_blocks``, ``vm.observe`` notes how a program ran. pcs are stored
-plus one: 0 is "never set". ``observed`` counts records up to ``observed_capacity``; the addresses
-behind it are of ``observed_origins`` (u64 per run: ``verdict_pc`` in the low half, ``reason_pc`` in
-the high one), ``observed_costs`` (u32 instructions per run) and ``observed_blocks`` (u64 executions
-per block, in the order of ``vm.observe.blocks``).
+From ``verdict_pc`` to ``observed_costs``, ``vm.observe`` notes how a program ran. pcs are stored
+plus one, behind the program's mark: 0 is "never set". ``observed`` counts records up to
+``observed_capacity``; the addresses behind it are of ``observed_origins`` (u64 per run:
+``verdict_pc`` in the low half, ``reason_pc`` in the high one) and ``observed_costs`` (u32
+instructions per run).
 """
 
 
@@ -118,7 +117,7 @@ class Runtime(ctypes.Structure):
         ("observed_capacity", ctypes.c_uint64),
         ("observed_origins", ctypes.c_uint64),
         ("observed_costs", ctypes.c_uint64),
-        ("observed_blocks", ctypes.c_uint64),
+        ("_pad5", ctypes.c_uint64),
         ("_pad3", ctypes.c_uint64),
         ("redirect_map", ctypes.c_uint64),
         ("redirect_key", ctypes.c_uint64),

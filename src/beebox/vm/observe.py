@@ -3,7 +3,9 @@
 Native code with an :class:`Observe` other than NOTHING notes in the runtime block the instruction
 that last set the program's result, and the one that last set a subprogram's; COSTS also counts
 instructions and the executions of each block. One record per run goes to the arrays that the
-runtime block names, as long as they have room.
+runtime block names, as long as they have room. A tail call goes on in another program, which notes
+into the same block: so every pc comes with the mark of its program, and counts of blocks lie with
+the program that they belong to.
 """
 
 from __future__ import annotations
@@ -30,6 +32,13 @@ from beebox.verifier.result import SubprogramFact, VerifiedProgram
 from beebox.vm.memory import PROGRAM, RUNTIME_FIELDS
 
 # tail_call, redirect, redirect_map, redirect_neigh, redirect_peer
+MARK: Final = "observed_mark"
+BLOCKS: Final = "observed_blocks"
+"""Imports of observing code: its mark as an address (:func:`mark_address`), and the u64 executions
+per block, in the order of :func:`blocks`."""
+MAX_MARK: Final = (1 << 12) - 2
+_MARK_SHIFT: Final = 20  # pcs stay below 1,000,000
+
 _STATEFUL: Final = frozenset({12, 23, 51, 152, 155})
 
 
@@ -125,6 +134,21 @@ def blocks(verified: VerifiedProgram) -> dict[int, int]:
     return sizes
 
 
+def mark_address(mark: int) -> int:
+    """What :data:`MARK` is linked to, for marks from 0 to :data:`MAX_MARK`."""
+    return (mark + 1) << _MARK_SHIFT
+
+
+def noted(mark: int, pc: int) -> int:
+    """How ``pc`` of the program with ``mark`` is noted: never 0."""
+    return mark_address(mark) + pc + 1
+
+
+def place_of(noted_pc: int) -> tuple[int, int]:
+    """The mark and the pc that :func:`noted` made ``noted_pc`` of."""
+    return (noted_pc >> _MARK_SHIFT) - 1, (noted_pc & ((1 << _MARK_SHIFT) - 1)) - 1
+
+
 class Notes:
     """The text that makes one program's native code write down what ``observe`` asks for."""
 
@@ -171,9 +195,7 @@ class Notes:
             f"  {name}.n = load i64, ptr {name}.p, align 8",
             f"  {name}.m = add i64 {name}.n, {size}",
             f"  store i64 {name}.m, ptr {name}.p, align 8",
-            _field(f"{name}.b", "observed_blocks"),
-            f"  {name}.c = load ptr, ptr {name}.b, align 8",
-            f"  {name}.d = getelementptr i64, ptr {name}.c, i64 {number}",
+            f"  {name}.d = getelementptr i64, ptr @{BLOCKS}, i64 {number}",
             f"  {name}.k = load i64, ptr {name}.d, align 8",
             f"  {name}.l = add i64 {name}.k, 1",
             f"  store i64 {name}.l, ptr {name}.d, align 8",
@@ -184,7 +206,14 @@ class Notes:
         field = self._origins.get(pc)
         if field is None:
             return []
-        return [_field(f"%w{pc}", field), f"  store i32 {pc + 1}, ptr %w{pc}, align 4"]
+        name = f"%w{pc}"
+        return [
+            _field(name, field),
+            f"  {name}.m = ptrtoint ptr @{MARK} to i64",
+            f"  {name}.t = trunc i64 {name}.m to i32",
+            f"  {name}.n = add i32 {name}.t, {pc + 1}",
+            f"  store i32 {name}.n, ptr {name}, align 4",
+        ]
 
     def wrapper(self) -> str:
         """The function under the program's own name, that writes the record of each run."""
@@ -192,7 +221,8 @@ class Notes:
             return ""
         fields = {name: offset for name, (offset, _) in RUNTIME_FIELDS.items()}
         costs = _COSTS.format(**fields) if self.counts else ""
-        return _WRAPPER.format(program=PROGRAM, body=self.program, note_costs=costs, **fields)
+        text = _WRAPPER.format(program=PROGRAM, body=self.program, note_costs=costs, **fields)
+        return "\n".join([*(f"@{name} = external global i8" for name in (MARK, BLOCKS)), text])
 
 
 def keeps_state(verified: VerifiedProgram) -> bool:
