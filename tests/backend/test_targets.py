@@ -172,5 +172,5 @@ def test_test_runs_leave_no_record():
     spec = skb.program("tc", ["r1 = 3", "r2 = 0", "call 23", "store"], verdict=7)
     for engine in ENGINES:
         with UserspaceKernel(engine).load(spec) as live:
-            assert live.programs["main"].redirects
+            assert live.programs["main"].records(1).targets is not None
             assert live.programs["main"].test_run(skb.UDP4).retval == 7

@@ -29,6 +29,8 @@ SKB_MAX_FRAME_BYTES: Final = 3712
 """The longest frame that TEST_RUN makes an skb of: a page less headroom and skb_shared_info."""
 SKB_MAX_PACKET_BYTES: Final = 1 << 18
 """The longest that replay gives to an skb program: what capture tools keep of a packet."""
+FLOW_MAX_TEST_BYTES: Final = 4096
+FLOW_MAX_BYTES: Final = 65_535  # what flow keys can point into
 
 
 class Fate(Enum):
@@ -59,6 +61,7 @@ class PacketHook:
     keeps_bytes: bool = False  # a socket filter: the verdict is how much of the packet is kept
     headers: Mapping[bytes, int] | None = None
     """In a test run: the bytes that must follow an Ethernet header, by its type."""
+    gives_keys: bool = False  # a flow dissector: it leaves flow keys, and the frame as it is
 
     def why_not(self, frame: bytes) -> str | None:
         """Why a test run refuses ``frame``; None where it does not."""
@@ -162,11 +165,15 @@ _CGROUP_SKB: Final = _skb(
     _names(CgroupSkbVerdict),
     _fates(passed=(CgroupSkbVerdict.PASS, CgroupSkbVerdict.PASS_CN)),
 )
-_FLOW_DISSECTOR: Final = _skb(
-    ProgramType.FLOW_DISSECTOR,
+_FLOW_DISSECTOR: Final = PacketHook(
+    ProgramType.FLOW_DISSECTOR.value.name,
     0,
+    ETHERNET_BYTES,
+    FLOW_MAX_TEST_BYTES,
+    FLOW_MAX_BYTES,
     _names(FlowDissectorVerdict),
     _fates(passed=(FlowDissectorVerdict.OK, FlowDissectorVerdict.FLOW_DISSECTOR_CONTINUE)),
+    gives_keys=True,
 )
 _HOOKS: Final = MappingProxyType(
     {

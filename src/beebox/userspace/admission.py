@@ -8,12 +8,12 @@ from beebox.errors import NotSupportedError
 from beebox.hooks.packet import HOOKED
 from beebox.tables.helpers import HELPERS
 from beebox.tables.map_types import MapType
-from beebox.tables.program_types import AttachType, ProgramType
+from beebox.tables.program_types import AttachType
 from beebox.userspace.native_helpers import IN_MAP_CODE, native_helpers
 from beebox.verifier.result import VerifiedProgram
 from beebox.vm.contexts import layout_of
 
-PROGRAM_TYPES: Final = HOOKED - {ProgramType.FLOW_DISSECTOR}
+PROGRAM_TYPES: Final = HOOKED
 UNKNOWN_ATTACH_TYPES: Final = frozenset({AttachType.XDP_DEVMAP, AttachType.XDP_CPUMAP})
 MAP_TYPES: Final = frozenset(
     {

@@ -279,7 +279,7 @@ class InterpreterEngine:
         from beebox.userspace.helpers import python_helpers  # noqa: PLC0415 -- this engine only
         from beebox.vm.interpreter import Interpreter, Machine  # noqa: PLC0415 -- the same
 
-        memory = Memory()
+        memory = Memory([environment.keys_region] if environment.hook.gives_keys else [])
         reached = ReachedMaps(self._maps, memory)
         machine = Machine(
             memory=memory,

@@ -7,12 +7,13 @@ from functools import cache
 from typing import Final
 
 from beebox.hooks.packet import PacketHook
+from beebox.tables.limits import FLOW_KEYS_BYTES
 from beebox.tables.program_types import ProgramType
 from beebox.userspace.native_helpers import dialect_code, field_constants, internal, linked_hook
 from beebox.userspace.tunnels import CONSTANTS as TUNNEL_CONSTANTS
 from beebox.vm.batch import XDP_HOOK, HookCode
 from beebox.vm.contexts import SKB_LAYOUT, Layout
-from beebox.vm.memory import PREPARE_SIGNATURE
+from beebox.vm.memory import PREPARE_SIGNATURE, RUNTIME_FIELDS
 
 SKB_HEADROOM_BYTES: Final = 1 << 14
 SKB_TAILROOM_BYTES: Final = 1 << 14
@@ -20,7 +21,6 @@ SKB_TAILROOM_BYTES: Final = 1 << 14
 packet back when either is spent."""
 
 _SOCKET_HOOKS: Final = frozenset({ProgramType.CGROUP_SKB.value.name})
-_STEM: Final = "skb_hook"
 
 
 @cache
@@ -29,7 +29,7 @@ def hook_code(hook: PacketHook, layout: Layout) -> HookCode:
     if layout.struct != SKB_LAYOUT.struct:
         return XDP_HOOK
     return HookCode(
-        f"{_STEM}_prepare",
+        f"{_stem(hook)}_prepare",
         internal(_text(hook)),
         headroom=SKB_HEADROOM_BYTES,
         reserved=0,
@@ -42,11 +42,16 @@ def hook_code(hook: PacketHook, layout: Layout) -> HookCode:
 @cache
 def skb_preparation(hook: PacketHook) -> Callable[[int, int, int, int, int, int], None]:
     """The same preparation as a call: runtime block, context, frame, length, buffer's ends."""
-    symbol = f"{_STEM}_prepare"
+    symbol = f"{_stem(hook)}_prepare"
     prepare: Callable[[int, int, int, int, int, int], None] = linked_hook(
-        f"{_STEM} {hook.name}", lambda: _text(hook), symbol, PREPARE_SIGNATURE
+        f"{_stem(hook)} {hook.name}", lambda: _text(hook), symbol, PREPARE_SIGNATURE
     )
     return prepare
+
+
+def _stem(hook: PacketHook) -> str:
+    """The file of ``source`` that prepares the hook's contexts."""
+    return "flow_hook" if hook.gives_keys else "skb_hook"
 
 
 def _text(hook: PacketHook) -> str:
@@ -55,5 +60,9 @@ def _text(hook: PacketHook) -> str:
         "START": hook.start,
         "HAS_SOCKET": int(hook.name in _SOCKET_HOOKS),
         **TUNNEL_CONSTANTS,
+        "NEXT_KEYS": RUNTIME_FIELDS["next_keys"][0],
+        "KEYS_STEP": RUNTIME_FIELDS["keys_step"][0],
+        "KEYS_BYTES": FLOW_KEYS_BYTES,
     }
-    return dialect_code(_STEM, f"{_STEM}_", constants)
+    stem = _stem(hook)
+    return dialect_code(stem, f"{stem}_", constants)

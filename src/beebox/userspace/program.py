@@ -26,6 +26,7 @@ from beebox.userspace.cpus import Cpus
 from beebox.userspace.engines import Engine, Packets
 from beebox.userspace.observation import Observation
 from beebox.userspace.packets import check_packets
+from beebox.userspace.records import Records
 from beebox.userspace.redirects import Target
 from beebox.userspace.runtime import Environment
 from beebox.userspace.trace import TraceLogs
@@ -131,10 +132,10 @@ class UserspaceProgram:
         """Whether it provably never changes a packet."""
         return reads_only(self._report.require_accepted())
 
-    @property
-    def redirects(self) -> bool:
-        """Whether it, or what it tail-calls, may send packets elsewhere."""
-        return keeps_state(self._report.require_accepted())
+    def records(self, count: int) -> Records:
+        """Room for what runs over so many packets leave: redirections, flow keys."""
+        may_redirect = keeps_state(self._report.require_accepted())
+        return Records.of(count, targets=may_redirect, keys=self.hook.gives_keys)
 
     @property
     def clones(self) -> Mapping[Target, int]:
@@ -165,34 +166,38 @@ class UserspaceProgram:
             environment.take_context(context)
             environment.runtime.time_ns = time.monotonic_ns()
             start = time.perf_counter_ns()
-            retval = engine.run(repeat)
+            rounds = repeat if environment.hook.gives_keys else 1  # each starts with fresh keys
+            for _ in range(rounds - 1):
+                engine.run(1)
+                environment.load(data)
+                environment.take_context(context)
+            retval = engine.run(repeat // rounds)
             duration = (time.perf_counter_ns() - start) // repeat
             after = environment.context_after(context)
             return TestRun(retval, environment.frame(), duration, repeat, engine.name, after)
 
     def run_at(
-        self, data: bytes, time_ns: int, targets: npt.NDArray[np.void] | None = None
+        self, data: bytes, time_ns: int, records: Records | None = None
     ) -> tuple[int, bytes]:
         """Run over one frame at a time of the caller's; the return value, the frame it left.
 
-        Metadata before the frame is left out. The frame has 14 bytes at least. ``targets`` is as
-        in :meth:`run_packets`.
+        Metadata before the frame is left out. The frame has 14 bytes at least. ``records`` has
+        one row, as in :meth:`run_packets`.
         """
-        with self._lane() as lane, lane.environment.recording(targets):
+        with self._lane() as lane, lane.environment.recording(records):
             lane.environment.load(data)
             lane.environment.runtime.time_ns = time_ns
             retval = lane.engine.run()
             return retval, lane.environment.frame_behind(data)
 
     def run_packets(
-        self, packets: Packets, targets: npt.NDArray[np.void] | None = None
+        self, packets: Packets, records: Records | None = None
     ) -> tuple[npt.NDArray[np.uint32], int]:
         """Run over packets that were checked; the return values, the nanoseconds it took.
 
-        ``targets``, a row of ``redirects.RECORD`` for each packet, gets their redirections; only
-        a program that :attr:`redirects` writes there.
+        ``records`` are :meth:`records` for as many packets.
         """
-        with self._lane() as lane, lane.environment.recording(targets):
+        with self._lane() as lane, lane.environment.recording(records):
             return lane.engine.run_batch(packets)
 
     def run_batch(

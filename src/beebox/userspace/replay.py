@@ -19,8 +19,9 @@ import numpy.typing as npt
 from beebox.hooks.packet import PacketHook
 from beebox.userspace.captures.packets import Capture
 from beebox.userspace.engines import Packets
+from beebox.userspace.flows import clamp
 from beebox.userspace.program import UserspaceProgram
-from beebox.userspace.redirects import RECORD
+from beebox.userspace.records import Records
 
 CHUNK_PACKETS: Final = {"jit": 1 << 16, "interpreter": 1 << 8}  # about 10 ms each
 _SMALL: Final = 1 << 16
@@ -37,7 +38,8 @@ class Batch:
     ``frames`` are the Ethernet frames that it was given, ``ran`` says which of them reached it,
     ``retvals`` what it returned (0 where it did not run). ``after`` holds the frames as it left
     them, for observers that want them. ``targets`` has each packet's redirection, as
-    ``redirects.RECORD``, of programs that may ask for one.
+    ``redirects.RECORD``, of programs that may ask for one; ``keys`` each packet's flow keys, as
+    ``flows.KEYS``, of flow dissectors.
     """
 
     hook: PacketHook
@@ -46,6 +48,7 @@ class Batch:
     retvals: npt.NDArray[np.uint32]
     after: Sequence[bytes] | Capture | None = None
     targets: npt.NDArray[np.void] | None = None
+    keys: npt.NDArray[np.void] | None = None
 
     def after_of(self, index: int) -> bytes:
         """One frame as the program left it."""
@@ -204,16 +207,16 @@ class Run:
     def _batch(self, frames: Capture) -> Batch:
         ran = frames.lengths >= self.hook.min_bytes
         chosen = self._timed(frames.select(ran))
-        targets = np.zeros(len(chosen), dtype=RECORD) if self._program.redirects else None
+        records = self._program.records(len(chosen))
         if self._wants_frames and not self._program.reads_only:
-            results, changed, took = self._one_by_one(chosen, targets)
+            results, changed, took = self._one_by_one(chosen, records)
             left = iter(changed)
             whole = [next(left) if done else b"" for done in ran.tolist()]
             after: Sequence[bytes] | Capture | None = whole
         else:
             lengths = np.minimum(chosen.lengths, self.hook.max_bytes).astype(np.uint32)
             results, took = self._program.run_packets(
-                Packets(chosen.data, chosen.offsets, lengths, chosen.times_ns), targets
+                Packets(chosen.data, chosen.offsets, lengths, chosen.times_ns), records
             )
             after = frames
         self.packets += len(frames)
@@ -224,10 +227,12 @@ class Run:
         if len(results) < len(frames):
             retvals = np.zeros(len(frames), dtype=np.uint32)
             retvals[ran] = results
-            if targets is not None:
-                given, targets = targets, np.zeros(len(frames), dtype=RECORD)
-                targets[ran] = given
-        return Batch(self.hook, frames, ran, retvals, after, targets)
+        if records.keys is not None:
+            clamp(records.keys, np.minimum(chosen.lengths, self.hook.max_bytes).astype(np.uint32))
+        whole_records = records.spread(ran)
+        return Batch(
+            self.hook, frames, ran, retvals, after, whole_records.targets, whole_records.keys
+        )
 
     def _timed(self, frames: Capture) -> Capture:
         if self._clock == "capture":
@@ -236,14 +241,14 @@ class Run:
         return replace(frames, times_ns=np.full(len(frames), now, dtype=np.uint64))
 
     def _one_by_one(
-        self, frames: Capture, targets: npt.NDArray[np.void] | None
+        self, frames: Capture, records: Records
     ) -> tuple[npt.NDArray[np.uint32], Sequence[bytes], int]:
         """Return values and what is left of each frame, for programs that change packets."""
         results = np.zeros(len(frames), dtype=np.uint32)
         left = []
         start = time.perf_counter_ns()
         for index, time_ns in enumerate(frames.times_ns.tolist()):
-            row = targets[index : index + 1] if targets is not None else None
-            results[index], after = self._program.run_at(frames.packet(index), time_ns, row)
+            frame, row = frames.packet(index), records.row(index)
+            results[index], after = self._program.run_at(frame, time_ns, row)
             left.append(after)
         return results, left, time.perf_counter_ns() - start

@@ -10,19 +10,20 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from beebox.errors import InputError
 from beebox.hooks import xdp
 from beebox.hooks.packet import PacketHook
-from beebox.tables.limits import XDP_HEADROOM_BYTES
+from beebox.tables.limits import FLOW_KEYS_BYTES, XDP_HEADROOM_BYTES
+from beebox.userspace.flows import FLAGS_AT, KEYS, clamp
 from beebox.userspace.hook_code import SKB_HEADROOM_BYTES, SKB_TAILROOM_BYTES, skb_preparation
 from beebox.userspace.network.block import NetworkBlock, default_network
+from beebox.userspace.records import Records
 from beebox.userspace.redirects import CloneCounts
 from beebox.userspace.trace import TraceLog
 from beebox.userspace.tunnels import TunnelBlock
 from beebox.vm.contexts import SKB_LAYOUT, Layout
-from beebox.vm.memory import Buffer, Packet, Runtime, address_of
+from beebox.vm.memory import Buffer, Packet, Runtime, address_of, region_at
 
 ALL_LINEAR: Final = (1 << 32) - 1
 _LOOPBACK_MTU: Final = 65_536
@@ -75,6 +76,9 @@ class Environment:
         self.runtime.clones = self.clones.address
         self.tunnel = TunnelBlock(self.network.network.tunnel)
         self.runtime.tunnel = self.tunnel.address
+        self._flow_keys = Buffer(FLOW_KEYS_BYTES)
+        self.keys_region = region_at("flow keys", self._flow_keys.address, FLOW_KEYS_BYTES)
+        self._lay_keys(self._flow_keys.address, 1)
         self.log = TraceLog(self.runtime)
         self._is_skb = layout.struct == SKB_LAYOUT.struct
         self.packet = self._packet(device or Device(), linear_bytes)
@@ -125,15 +129,30 @@ class Environment:
         return self.packet.buffer.address
 
     @contextmanager
-    def recording(self, targets: npt.NDArray[np.void] | None) -> Iterator[None]:
-        """Note each run's redirection in the next row of ``targets`` (``redirects.RECORD``)."""
+    def recording(self, records: Records | None) -> Iterator[None]:
+        """Let each run leave the next row of ``records``."""
+        targets = records.targets if records is not None else None
+        keys = records.keys if records is not None else None
         if targets is not None and len(targets):
             assert targets.flags.c_contiguous
             self.runtime.targets = int(targets.ctypes.data)
+        if keys is not None and len(keys):
+            assert keys.flags.c_contiguous
+            self._lay_keys(int(keys.ctypes.data), len(keys))
         try:
             yield
         finally:
             self.runtime.targets = 0
+            self._lay_keys(self._flow_keys.address, 1)
+
+    def _lay_keys(self, address: int, count: int) -> None:
+        """Where the flow keys of the next runs lie; a single one is for all runs."""
+        self.runtime.next_keys = address
+        self.runtime.keys_step = FLOW_KEYS_BYTES if count > 1 else 0
+        there = region_at("flow keys", address, count * FLOW_KEYS_BYTES)
+        region = self.keys_region
+        region.start, region.end, region.base = there.start, there.end, there.base
+        region.view = there.view
 
     def reset(self) -> None:
         """Make the context what every packet starts from."""
@@ -166,8 +185,13 @@ class Environment:
         """The frame as it is now: what BPF_PROG_TEST_RUN gives back.
 
         Of XDP with its metadata; a packet that starts behind the Ethernet header has zeros there.
+        Of a flow dissector the flow keys.
         """
         context = self.packet.context
+        if self.hook.gives_keys:
+            keys = np.frombuffer(bytes(self._flow_keys.view), dtype=KEYS).copy()
+            clamp(keys, np.array([context.data_end - context.data], dtype=np.uint32))
+            return keys.tobytes()
         if not self._is_skb:
             end = context.data_end + context.frags_bytes
             return self.packet.bytes_at(context.data_meta, end - context.data_meta)
@@ -176,6 +200,8 @@ class Environment:
     def frame_behind(self, before: bytes) -> bytes:
         """The frame as it is now, without metadata, behind the header that it came with."""
         context = self.packet.context
+        if self.hook.gives_keys:
+            return before
         if not self._is_skb:
             return self.frame()[context.data - context.data_meta :]
         start = self.hook.start
@@ -186,6 +212,9 @@ class Environment:
         if not self._is_skb:
             if given is not None:
                 raise InputError("a context for an XDP test run in userspace")
+            return
+        if self.hook.gives_keys:
+            self._take_flags(given)
             return
         context = self.packet.context
         if given is None:
@@ -203,6 +232,17 @@ class Environment:
             at = next(n for n, byte in enumerate(rest) if byte)
             raise InputError(f"byte {at} of __sk_buff is not for the caller to set")
         self._take_lengths(given)
+
+    def _take_flags(self, given: bytes | None) -> None:
+        """The flags of the flow keys, the one thing in them that is the caller's."""
+        if given is None:
+            return
+        if len(given) != FLOW_KEYS_BYTES:
+            raise InputError(f"{len(given)} bytes of flow keys; there are {FLOW_KEYS_BYTES}")
+        flags = slice(FLAGS_AT, FLAGS_AT + 4)
+        if any(given[: flags.start]) or any(given[flags.stop :]):
+            raise InputError("of flow keys only the flags are for the caller to set")
+        self._flow_keys.view[flags] = given[flags]
 
     def _take_lengths(self, given: bytes) -> None:
         def word(name: str) -> int:
@@ -223,6 +263,8 @@ class Environment:
         """The uapi context after a run, as long as the one that was given."""
         if given is None or not self._is_skb:
             return b""
+        if self.hook.gives_keys:
+            return given
         after = bytearray(given)
         for name in _TAKEN:
             at, size = self.layout.fields[name]

@@ -47,7 +47,9 @@ RUNTIME_FIELDS: Final = MappingProxyType(
         "clones": (176, 8),
         "targets": (184, 8),
         "redirect_family": (192, 4),
+        "keys_step": (196, 4),
         "redirect_nexthop": (200, 16),
+        "next_keys": (216, 8),
     }
 )
 """Runtime block of one thread: what helpers read and write. Trace sizes are bytes.
@@ -59,7 +61,8 @@ flags; ``redirect_ifindex`` is the device, also of a plain redirect, which sets 
 
 Addresses: ``network`` of ``userspace.network.block``'s block, ``tunnel`` of the packet's tunnel
 metadata, ``clones`` of the counts of cloned packets, ``targets`` of one redirection per packet of
-a batch (or null).
+a batch (or null), ``next_keys`` of the next run's flow keys; ``keys_step`` is how far it moves
+with each run.
 
 From ``verdict_pc`` to ``observed_costs``, ``vm.observe`` notes how a program ran. pcs are stored
 plus one, behind the program's mark: 0 is "never set". ``observed`` counts records up to
@@ -129,9 +132,9 @@ class Runtime(ctypes.Structure):
         ("clones", ctypes.c_uint64),
         ("targets", ctypes.c_uint64),
         ("redirect_family", ctypes.c_uint32),
-        ("_pad4", ctypes.c_uint32),
+        ("keys_step", ctypes.c_uint32),
         ("redirect_nexthop", ctypes.c_uint8 * 16),
-        ("_reserved", ctypes.c_uint64),
+        ("next_keys", ctypes.c_uint64),
     )
 
 
