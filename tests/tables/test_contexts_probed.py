@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 from probing import EXIT, SLEEPABLE, Hook, ask, call, copy, hooks, insn, load, mov, store
 
-from beebox.tables.contexts import Context, ContextField, FieldKind
+from beebox.tables.contexts import SK_BUFF_TC, Context, ContextField, FieldKind
 from beebox.tables.helpers import HELPER_BY_NAME
 from beebox.tables.program_types import AttachType, PacketAccess, ProgramType, Sleeps
+from beebox.tables.sockets import SOCK, SOCK_COMMON, TCP_SOCK
 
 pytestmark = pytest.mark.linux
 
@@ -161,3 +162,40 @@ def test_how_a_program_is_loaded(hook: Hook):
     if not row.needs_btf_id:
         bare = ask(Hook(hook.program_type, None, hook.flags), code)
         assert bool(bare.errno) == row.needs_attach_type
+
+
+TC = Hook(ProgramType.SCHED_CLS)
+
+
+def checked(reg: int) -> bytes:
+    """Leave when a register is null."""
+    return insn(0x55, reg, offset=2) + mov(0, 1) + EXIT
+
+
+def cast(name: str) -> bytes:
+    """r6 = what a helper makes of the socket in r6."""
+    return copy(1, 6) + call(HELPER_BY_NAME[name].id) + checked(0) + copy(6, 0)
+
+
+SK = SK_BUFF_TC.field("sk")
+assert SK is not None
+COMMON = load(8, 6, 1, SK.offset) + checked(6)
+FULL = COMMON + cast("sk_fullsock")
+POINTERS = {
+    "sock_common": (SOCK_COMMON, COMMON),
+    "sock": (SOCK, FULL),
+    "tcp_sock": (TCP_SOCK, FULL + cast("tcp_sock")),
+}
+
+
+@pytest.mark.parametrize("name", POINTERS)
+def test_what_a_program_reads_of_a_socket(name: str):
+    struct, start = POINTERS[name]
+    wrong = []
+    for offset, size in accesses(struct):
+        ours = struct.field_at(offset, size) is not None
+        theirs = not ask(TC, start + load(size, 0, 6, offset) + mov(0, 1) + EXIT).errno
+        if ours != theirs:
+            wrong.append((offset, size, theirs))
+        assert ask(TC, start + mov(0, 1) + store(size, 6, offset, 0) + EXIT).errno
+    assert wrong == []

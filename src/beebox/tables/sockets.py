@@ -6,27 +6,13 @@ is writable. A pointer to a socket's common part (the context's ``sk``) shows le
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from beebox.tables.contexts import Context, ContextField
+from beebox.tables.contexts_sockets import BPF_SOCK
 
-_NARROW: Final = (1, 2, 4)
-_OWN: Final = (
-    ContextField("bound_dev_if", 0, 4, since="4.6"),
-    ContextField("family", 4, 4, reads=_NARROW, since="4.14"),
-    ContextField("type", 8, 4, reads=_NARROW, since="4.14"),
-    ContextField("protocol", 12, 4, reads=_NARROW, since="4.14"),
-    ContextField("mark", 16, 4, since="4.14"),
-    ContextField("priority", 20, 4, since="4.14"),
-    ContextField("src_ip4", 24, 4, reads=_NARROW, since="4.17"),
-    ContextField("src_ip6", 28, 16, reads=_NARROW, since="4.17"),
-    ContextField("src_port", 44, 4, reads=_NARROW, since="4.17"),
-    ContextField("dst_port", 48, 4, reads=_NARROW, since="5.1"),
-    ContextField("dst_ip4", 52, 4, reads=_NARROW, since="5.1"),
-    ContextField("dst_ip6", 56, 16, reads=_NARROW, since="5.1"),
-    ContextField("state", 72, 4, reads=_NARROW, since="5.1"),
-    ContextField("rx_queue_mapping", 76, 4, reads=_NARROW, since="5.8"),
-)
+_OWN: Final = tuple(replace(field, writes=(), attach_types=()) for field in BPF_SOCK.fields)
 _FULL_ONLY: Final = frozenset({"type", "protocol", "mark", "priority"})
 SOCK: Final = Context("bpf_sock", 80, _OWN)
 SOCK_COMMON: Final = Context(
