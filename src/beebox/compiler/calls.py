@@ -6,6 +6,7 @@ import ast
 from typing import Final
 
 from beebox.compiler.annotations import annotation
+from beebox.compiler.atomics import atomic_target, fetch
 from beebox.compiler.constants import SWAPS, evaluate, ipv4_number, sized
 from beebox.compiler.context import FunctionContext, Literal, Nothing, Operand
 from beebox.compiler.context_access import context_of
@@ -116,6 +117,9 @@ def _positional(f: FunctionContext, node: ast.Call, count: int) -> list[ast.expr
 
 def _method(f: FunctionContext, node: ast.Call, func: ast.Attribute) -> Operand:
     owner = func.value
+    shared = atomic_target(f, owner)
+    if shared is not None:
+        return fetch(f, node, func.attr, shared)
     context = context_of(f, owner)
     if context is not None:
         return context_method(f, node, func.attr, context)

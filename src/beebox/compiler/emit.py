@@ -13,7 +13,6 @@ from beebox.compiler import emit_text as text
 from beebox.compiler import ir
 from beebox.compiler.emit_expr import Address, Expressions, Target
 from beebox.compiler.emit_text import Body
-from beebox.errors import InternalError
 
 CONTEXT_PARAMETER: Final = "%ctx"
 
@@ -125,8 +124,8 @@ class _Statements:
                 self._assign(stmt)
             case ir.WriteContext():
                 self._target.write_context(expressions, stmt)
-            case ir.AtomicAdd():
-                self._atomic_add(stmt)
+            case ir.AtomicUpdate():
+                self._atomic_update(stmt)
             case ir.MapUpdate():
                 self._target.update(expressions, stmt)
             case ir.MapDelete():
@@ -169,16 +168,9 @@ class _Statements:
         value = expressions.value(stmt.value)
         expressions.store(expressions.address(stmt.place), value, stmt.value.type)
 
-    def _atomic_add(self, stmt: ir.AtomicAdd) -> None:
-        value = self._expressions.value(stmt.value)
-        address = self._expressions.address(stmt.place)
-        if address.big_endian:
-            raise InternalError("an atomic add in network byte order")
+    def _atomic_update(self, stmt: ir.AtomicUpdate) -> None:
         # monotonic: with an unused result LLVM then picks the form that does not fetch
-        self._body.do(
-            f"atomicrmw add ptr {address.operand}, {text.value_type(stmt.place.type)} {value}"
-            f" monotonic, align {text.align_of(stmt.place.type)}"
-        )
+        self._body.do(self._expressions.atomic(stmt.op, stmt.place, stmt.value, "monotonic"))
 
     def _if(self, stmt: ir.If) -> None:
         body = self._body

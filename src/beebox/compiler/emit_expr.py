@@ -37,6 +37,13 @@ _ARITHMETIC: Final = {
     ir.BinaryOp.OR: "or",
     ir.BinaryOp.XOR: "xor",
 }
+_ATOMICS: Final = {
+    ir.AtomicOp.ADD: "add",
+    ir.AtomicOp.AND: "and",
+    ir.AtomicOp.OR: "or",
+    ir.AtomicOp.XOR: "xor",
+    ir.AtomicOp.EXCHANGE: "xchg",
+}
 _MAX_ZEROED_BY_STORES: Final = 64  # bytes
 _PREDICATES: Final = {
     ir.CompareOp.LT: "lt",
@@ -294,6 +301,8 @@ class Expressions:
                 return self._call(expr)
             case ir.StructValue():
                 raise InternalError("a struct value outside a place, key or value")
+            case ir.AtomicFetch():
+                return self._fetch(expr)
             case ir.Temporary():
                 raise InternalError("a temporary outside a helper's arguments")
             case (
@@ -372,6 +381,28 @@ class Expressions:
                 return value
             case _:
                 raise InternalError(f"a cast from {source} to {to}")
+
+    def atomic(self, op: ir.AtomicOp, place: ir.Place, value: ir.Expr, order: str) -> str:
+        """A read-modify-write instruction."""
+        operand, address = self.value(value), self.address(place)
+        if address.big_endian:
+            raise InternalError("an atomic operation in network byte order")
+        type_ = text.value_type(place.type)
+        return (
+            f"atomicrmw {_ATOMICS[op]} ptr {address.operand}, {type_} {operand}"
+            f" {order}, align {text.align_of(place.type)}"
+        )
+
+    def _fetch(self, expr: ir.AtomicFetch) -> str:
+        if expr.expected is None:
+            return self.body.value(self.atomic(expr.op, expr.place, expr.value, "seq_cst"))
+        expected, new = self.value(expr.expected), self.value(expr.value)
+        type_ = text.value_type(expr.type)
+        pair = self.body.value(
+            f"cmpxchg ptr {self.address(expr.place).operand}, {type_} {expected}, {type_} {new}"
+            f" seq_cst seq_cst, align {text.align_of(expr.type)}"
+        )
+        return self.body.value(f"extractvalue {{ {type_}, i1 }} {pair}, 0")
 
     def _call(self, expr: ir.CallFunction) -> str:
         args = ", ".join(f"{text.signature_type(arg.type)} {self.value(arg)}" for arg in expr.args)

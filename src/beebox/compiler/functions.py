@@ -260,8 +260,15 @@ def _result(node: ast.FunctionDef, scope: Scope) -> Type:
     type_ = annotation(node.returns, scope)
     if isinstance(type_, IntType | BoolType | VoidType | PointerType):
         return type_
+    if not scope.native:
+        if isinstance(type_, OptionalType):
+            return type_
+        if isinstance(type_, StructType | ArrayType) and type_ not in BIG_ENDIAN.values():
+            return RefType(type_, Space.LOCAL)  # which storage, the first return says
     raise scope.source.error(
-        node.returns, f"a function cannot return {name_of(type_)}", "return an integer or a bool"
+        node.returns,
+        f"a function cannot return {name_of(type_)}",
+        "return an integer, a bool, or a reference: a struct, or T | None",
     )
 
 

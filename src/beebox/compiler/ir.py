@@ -438,6 +438,32 @@ class Temporary:
     span: Span
 
 
+class AtomicOp(Enum):
+    """What an atomic instruction does to memory."""
+
+    ADD = auto()
+    AND = auto()
+    OR = auto()
+    XOR = auto()
+    EXCHANGE = auto()
+    COMPARE_EXCHANGE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class AtomicFetch:
+    """The old value of a place that is changed at once, in sequential order with all others.
+
+    ``expected`` is what COMPARE_EXCHANGE compares with. ``place`` is as for AtomicUpdate.
+    """
+
+    op: AtomicOp
+    place: Place
+    value: Expr
+    expected: Expr | None
+    type: Type
+    span: Span
+
+
 @dataclass(frozen=True, slots=True)
 class Bytes:
     """Constant bytes in read-only memory (a format string); a pointer to them."""
@@ -480,6 +506,7 @@ Expr: TypeAlias = (
     | PacketAccess
     | ContextArg
     | Temporary
+    | AtomicFetch
     | Bytes
     | Intrinsic
 )
@@ -506,9 +533,13 @@ class WriteContext:
 
 
 @dataclass(frozen=True, slots=True)
-class AtomicAdd:
-    """``place`` is an aligned 4- or 8-byte integer in memory that others may see."""
+class AtomicUpdate:
+    """``place`` is an aligned 4- or 8-byte integer in memory that others may see.
 
+    ``op`` is ADD, AND, OR or XOR; nothing is known of the order with other accesses.
+    """
+
+    op: AtomicOp
     place: Place
     value: Expr
     span: Span
@@ -588,7 +619,7 @@ class Return:
 Stmt: TypeAlias = (
     Assign
     | WriteContext
-    | AtomicAdd
+    | AtomicUpdate
     | MapUpdate
     | MapDelete
     | Evaluate

@@ -22,6 +22,7 @@ from typing import (
     overload,
 )
 
+from beebox.compiler.cells import atomic
 from beebox.compiler.elements import (
     Array,
     ArrayOfMaps,
@@ -29,7 +30,6 @@ from beebox.compiler.elements import (
     CpuMap,
     DevMap,
     DevMapHash,
-    Elements,
     Hash,
     HashOfMaps,
     LpmTrie,
@@ -322,39 +322,3 @@ class Constant(Generic[T]):
     def value(self) -> T:
         """What user space has set, or the first value."""
         return self._value
-
-
-if TYPE_CHECKING:
-
-    def atomic(target: T) -> Present[T]:
-        """What ``+=`` and ``-=`` update atomically: see the other branch."""
-
-    class Present(Generic[T]):
-        """``atomic(x)``: any field or element of ``x`` counts."""
-
-        def __getattr__(self, name: str) -> int: ...
-        def __setattr__(self, name: str, value: int) -> None: ...
-        def __getitem__(self, key: object) -> Any: ...
-        def __setitem__(self, key: object, value: Any) -> None: ...
-else:
-
-    class _Counted:
-        """Elements of a map under ``+=``: what is missing stays missing."""
-
-        def __init__(self, elements: Elements[Any, Any]) -> None:
-            self._elements = elements
-
-        def __getitem__(self, key: Any) -> Any:
-            found = self._elements[key]
-            return 0 if found is None else found
-
-        def __setitem__(self, key: Any, value: Any) -> None:
-            if key in self._elements:
-                self._elements[key] = value
-
-    def atomic(target: Any) -> Any:
-        """``atomic(x).field += n``, ``atomic(m)[key] += n``: one indivisible addition.
-
-        On a map it adds to the element if there is one, and does nothing otherwise.
-        """
-        return _Counted(target) if isinstance(target, Elements) else target

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from beebox.compiler.context import FunctionContext, Literal, Nothing, Operand
+from beebox.compiler.contexts import described
 from beebox.compiler.diagnostics import words
 from beebox.compiler.flow import Null
 from beebox.compiler.ir import (
@@ -141,6 +142,29 @@ def place(f: FunctionContext, node: ast.expr) -> Place:
             return _element(f, node)
         case _:
             return _pointed(f, node, f.operand(node))
+
+
+def writable(f: FunctionContext, target: ast.expr) -> Place:
+    """The place of an assignment; knobs are read-only, and so are some packets."""
+    match target:
+        case ast.Attribute(value=ast.Name(id=owner), attr="value"):
+            symbol = f.symbol(owner)
+            if isinstance(symbol, GlobalName) and symbol.decl.constant:
+                raise f.error(
+                    target,
+                    f"'{owner}' is a Constant",
+                    f"write `{owner} = Global(...)` to change it",
+                )
+        case _:
+            pass
+    where = place(f, target)
+    if not isinstance(where, LocalPlace) and space_of(where) is Space.READ_ONLY_PACKET:
+        raise f.error(
+            target,
+            f"{described(f.section)} may not write to the packet",
+            "programs that may: xdp, tc, lwt_xmit",
+        )
+    return where
 
 
 def _named(f: FunctionContext, node: ast.Name) -> Place:

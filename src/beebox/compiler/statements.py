@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from beebox.compiler.annotations import annotation
+from beebox.compiler.atomics import atomic_target, update
 from beebox.compiler.calls import returns_nothing
 from beebox.compiler.context import FunctionContext, Literal, Loop, Nothing, Operand
 from beebox.compiler.context_access import context_of
@@ -15,7 +16,6 @@ from beebox.compiler.expressions import condition, repeatable
 from beebox.compiler.flow import Fact, Null, State, assigned, join
 from beebox.compiler.ir import (
     Assign,
-    AtomicAdd,
     Break,
     Cast,
     Const,
@@ -35,7 +35,6 @@ from beebox.compiler.ir import (
     MapDelete,
     MapUpdate,
     OptionalType,
-    Place,
     PointerType,
     Read,
     RefType,
@@ -43,16 +42,13 @@ from beebox.compiler.ir import (
     Space,
     Stmt,
     Type,
-    Unary,
-    UnaryOp,
     VoidType,
     While,
 )
 from beebox.compiler.map_access import handle, is_map, lookup, map_key
 from beebox.compiler.operators import binary, convert, number
-from beebox.compiler.places import converting, place, raw_name, read, space_of
+from beebox.compiler.places import converting, name_or_optional, raw_name, read, writable
 from beebox.compiler.refusals import refusal
-from beebox.compiler.symbols import GlobalName
 from beebox.compiler.types import BOOL, U32, U64, fits, name_of, wider
 from beebox.tables.map_types import MapOp
 
@@ -123,7 +119,7 @@ def _assign(f: FunctionContext, node: ast.stmt, target: ast.expr, value: ast.exp
             if context is not None:
                 write_context(f, node, target, value, context)
                 return
-            where = converting(_writable(f, target))
+            where = converting(writable(f, target))
             stored = convert(f, f.operand(value), where.type, words(target))
             f.out.append(Assign(where, stored, f.span(node)))
         case ast.Tuple() | ast.List():
@@ -148,29 +144,6 @@ def _context_behind(f: FunctionContext, target: ast.expr) -> ContextType | None:
     if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Attribute):
         target = target.value
     return context_of(f, target.value) if isinstance(target, ast.Attribute) else None
-
-
-def _writable(f: FunctionContext, target: ast.expr) -> Place:
-    """The place of an assignment; knobs are read-only."""
-    match target:
-        case ast.Attribute(value=ast.Name(id=owner), attr="value"):
-            symbol = f.symbol(owner)
-            if isinstance(symbol, GlobalName) and symbol.decl.constant:
-                raise f.error(
-                    target,
-                    f"'{owner}' is a Constant",
-                    f"write `{owner} = Global(...)` to change it",
-                )
-        case _:
-            pass
-    where = place(f, target)
-    if not isinstance(where, LocalPlace) and space_of(where) is Space.READ_ONLY_PACKET:
-        raise f.error(
-            target,
-            f"{described(f.section)} may not write to the packet",
-            "programs that may: xdp, tc, lwt_xmit",
-        )
-    return where
 
 
 def _bind(
@@ -258,7 +231,7 @@ def _annotated(f: FunctionContext, node: ast.AnnAssign) -> None:
 
 
 def _augmented(f: FunctionContext, node: ast.AugAssign) -> None:
-    inner = _atomic_target(f, node.target)
+    inner = atomic_target(f, node.target)
     if inner is not None:
         _atomic(f, node, inner)
         return
@@ -275,7 +248,7 @@ def _augmented(f: FunctionContext, node: ast.AugAssign) -> None:
         operation = ast.copy_location(ast.BinOp(node.target, node.op, node.value), node)
         write_context(f, node, target, operation, context)
         return
-    where = converting(_writable(f, target))
+    where = converting(writable(f, target))
     if not repeatable(f, target):
         raise f.error(target, "this place is computed twice", "give its index a name first")
     if isinstance(target, ast.Name) and isinstance(where, DerefPlace | FieldPlace):
@@ -290,32 +263,11 @@ def _augmented(f: FunctionContext, node: ast.AugAssign) -> None:
     f.out.append(Assign(where, stored, f.span(node)))
 
 
-def _atomic_target(f: FunctionContext, target: ast.expr) -> ast.expr | None:
-    """The target without its ``atomic(...)``; None when there is none."""
-    if isinstance(target, ast.Call):
-        if f.keyword(target.func) == "atomic" and len(target.args) == 1 and not target.keywords:
-            return target.args[0]
-        return None
-    if isinstance(target, ast.Attribute | ast.Subscript):
-        inner = _atomic_target(f, target.value)
-        if inner is None:
-            return None
-        if isinstance(target, ast.Attribute):
-            stripped: ast.expr = ast.Attribute(inner, target.attr, target.ctx)
-        else:
-            stripped = ast.Subscript(inner, target.slice, target.ctx)
-        return ast.copy_location(stripped, target)
-    return None
-
-
 def _atomic(f: FunctionContext, node: ast.AugAssign, target: ast.expr) -> None:
     """``atomic(x).field += n``, and ``atomic(m)[key] += n`` where the key has an element."""
-    if not isinstance(node.op, ast.Add | ast.Sub):
-        raise f.error(node, "only += and -= are atomic")
     named = handle(f, target.value) if isinstance(target, ast.Subscript) else None
     if named is None or not isinstance(target, ast.Subscript):
-        where = _writable(f, target)
-        f.out.append(_atomic_add(f, node, where))
+        f.out.append(update(f, node, writable(f, target)))
         return
     found = lookup(f, target, named)
     assert isinstance(found.type, OptionalType)
@@ -323,22 +275,8 @@ def _atomic(f: FunctionContext, node: ast.AugAssign, target: ast.expr) -> None:
     element = Read(held, held.type, held.span)
     f.out.append(Assign(held, found, f.span(node)))
     there = Cast(element, found.type.ref, held.span)
-    add = _atomic_add(f, node, DerefPlace(there, named.decl.value, held.span))
-    f.out.append(If(IsNone(element, True, BOOL, held.span), (add,), (), f.span(node)))
-
-
-def _atomic_add(f: FunctionContext, node: ast.AugAssign, where: Place) -> AtomicAdd:
-    type_ = where.type
-    if not isinstance(type_, IntType) or type_.bits < 32:
-        raise f.error(node.target, f"{name_of(type_)} has no atomic add", "use a u32 or a u64")
-    if isinstance(where, FieldPlace) and where.field.big_endian:
-        raise f.error(node.target, "an atomic add works on the host's byte order")
-    if space_of(where) not in {Space.MAP_VALUE, Space.GLOBAL}:
-        raise f.error(node.target, "only map values and globals are shared", "write +=")
-    value = convert(f, number(f, f.operand(node.value)), type_, "the value")
-    if isinstance(node.op, ast.Sub):
-        value = Unary(UnaryOp.NEG, value, type_, value.span)
-    return AtomicAdd(where, value, f.span(node))
+    change = update(f, node, DerefPlace(there, named.decl.value, held.span))
+    f.out.append(If(IsNone(element, True, BOOL, held.span), (change,), (), f.span(node)))
 
 
 def _delete(f: FunctionContext, target: ast.expr) -> None:
@@ -483,11 +421,30 @@ def _return(f: FunctionContext, node: ast.Return) -> None:
         f.out.append(Return(None, span))
     elif node.value is None:
         raise f.error(node, f"{f.node.name}() returns {name_of(f.result)}", "return a value")
+    elif isinstance(f.result, RefType | OptionalType):
+        f.out.append(Return(_returned(f, node.value, f.result), span))
     else:
         value = convert(f, f.operand(node.value), f.result, "the result")
         _check_verdict(f, node.value, value)
         f.out.append(Return(value, span))
     f.state = None
+
+
+def _returned(f: FunctionContext, node: ast.expr, result: RefType | OptionalType) -> Expr:
+    """A reference as the result; the first return decides in which storage all results are."""
+    known = isinstance(node, ast.Name) and node.id in f.assigned_names
+    value = name_or_optional(f, node) if known and isinstance(node, ast.Name) else f.operand(node)
+    if isinstance(value, Literal | Nothing):
+        return convert(f, value, result, "the result")
+    have = value.type.ref if isinstance(value.type, OptionalType) else value.type
+    wanted = result.ref if isinstance(result, OptionalType) else result
+    if not isinstance(have, RefType) or have.target != wanted.target:
+        return convert(f, value, result, "the result")
+    if have.space is Space.LOCAL:
+        raise f.error(node, "this is gone when the function returns", "return its fields")
+    if wanted.space is Space.LOCAL:
+        f.result = result = OptionalType(have) if isinstance(result, OptionalType) else have
+    return convert(f, value, result, "the result")
 
 
 def _check_verdict(f: FunctionContext, node: ast.expr, value: Expr) -> None:

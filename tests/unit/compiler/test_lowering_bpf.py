@@ -100,7 +100,7 @@ def test_a_knob_is_read_at_run_time() -> None:
 
 def test_an_atomic_add_does_not_fetch() -> None:
     total = ir.GlobalDecl("total", U64, bytes(8), False, AT)
-    add = ir.AtomicAdd(ir.GlobalPlace("total", U64, AT), const(1, U64), AT)
+    add = ir.AtomicUpdate(ir.AtomicOp.ADD, ir.GlobalPlace("total", U64, AT), const(1, U64), AT)
     spec = compiled(module(program(add), globals=(total,)))
     (atomic,) = (i for i in spec.functions["program"].insns if isinstance(i, Atomic))
     assert not atomic.op.value.fetch
