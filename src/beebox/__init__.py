@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from beebox.compiler.language import LruPerCpuHash as LruPerCpuHash
     from beebox.compiler.language import LwtVerdict as LwtVerdict
     from beebox.compiler.language import MapFlags as MapFlags
+    from beebox.compiler.language import PacketContext as PacketContext
     from beebox.compiler.language import PerCpuArray as PerCpuArray
     from beebox.compiler.language import PerCpuHash as PerCpuHash
     from beebox.compiler.language import ProgArray as ProgArray
@@ -156,8 +157,8 @@ _EXPORTS = {
     "beebox.compiler.language": (
         "Array ArrayOfMaps BloomFilter CgroupSkbVerdict Constant CpuMap DevMap DevMapHash "
         "FlowDissectorVerdict Global Hash HashOfMaps LpmTrie LruHash LruPerCpuHash LwtVerdict "
-        "MapFlags PerCpuArray PerCpuHash ProgArray Queue SkbContext Stack TcAction "
-        "UpdateFlags XdpAction XdpContext XskMap array atomic be16 be32 be64 bswap64 "
+        "MapFlags PacketContext PerCpuArray PerCpuHash ProgArray Queue SkbContext Stack "
+        "TcAction UpdateFlags XdpAction XdpContext XskMap array atomic be16 be32 be64 bswap64 "
         "cgroup_skb_egress cgroup_skb_ingress flow_dissector htonl htons i16 i32 i64 i8 ipv4 "
         "lwt_in lwt_out lwt_seg6local lwt_xmit ntohl ntohs over section sizeof socket_filter "
         "struct tc tcx_egress tcx_ingress u16 u32 u64 u8 xdp zeroed"

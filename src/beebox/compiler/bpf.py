@@ -17,6 +17,7 @@ from beebox.compiler.contexts import element_bytes, whole
 from beebox.compiler.debuginfo import DebugInfo, FunctionInfo
 from beebox.compiler.emit_expr import Address, Expressions, TargetExpr
 from beebox.compiler.emit_text import Body
+from beebox.compiler.ranges import most
 from beebox.errors import InternalError
 from beebox.tables.contexts import ContextField, FieldKind
 from beebox.tables.helpers import HELPER_BY_NAME, Helper
@@ -34,6 +35,10 @@ _BOUNDS: Final = {
     True: (FieldKind.PACKET_META, FieldKind.PACKET),
 }
 """Where a packet access starts, and what it may not pass; by ``PacketAccess.meta``."""
+
+
+MAX_PACKET_OFFSET: Final = 0xFFFF
+"""The kernel's: no packet is longer."""
 
 
 def lower(module: ir.Module) -> str:
@@ -227,6 +232,29 @@ class _Function:
         assert isinstance(expr.type, ir.OptionalType)
         body = expressions.body
         offset = expressions.widened(expr.offset)
+        size = text.size_of(expr.type.ref.target)
+        if most(expr.offset) <= MAX_PACKET_OFFSET - size:
+            return self._checked_reference(expressions, expr, offset, size)
+        # the kernel adds only offsets to packets that it knows to be this small
+        near, far, join = (body.fresh_label(what) for what in ("near", "far", "packet"))
+        small = body.value(f"icmp ule i64 {offset}, {MAX_PACKET_OFFSET - size}")
+        body.end(f"br i1 {small}, label %{near}, label %{far}")
+        body.label(near)
+        # a barrier: else LLVM would join both tests, and the kernel see neither
+        offset = body.value(f'call i64 asm sideeffect "", "=r,0"(i64 {offset})')
+        found = self._checked_reference(expressions, expr, offset, size)
+        found_in = body.block
+        body.branch(join)
+        body.label(far)
+        body.branch(join)
+        body.label(join)
+        return body.value(f"phi ptr [{found}, %{found_in}], [null, %{far}]")
+
+    def _checked_reference(
+        self, expressions: Expressions, expr: ir.PacketAccess, offset: str, size: int
+    ) -> str:
+        """The place at a small offset, or null past the packet's end."""
+        body = expressions.body
         first_kind, end_kind = _BOUNDS[expr.meta]
         start = self._bound(expressions, first_kind)
         end = self._bound(expressions, end_kind)
@@ -236,7 +264,6 @@ class _Function:
         not_null = body.value(f"icmp ne ptr {start}, null")
         body.do(f"call void @llvm.assume(i1 {not_null})")
         first = body.value(f"getelementptr inbounds i8, ptr {start}, i64 {offset}")
-        size = text.size_of(expr.type.ref.target)
         last = body.value(f"getelementptr inbounds i8, ptr {first}, i64 {size}")
         outside = body.value(f"icmp ugt ptr {last}, {end}")
         return body.value(f"select i1 {outside}, ptr null, ptr {first}")

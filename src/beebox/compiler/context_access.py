@@ -7,6 +7,7 @@ import ast
 from beebox.compiler.annotations import annotation
 from beebox.compiler.context import FunctionContext, Literal
 from beebox.compiler.contexts import (
+    ANY_CONTEXT,
     count_of,
     described,
     element_bytes,
@@ -55,7 +56,7 @@ def read_field(f: FunctionContext, node: ast.Attribute, context: ContextType) ->
     """``ctx.ingress_ifindex`` and friends; the packet's pointers have their own spelling."""
     known = fields_of(context.name, f.section)
     if node.attr == "length":
-        if "data" not in known:
+        if "data" not in known and context.name != ANY_CONTEXT:
             raise f.error(node, f"{described(f.section)} does not reach packet bytes", "ctx.len")
         return PacketLength(U32, f.span(node))
     field = _field(f, node, context)
@@ -118,6 +119,8 @@ def _field(f: FunctionContext, node: ast.Attribute, context: ContextType) -> Con
         listed = [name for name, row in known.items() if row.kind in kinds]
         listed += ["length", "packet(T, offset)"] if "data" in known else []
         hint = f"it has: {', '.join(listed)}"
+        if context.name == ANY_CONTEXT:
+            hint = "write XdpContext or SkbContext for the fields that only they have"
         if whole(context.name).field(node.attr) is not None:
             problem = f"{described(f.section)} does not see '{node.attr}'"
             others = ", ".join(seeing(context.name, node.attr))

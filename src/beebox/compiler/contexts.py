@@ -44,6 +44,9 @@ DECORATORS: Final[Mapping[str, str]] = {
 FRAGS: Final = "xdp.frags"
 """What ``@xdp(frags=True)`` stands for."""
 
+ANY_CONTEXT: Final = "PacketContext"
+"""A parameter of this class takes the caller's context, whatever it is."""
+
 CONTEXT_CLASSES: Final[Mapping[str, str]] = {"XdpContext": "xdp_md", "SkbContext": "__sk_buff"}
 """Classes of the language and the context structs that they stand for."""
 

@@ -11,7 +11,7 @@ from beebox.compiler.annotations import annotation
 from beebox.compiler.calls import MAX_ARGUMENTS
 from beebox.compiler.constants import evaluate, integer
 from beebox.compiler.context import FunctionContext, Signature, Used
-from beebox.compiler.contexts import DECORATORS, FRAGS, class_of, described
+from beebox.compiler.contexts import ANY_CONTEXT, DECORATORS, FRAGS, class_of, described
 from beebox.compiler.declarations import keyword_of
 from beebox.compiler.diagnostics import Located, Source
 from beebox.compiler.expressions import operand
@@ -242,6 +242,8 @@ def _parameters(
         if isinstance(type_, StructType | ArrayType) and type_ not in BIG_ENDIAN.values():
             space = given.space if isinstance(given, RefType) else Space.LOCAL
             type_ = RefType(type_, space)
+        elif type_ == ContextType(ANY_CONTEXT):
+            type_ = given if isinstance(given, ContextType) else type_
         elif isinstance(type_, OptionalType):
             raise source.error(
                 arg, "a parameter cannot be None", "test it before the call, and pass the struct"

@@ -43,7 +43,7 @@ from beebox.compiler.elements import (
     TailCalled,
     XskMap,
 )
-from beebox.compiler.packets import SkbContext, XdpContext
+from beebox.compiler.packets import PacketContext, SkbContext, XdpContext
 from beebox.compiler.views import ArrayView, coerce, lay_out, size_in_memory
 from beebox.tables.map_types import MapFlags, UpdateFlags
 from beebox.tables.program_types import (
@@ -99,6 +99,7 @@ __all__ = [
     "LruPerCpuHash",
     "LwtVerdict",
     "MapFlags",
+    "PacketContext",
     "PerCpuArray",
     "PerCpuHash",
     "ProgArray",

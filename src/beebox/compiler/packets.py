@@ -35,8 +35,8 @@ _WORDS = (
 )
 
 
-class _Packet:
-    """What both contexts share: the bytes, and the metadata before them."""
+class PacketContext:
+    """What both contexts share: functions that take it serve every packet program."""
 
     data: bytearray
     metadata: bytearray
@@ -60,7 +60,7 @@ class _Packet:
         return self._view(type_, self.metadata, 0)
 
 
-class XdpContext(_Packet):
+class XdpContext(PacketContext):
     """What an XDP program is called with. In CPython: ``XdpContext(packet_bytes)``."""
 
     def __init__(self, data: bytes, *, ingress_ifindex: int = 1, rx_queue_index: int = 0) -> None:
@@ -71,7 +71,7 @@ class XdpContext(_Packet):
         self.egress_ifindex: int = u32(0)
 
 
-class SkbContext(_Packet):
+class SkbContext(PacketContext):
     """What tc, socket filter, cgroup_skb, lwt and flow dissector programs are called with.
 
     In CPython: ``SkbContext(packet_bytes, mark=7)``; the bytes start where the hook's packets do,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from beebox.compiler.constants import evaluate
-from beebox.compiler.contexts import CONTEXT_CLASSES, DECORATORS, ENUMS, members_of
+from beebox.compiler.contexts import ANY_CONTEXT, CONTEXT_CLASSES, DECORATORS, ENUMS, members_of
 from beebox.compiler.declarations import declare_class, declare_value, keyword_of
 from beebox.compiler.diagnostics import Source, words
 from beebox.compiler.helper_names import SPELLED
@@ -50,6 +50,7 @@ LANGUAGE: Final[Mapping[str, Symbol]] = {
     **{row.name: HelperName(row) for row in SPELLED.values()},
     **{enum.__name__: EnumName(enum.__name__, members_of(enum)) for enum in ENUMS},
     **{name: TypeName(ContextType(struct)) for name, struct in CONTEXT_CLASSES.items()},
+    ANY_CONTEXT: TypeName(ContextType(ANY_CONTEXT)),
 }
 DIALECT: Final[Mapping[str, Symbol]] = {
     **{word: Keyword(word) for word in ("constant", "export", "inline", "cold")},

@@ -1,7 +1,8 @@
 """Network headers as they lie in packets: big-endian fields read as plain integers.
 
 Names follow the kernel's uapi headers; bit fields are whole bytes here, with functions to split
-them. Sources: RFC 791 (IPv4), RFC 8200 (IPv6), RFC 9293 (TCP), RFC 768 (UDP), IEEE 802.1Q.
+them. Sources: RFC 791 (IPv4), RFC 8200 (IPv6), RFC 9293 (TCP), RFC 768 (UDP), IEEE 802.1Q,
+RFC 826 (ARP), RFC 4443 (ICMPv6), RFC 9260 (SCTP), RFC 2784 and 2890 (GRE), RFC 7348 (VXLAN).
 """
 
 from __future__ import annotations
@@ -18,13 +19,34 @@ ETH_P_8021AD: Final = 0x88A8
 
 IPPROTO_HOPOPTS: Final = 0
 IPPROTO_ICMP: Final = 1
+IPPROTO_IPIP: Final = 4
 IPPROTO_TCP: Final = 6
 IPPROTO_UDP: Final = 17
+IPPROTO_IPV6: Final = 41
 IPPROTO_ROUTING: Final = 43
 IPPROTO_FRAGMENT: Final = 44
+IPPROTO_GRE: Final = 47
 IPPROTO_ICMPV6: Final = 58
 IPPROTO_NONE: Final = 59
 IPPROTO_DSTOPTS: Final = 60
+IPPROTO_SCTP: Final = 132
+
+ICMP_ECHOREPLY: Final = 0
+ICMP_DEST_UNREACH: Final = 3
+ICMP_ECHO: Final = 8
+ICMP_TIME_EXCEEDED: Final = 11
+ICMPV6_ECHO_REQUEST: Final = 128
+ICMPV6_ECHO_REPLY: Final = 129
+
+VLAN_VID_MASK: Final = 0x0FFF
+VLAN_PRIO_SHIFT: Final = 13
+ARPOP_REQUEST: Final = 1
+ARPOP_REPLY: Final = 2
+VXLAN_PORT: Final = 4789
+VXLAN_HF_VNI: Final = 0x08000000
+GRE_CSUM: Final = 0x8000
+GRE_KEY: Final = 0x2000
+GRE_SEQ: Final = 0x1000
 
 IP_MF: Final = 0x2000
 IP_OFFSET: Final = 0x1FFF
@@ -141,6 +163,84 @@ class icmphdr:  # noqa: N801 -- the kernel's name
     code: u8
     checksum: be16
     rest: be32
+
+
+@struct
+class icmp6hdr:  # noqa: N801 -- the kernel's name
+    """The first 8 bytes of an ICMPv6 message."""
+
+    icmp6_type: u8
+    icmp6_code: u8
+    icmp6_cksum: be16
+    rest: be32
+
+
+@struct
+class arphdr:  # noqa: N801 -- the kernel's name, with the addresses that follow it
+    """An ARP packet for IPv4 over Ethernet, 28 bytes. Addresses are halves: 4 bytes lie odd."""
+
+    ar_hrd: be16
+    ar_pro: be16
+    ar_hln: u8
+    ar_pln: u8
+    ar_op: be16
+    ar_sha: array[u8, Literal[6]]
+    ar_sip: array[be16, Literal[2]]
+    ar_tha: array[u8, Literal[6]]
+    ar_tip: array[be16, Literal[2]]
+
+
+@struct
+class sctphdr:  # noqa: N801 -- the kernel's name
+    """An SCTP common header, 12 bytes; its checksum (CRC32c) is little-endian."""
+
+    source: be16
+    dest: be16
+    vtag: be32
+    checksum: u32
+
+
+@struct
+class gre_base_hdr:  # noqa: N801 -- the kernel's name
+    """A GRE header, 4 bytes; GRE_CSUM, GRE_KEY and GRE_SEQ in ``flags`` add 4 each."""
+
+    flags: be16
+    protocol: be16
+
+
+@struct
+class vxlanhdr:  # noqa: N801 -- the kernel's name
+    """A VXLAN header, 8 bytes; the network identifier is the upper 24 bits of ``vx_vni``."""
+
+    vx_flags: be32
+    vx_vni: be32
+
+
+@struct
+class lpm_ipv4:  # noqa: N801 -- as the headers
+    """The key of an LPM trie of IPv4 prefixes: ``prefixlen`` is 0 to 32, 32 in a look-up."""
+
+    prefixlen: u32
+    addr: be32
+
+
+@struct
+class lpm_ipv6:  # noqa: N801 -- as the headers
+    """The key of an LPM trie of IPv6 prefixes: ``prefixlen`` is 0 to 128."""
+
+    prefixlen: u32
+    addr: array[be32, Literal[4]]
+
+
+def gre_header_bytes(gre: gre_base_hdr) -> u32:
+    """The length of a GRE header with the fields that its flags announce."""
+    fields = u32(gre.flags >> 15) + (gre.flags >> 13 & 1) + (gre.flags >> 12 & 1)
+    return 4 + fields * 4
+
+
+def vlan_id(tag: vlan_hdr) -> u16:
+    """The VLAN that a tag names, 0 to 4095."""
+    return tag.h_vlan_TCI & VLAN_VID_MASK
 
 
 def ip_header_bytes(ip: iphdr) -> u32:

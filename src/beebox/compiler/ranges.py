@@ -1,0 +1,35 @@
+"""How large an unsigned expression can be, as far as its own shape tells."""
+
+from __future__ import annotations
+
+from beebox.compiler.ir import Binary, BinaryOp, BoolType, Cast, Const, Expr, IntType
+
+
+def most(expr: Expr) -> int:
+    """An upper bound of an unsigned integer's value."""
+    if isinstance(expr, Const):
+        return expr.value
+    if isinstance(expr.type, BoolType):
+        return 1
+    assert isinstance(expr.type, IntType)
+    limit = (1 << expr.type.bits) - 1
+    match expr:
+        case Cast(value=inner) if isinstance(inner.type, BoolType):
+            return 1
+        case Cast(value=inner) if isinstance(inner.type, IntType) and not inner.type.signed:
+            bound = most(inner)
+        case Binary(op=BinaryOp.ADD):
+            bound = most(expr.left) + most(expr.right)
+        case Binary(op=BinaryOp.MUL):
+            bound = most(expr.left) * most(expr.right)
+        case Binary(op=BinaryOp.AND):
+            bound = min(most(expr.left), most(expr.right))
+        case Binary(op=BinaryOp.SHL, right=Const(value=count)):
+            bound = most(expr.left) << count
+        case Binary(op=BinaryOp.SHR, right=Const(value=count)):
+            bound = most(expr.left) >> count
+        case Binary(op=BinaryOp.MOD, right=Const(value=divisor)) if divisor:
+            bound = divisor - 1
+        case _:
+            bound = limit
+    return min(bound, limit)  # what wraps may be anything
