@@ -19,11 +19,15 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final, Literal
 from beebox import (
-    Array, Constant, Global, Hash, XdpAction, XdpContext, array, atomic, be16, be32, csum_diff,
-    i8, i16, i32, i64, ipv4, sizeof, struct, u8, u16, u32, u64, xdp, xdp_adjust_head,
-    xdp_adjust_tail,
+    Array, ArrayOfMaps, BloomFilter, Constant, Global, Hash, LpmTrie, PacketContext, ProgArray,
+    Queue, Stack, UpdateFlags, XdpAction, XdpContext, array, atomic, be16, be32, bswap64,
+    copied, csum_diff,
+    htonl, htons, i8, i16, i32, i64, ipv4, ntohl, sizeof, struct, tail_call, u8, u16, u32, u64, xdp,
+    xdp_adjust_head, xdp_adjust_tail, xdp_get_buff_len, xdp_load_bytes, xdp_store_bytes, zeroed,
 )
-from beebox.lib.net import ethhdr, iphdr, in6_addr, ipv6hdr
+from beebox.lib.checksum import csum_replace32, ip_checksum, ip_decrease_ttl
+from beebox.lib.net import ethhdr, iphdr, in6_addr, ipv6hdr, lpm_ipv4
+from beebox.lib.parse import cursor, parse_ethernet, parse_ip
 @struct
 class word:
     v: u32
@@ -181,6 +185,120 @@ BODIES = {
     if again is None: return u32(5)
     return n + again
 """,
+    "references from functions": """
+    r = first_raw(ctx)
+    if r is None: return u32(99)
+    slot = slot_of(r.b[0])
+    if slot is None: return u32(1)
+    twice = doubled(r)
+    return u32(slot) + twice.n
+""",
+    "atomics": """
+    r = ctx.packet(raw)
+    if r is None: return u32(99)
+    atomic(total).value |= r.w
+    atomic(total).value &= 0xFFFF00FF
+    atomic(total).value ^= r.b[3]
+    n = atomic(total).value.fetch_add(7) + atomic(total).value.fetch_sub(2)
+    n += atomic(total).value.fetch_or(3) + atomic(total).value.fetch_and(0xFFF)
+    n += atomic(total).value.fetch_xor(0x5A5) + atomic(total).value.exchange(r.n)
+    n += atomic(total).value.compare_exchange(r.b[12], 5)
+    n += atomic(state.value).b.fetch_add(r.b[0])
+    atomic(slots)[r.b[1] & 7] |= 6
+    total.value += n
+    return u32(n ^ n >> 32) + state.value.b
+""",
+    "conditions of updates": """
+    r = ctx.packet(raw)
+    if r is None: return u32(99)
+    which = u32(r.b[0] & 3)
+    n = seen.update(which, r.w, UpdateFlags.NOEXIST) + seen.update(which, 7, UpdateFlags.EXIST)
+    n += seen.delete(u32(r.b[1] & 3)) + seen.delete(77)
+    n += slots.update(9, 1) + slots.update(3, r.n)
+    return u32(n)
+""",
+    "queues and stacks": """
+    r = ctx.packet(raw)
+    if r is None: return u32(99)
+    n = waiting.push(Inner(a=r.b[0], b=r.w)) + piled.push(r.w)
+    if piled.push(r.n, UpdateFlags.EXIST) != 0: return u32(1)
+    item = waiting.peek()
+    top = piled.pop()
+    if item is None or top is None: return u32(98)
+    n += i64(item.b) + i64(top)
+    if r.b[1] & 1:
+        taken = waiting.pop()
+        if taken is not None: n += i64(taken.a)
+    return u32(n)
+""",
+    "longest prefixes": """
+    r = ctx.packet(raw)
+    if r is None: return u32(99)
+    nets[lpm_ipv4(prefixlen=u32(r.b[0] & 31), addr=r.w)] = r.n
+    nets[lpm_ipv4(prefixlen=8, addr=r.w << 8)] = 3
+    found = nets[lpm_ipv4(prefixlen=32, addr=r.w ^ r.b[1])]
+    if found is None: return u32(5)
+    return u32(found)
+""",
+    "bloom filters": """
+    r = ctx.packet(raw)
+    if r is None: return u32(99)
+    n = bloom.add(r.w)
+    if r.w in bloom: n += 1
+    return u32(n)
+""",
+    "maps of maps": """
+    r = ctx.packet(raw)
+    if r is None: return u32(99)
+    inner = tables[r.b[0] & 3]
+    if inner is None: return u32(1)
+    inner[r.b[1]] = r.w
+    atomic(inner)[r.b[1]] += 5
+    v = inner[r.b[1]]
+    if v is None: return u32(98)
+    if r.b[2] & 1: del inner[r.b[1]]
+    return u32(v) + u32(r.b[1] in inner)
+""",
+    "tail calls": """
+    r = ctx.packet(raw)
+    if r is None: return u32(99)
+    r.b[5] = 77
+    tail_call(ctx, later, r.b[0] & 3)
+    return u32(5)
+""",
+    "large offsets": """
+    r = ctx.packet(raw)
+    if r is None: return u32(99)
+    far = ctx.packet(u8, r.w)
+    near = ctx.packet(u8, r.w & 31)
+    if far is not None: return u32(1)
+    return u32(2) if near is None else u32(near)
+""",
+    "parsing and checksums": """
+    at = zeroed(cursor)
+    if not parse_ethernet(ctx, at): return u32(1)
+    if not parse_ip(ctx, at): return u32(at.protocol)
+    ip = ctx.packet(iphdr, at.network)
+    if ip is None: return u32(97)
+    if ip.ttl > 1: ip_decrease_ttl(ip)
+    ip.check = csum_replace32(ip.check, ip.saddr, ip.daddr)
+    return u32(ip_checksum(ip)) + at.offset * 65536 + at.protocol + at.fragment
+""",
+    "byte order": """
+    r = ctx.packet(raw)
+    if r is None: return u32(99)
+    return htonl(r.w) + htons(r.n) + ntohl(r.w + 1) * 3 + u32(bswap64(u64(r.w)) >> 40)
+""",
+    "moved packets and copies": """
+    r = ctx.packet(raw)
+    if r is None: return u32(99)
+    copy = copied(r)
+    copy = copied(r)
+    if xdp_load_bytes(ctx, 3, copy) != 0: return u32(98)
+    if xdp_store_bytes(ctx, 1, be32(copy.w)) != 0: return u32(97)
+    if xdp_store_bytes(ctx, 500, u8(1)) == 0: return u32(96)
+    return copy.w + u32(xdp_get_buff_len(ctx))
+""",
     "checksums": """
     r = ctx.packet(raw)
     if r is None: return u32(99)
@@ -196,6 +314,28 @@ seen = Hash[u32, u32](max_entries=64)
 total = Global(u64(0))
 state = Global(Inner(a=1, b=70000))
 limit = Constant(u64(300))
+waiting = Queue[Inner](max_entries=5)
+piled = Stack[u32](max_entries=3)
+nets = LpmTrie[lpm_ipv4, u32](max_entries=512)
+bloom = BloomFilter[u32](max_entries=4096)
+red = Hash[u32, u32](max_entries=8)
+tables = ArrayOfMaps[Hash[u32, u32]](max_entries=4, inner_max_entries=8, maps={1: red, 2: red})
+later = ProgArray(max_entries=4, programs={1: "second", 3: "third"})
+def first_raw(ctx: PacketContext) -> raw | None:
+    return ctx.packet(raw)
+def doubled(r: raw) -> raw:
+    r.n = r.n * 2
+    return r
+def slot_of(which: u8) -> u64 | None:
+    slots[which & 7] = which
+    return slots[which & 15]
+@xdp
+def second(ctx: XdpContext) -> u32:
+    return 1000 + ctx.length
+@xdp
+def third(ctx: XdpContext) -> u32:
+    tail_call(ctx, later, 1)
+    return u32(3)
 def bump(t: Inner, n: u8) -> None:
     t.a += n
     t.b ^= t.a
@@ -223,6 +363,9 @@ def packets():
     yield bytes(range(1, 20))
     for _ in range(40):
         yield source.randbytes(source.randint(18, 90))
+    for ethertype in (b"\x08\x00\x45", b"\x81\x00\x00\x05\x08\x00\x46", b"\x86\xdd\x60"):
+        for _ in range(8):
+            yield bytes(12) + ethertype + source.randbytes(source.randint(20, 90))
 
 
 @pytest.mark.parametrize("name", BODIES)

@@ -37,6 +37,7 @@ from beebox.compiler.ir import (
 from beebox.compiler.map_access import handle
 from beebox.compiler.map_access import method as map_method
 from beebox.compiler.operators import convert, explicit, number, unify
+from beebox.compiler.operators import copied as copy_of
 from beebox.compiler.places import unchecked
 from beebox.compiler.symbols import (
     EnumName,
@@ -206,6 +207,8 @@ def _keyword(f: FunctionContext, node: ast.Call, word: str) -> Operand:
             type_ = IntType(SWAPS[word], signed=False)
             swapped = convert(f, number(f, f.operand(_only(f, node))), type_)
             return Unary(UnaryOp.BSWAP, swapped, type_, span)
+        case "copied":
+            return _copied(f, _only(f, node))
         case "zeroed":
             made = annotation(_only(f, node), f.scope)
             if not isinstance(made, StructType | ArrayType):
@@ -233,6 +236,17 @@ def _keyword(f: FunctionContext, node: ast.Call, word: str) -> Operand:
             raise f.error(node, "there are no fractions in BPF", "scale to an integer")
         case _:
             raise f.error(node, f"{word}(...) stands at module level")
+
+
+def _copied(f: FunctionContext, node: ast.expr) -> Expr:
+    """``copied(ip)``: a struct or array as a value of its own."""
+    value = f.operand(node)
+    if not isinstance(value, Literal | Nothing):
+        if isinstance(value.type, OptionalType):
+            raise unchecked(f, node)
+        if isinstance(value.type, RefType):
+            return copy_of(value)
+    raise f.error(node, "a struct or an array is copied")
 
 
 def _extreme(f: FunctionContext, node: ast.Call, word: str) -> Operand:

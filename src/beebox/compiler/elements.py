@@ -60,28 +60,33 @@ class Elements(_Typed, Generic[K, V]):
         """``m[key] = value`` under a condition, NOEXIST or EXIST. 0, or a negative errno."""
         key_type, value_type = self._types()
         kept = coerce(key_type, key)
-        there = kept in self._held
-        if self._has_every_key:
-            if not 0 <= kept < self.max_entries:
-                return i64(-errno.E2BIG)
-            there = True
+        before = self._stored(kept)
+        there = before is not None
+        if self._has_every_key and not 0 <= kept < self.max_entries:
+            return i64(-errno.E2BIG)
         if flags == UpdateFlags.NOEXIST and there:
             return i64(-errno.EEXIST)
         if flags == UpdateFlags.EXIST and not there:
             return i64(-errno.ENOENT)
-        if not there and len(self._held) >= self.max_entries:
+        if before is not None and before in self._held:
+            del self._held[before]
+        elif len(self._held) >= self.max_entries:
             if not self._evicts:
                 return i64(-errno.E2BIG)
             del self._held[next(iter(self._held))]
         self._held[kept] = coerce(value_type, value)
         return i64(0)
 
+    def _stored(self, kept: Any) -> Any:
+        """The key of the element that ``kept`` replaces, or None."""
+        return kept if self._has_every_key or kept in self._held else None
+
     def __delitem__(self, key: K) -> None:
         self.delete(key)
 
     def delete(self, key: K) -> int:
         """``del m[key]``: 0, or -ENOENT where there is none."""
-        found = self._held.pop(coerce(self._types()[0], key), None)
+        found = self._held.pop(self._stored(coerce(self._types()[0], key)), None)
         return i64(-errno.ENOENT if found is None else 0)
 
     def __contains__(self, key: K) -> bool:
@@ -143,6 +148,17 @@ class LpmTrie(Elements[K, V]):
                 if _leading(stored, bits) == _leading(kept, bits):
                     best = stored
         return best
+
+    def update(self, key: K, value: V, flags: int = UpdateFlags.ANY) -> int:
+        """As of any map; a prefix longer than the key is -EINVAL."""
+        kept = coerce(self._types()[0], key)
+        if kept.prefixlen > (kept.size - 4) * 8:
+            return i64(-errno.EINVAL)
+        return super().update(key, value, flags)
+
+    def _stored(self, kept: Any) -> Any:
+        best = self._find(kept)
+        return best if best is not None and best.prefixlen == kept.prefixlen else None
 
 
 def _leading(key: Any, bits: int) -> int:

@@ -240,7 +240,9 @@ def _parameters(
         type_ = annotation(arg.annotation, scope)
         given = types[index] if index < len(types) else None
         if isinstance(type_, StructType | ArrayType) and type_ not in BIG_ENDIAN.values():
-            space = given.space if isinstance(given, RefType) else Space.LOCAL
+            # a function that nobody calls is checked as if with what allows most
+            unknown = Space.LOCAL if types else Space.MAP_VALUE
+            space = given.space if isinstance(given, RefType) else unknown
             type_ = RefType(type_, space)
         elif type_ == ContextType(ANY_CONTEXT):
             type_ = given if isinstance(given, ContextType) else type_

@@ -119,6 +119,7 @@ __all__ = [
     "bswap64",
     "cgroup_skb_egress",
     "cgroup_skb_ingress",
+    "copied",
     "flow_dissector",
     "htonl",
     "htons",
@@ -282,6 +283,11 @@ def bswap64(value: u64) -> u64:
 def zeroed(type_: type[T]) -> T:
     """A struct or an array that is all zeros."""
     return cast("T", coerce(type_, None))
+
+
+def copied(value: T) -> T:
+    """A struct or array of its own with the same bytes."""
+    return cast("T", coerce(type(value), value))
 
 
 def sizeof(type_: type) -> int:

@@ -42,9 +42,10 @@ class PacketContext:
     metadata: bytearray
 
     def _view(self, type_: type[T], memory: bytearray, offset: int) -> T | None:
-        if offset + size_in_memory(type_) > len(memory):
+        start = int(offset)
+        if start + size_in_memory(type_) > len(memory):
             return None
-        return cast("T", view(type_, memory, offset))
+        return cast("T", view(type_, memory, start))
 
     @property
     def length(self) -> int:

@@ -15,6 +15,7 @@ from beebox.compiler.diagnostics import words
 from beebox.compiler.expressions import condition, repeatable
 from beebox.compiler.flow import Fact, Null, State, assigned, join
 from beebox.compiler.ir import (
+    ArrayType,
     Assign,
     Break,
     Cast,
@@ -41,6 +42,7 @@ from beebox.compiler.ir import (
     Return,
     Space,
     Stmt,
+    StructType,
     Type,
     VoidType,
     While,
@@ -162,6 +164,10 @@ def _bind(
         raise f.error(
             node, f"'{target.id}' refers to storage", "assign to the element or field instead"
         )
+    given = None if isinstance(value, Literal | Nothing) else value.type
+    if isinstance(type_, StructType | ArrayType) and isinstance(given, RefType):
+        hint = f"copy it: {target.id} = copied({words(source)})"
+        raise f.error(node, f"'{target.id}' would be bound anew in Python", hint)
     value = _reference(f, value, source, type_)
     made = convert(f, value, type_, f"'{target.id}'")
     if isinstance(made.type, RefType) and made.type.space is Space.LOCAL:

@@ -8,7 +8,7 @@ from beebox import (CgroupSkbVerdict, LwtVerdict, SkbContext, TcAction, cgroup_s
     cgroup_skb_ingress, lwt_xmit, over, skb_load_bytes, skb_pull_data, skb_store_bytes,
     skb_vlan_pop, socket_filter, tc, zeroed)
 from beebox import (ArrayOfMaps, BloomFilter, DevMap, LpmTrie, MapFlags, ProgArray, Queue, Stack,
-    UpdateFlags, tail_call)
+    PacketContext, UpdateFlags, tail_call)
 from beebox.lib.net import ETH_P_IP, ethhdr, iphdr, ipv6hdr, tcphdr
 @struct
 class Counter:

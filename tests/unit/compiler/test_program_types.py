@@ -81,7 +81,7 @@ HELPERS = """\
 from typing import Final, Literal
 from beebox import (
     SkbContext, TcAction, XdpContext, XdpAction, xdp, tc, lwt_xmit, socket_filter, u32, u16,
-    u8, struct, LwtVerdict, array, zeroed, be16, be32, htons, htonl, skb_load_bytes,
+    u8, struct, LwtVerdict, array, zeroed, copied, be16, be32, htons, htonl, skb_load_bytes,
     skb_store_bytes, l3_csum_replace, l4_csum_replace, skb_vlan_push, skb_vlan_pop,
     redirect, fib_lookup, bpf_fib_lookup, bpf_tunnel_key, skb_set_tunnel_key,
     skb_get_tunnel_key, skb_pull_data, check_mtu, get_cgroup_classid, skb_adjust_room,
@@ -119,7 +119,7 @@ def on_tc(ctx: SkbContext) -> TcAction:
         return TcAction.OK
     if get_cgroup_classid(ctx) == 3:
         return TcAction.OK
-    ip = p
+    ip = copied(p)
     return TcAction(redirect(params.ifindex, 0))
 
 @socket_filter
