@@ -1,127 +1,266 @@
 """ns per map operation from a program, beside Linux's JIT running the same object.
 
-Each program does one operation on a key that it makes from the frame's first bytes. Ours runs over
-40,000 frames in the native batch loop; Linux over a sample of them by BPF_PROG_TEST_RUN with
-`repeat`. Both kernels take turns; minima are shown, less those of the same program without the
-operation (row `frame`). Without the right to use bpf(2) our side stands alone.
+Each run of a program does 32 operations, one after the other, on keys of a pseudo-random sequence
+that goes on from run to run (its state is in an array), so that neither kernel meets the same key
+twice in a row. Both run it by BPF_PROG_TEST_RUN with `repeat`, in turns; minima are shown, less
+those of the same program without the operation (rows `loop`). The last column says how much the
+rounds of either side differed (median over minimum). Without the right to use bpf(2) our side
+stands alone.
 
-    .venv/bin/python benchmarks/maps.py [--rounds N]
+    .venv/bin/python benchmarks/maps.py [--rounds N] [--only WORD]
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
-from collections.abc import Callable
+import statistics
+from dataclasses import dataclass
 
-from beebox.isa.assembler import assemble
+from beebox.backend import Map
 from beebox.linux.features import why_not
 from beebox.linux.kernel import LinuxKernel
 from beebox.linux.objects import possible_cpus
-from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec
-from beebox.tables.map_types import MapType
-from beebox.userspace.captures import Capture, encode_capture, parse_capture
-from beebox.userspace.engines import Packets
+from beebox.obj.assembly import read_assembly
 from beebox.userspace.kernel import UserspaceKernel
 
-ENTRIES = 10_000
-FRAMES = 40_000
-SAMPLE = 8
-REPEAT = 50_000
+ENTRIES = 8192
+OPERATIONS = 32
+REPEAT = 2000
+FRAME = bytes(64)
+NOWHERE = float("inf")
 
-KEYED = {
-    4: "r3 = *(u32 *)(r6 + 0)\n*(u32 *)(r10 - 16) = r3\n",
-    16: "r3 = *(u64 *)(r6 + 0)\n*(u64 *)(r10 - 16) = r3\n*(u64 *)(r10 - 8) = r3\n",
+KEYS = {  # from the number in r1 to a key at r10 - 32
+    4: "*(u32 *)(r10 - 32) = r1\n",
+    16: "*(u64 *)(r10 - 32) = r1\n*(u64 *)(r10 - 24) = r1\n",
+    "ipv4": """
+    w1 *= -1640531535
+    *(u32 *)(r10 - 32) = 32
+    *(u32 *)(r10 - 28) = r1
+    r2 = r7
+    r2 >>= 20
+    *(u8 *)(r10 - 25) = r2
+""",
+    "ipv6": """
+    w1 *= -1640531535
+    *(u32 *)(r10 - 32) = 128
+    *(u32 *)(r10 - 28) = 32
+    *(u32 *)(r10 - 24) = r1
+    *(u32 *)(r10 - 20) = r7
+    *(u64 *)(r10 - 16) = r7
+""",
+    0: "*(u64 *)(r10 - 32) = r1\n",  # no key: the number is the value
 }
-FRAME = (
-    "r6 = *(u32 *)(r1 + 0)\nr7 = *(u32 *)(r1 + 4)\nr2 = r6\nr2 += 14\nr0 = 0\nif r2 > r7 goto out\n"
+ADDRESS = "r1 = map[m] ll\nr2 = r10\nr2 += -32\n"
+VALUE = "r3 = r10\nr3 += -40\nr4 = 0\n"
+READ = "if r0 == 0 goto next\nr1 = *(u64 *)(r0 + 0)\nr9 += r1\n"
+LOOKUP = ADDRESS + "call 1\n" + READ
+UPDATE = ADDRESS + VALUE + "call 2\nr9 += r0\n"
+RENEW = UPDATE + ADDRESS + "call 3\nr9 += r0\n"
+PUSH_POP = ADDRESS + "r3 = 0\ncall 87\n" + ADDRESS + "call 88\nr9 += r0\n"
+OTHER = f"r1 += {ENTRIES}\n"  # a number that the map does not have
+INSIDE = (
+    "*(u32 *)(r10 - 36) = 1\n"
+    "r1 = map[m] ll\nr2 = r10\nr2 += -36\ncall 1\nif r0 == 0 goto next\n"
+    "r1 = r0\nr2 = r10\nr2 += -32\ncall 1\n" + READ
 )
-ADDRESS = "r2 = r10\nr2 += -16\nr1 = map[m] ll\n"
-LOOKUP = ADDRESS + "call 1\nif r0 == 0 goto out\nr0 = *(u64 *)(r0 + 0)\n"
-UPDATE = "*(u64 *)(r10 - 24) = 5\n" + ADDRESS + "r3 = r10\nr3 += -24\nr4 = 0\ncall 2\n"
-RENEW = UPDATE + ADDRESS + "call 3\n"
+REDIRECT = "r1 = map[m] ll\nr2 = *(u32 *)(r10 - 32)\nr2 &= 63\nr3 = 2\ncall 51\nr9 += r0\n"
+
+
+@dataclass(frozen=True)
+class Row:
+    """An operation on a map."""
+
+    label: str
+    maps: str  # in assembly, with "m" the map
+    key: int | str
+    operation: str
+    fill: str = "m"  # the map to fill first, if any
+    before: str = ""  # what changes r1 before it becomes a key
+
+
+SIZE = f"value=8 max_entries={ENTRIES}"
+LPM = f"{SIZE} flags=1"
+INNER = f".inner m {{0}} {SIZE}\n.map i {{0}} {SIZE}\n.slot m 1 i"
 ROWS = [
-    ("hash lookup, 4-byte key", MapType.HASH, 4, LOOKUP, True),
-    ("hash lookup, 16-byte key", MapType.HASH, 16, LOOKUP, True),
-    ("hash lookup, missing key", MapType.HASH, 4, LOOKUP, False),
-    ("hash update of existing", MapType.HASH, 4, UPDATE, True),
-    ("hash insert and delete", MapType.HASH, 4, RENEW, False),
-    ("percpu_hash lookup", MapType.PERCPU_HASH, 4, LOOKUP, True),
-    ("array lookup", MapType.ARRAY, 4, LOOKUP, True),
-    ("percpu_array lookup", MapType.PERCPU_ARRAY, 4, LOOKUP, True),
-]
+    Row("hash lookup, 4-byte key", f".map m hash key=4 {SIZE}", 4, LOOKUP),
+    Row("hash lookup, 16-byte key", f".map m hash key=16 {SIZE}", 16, LOOKUP),
+    Row("hash lookup, missing key", f".map m hash key=4 {SIZE}", 4, LOOKUP, before=OTHER),
+    Row("hash update of existing", f".map m hash key=4 {SIZE}", 4, UPDATE),
+    Row("hash insert and delete", f".map m hash key=4 {SIZE}", 4, RENEW, fill=""),
+    Row("percpu_hash lookup", f".map m percpu_hash key=4 {SIZE}", 4, LOOKUP),
+    Row("lru_hash lookup, 4-byte key", f".map m lru_hash key=4 {SIZE}", 4, LOOKUP),
+    Row("lru_hash lookup, 16-byte key", f".map m lru_hash key=16 {SIZE}", 16, LOOKUP),
+    Row("lru_hash update of existing", f".map m lru_hash key=4 {SIZE}", 4, UPDATE),
+    Row("lru_hash insert that evicts", f".map m lru_hash key=4 {SIZE}", 4, UPDATE,
+        before="r1 = r7\nr1 >>= 24\n"),
+    Row("lpm_trie lookup, IPv4", f".map m lpm_trie key=8 {LPM}", "ipv4", LOOKUP),
+    Row("lpm_trie lookup, IPv6", f".map m lpm_trie key=20 {LPM}", "ipv6", LOOKUP),
+    Row("lpm_trie update of existing", f".map m lpm_trie key=8 {LPM}", "ipv4", UPDATE),
+    Row("array lookup", f".map m array {SIZE}", 4, LOOKUP),
+    Row("percpu_array lookup", f".map m percpu_array {SIZE}", 4, LOOKUP),
+    Row("queue push and pop", f".map m queue {SIZE}", 0, PUSH_POP, fill=""),
+    Row("stack push and pop", f".map m stack {SIZE}", 0, PUSH_POP, fill=""),
+    Row("bloom_filter peek, present", f".map m bloom_filter {SIZE}", 0,
+        ADDRESS + "call 89\nr9 += r0\n"),
+    Row("bloom_filter peek, absent", f".map m bloom_filter {SIZE}", 0,
+        ADDRESS + "call 89\nr9 += r0\n", before=OTHER),
+    Row("array_of_maps, array inside", ".map m array_of_maps max_entries=4\n"
+        + INNER.format("array"), 4, INSIDE, fill="i"),
+    Row("hash_of_maps, hash inside", ".map m hash_of_maps key=4 max_entries=4\n"
+        + INNER.format("hash key=4"), 4, INSIDE, fill="i"),
+    Row("devmap redirect_map", ".map m devmap value=4 max_entries=64", 4, REDIRECT, fill=""),
+]  # fmt: skip
+
+LOOP = """
+.license "GPL"
+.map state array value=8 max_entries=1
+{maps}
+.section "xdp"
+main:
+    *(u32 *)(r10 - 4) = 0
+    *(u64 *)(r10 - 40) = 5
+    r1 = map[state] ll
+    r2 = r10
+    r2 += -4
+    call 1
+    if r0 == 0 goto done
+    r6 = r0
+    r7 = *(u64 *)(r6 + 0)
+    r8 = 0
+    r9 = 0
+again:
+    r1 = 6364136223846793005 ll
+    r7 *= r1
+    r1 = 1442695040888963407 ll
+    r7 += r1
+    r1 = r7
+    r1 >>= 40
+    r1 &= {mask}
+    r9 += r1
+    {before}
+    {key}
+    {operation}
+next:
+    r8 += 1
+    if r8 < {operations} goto again
+    r7 += r9
+    *(u64 *)(r6 + 0) = r7
+done:
+    r0 = 2
+    exit
+"""
+
+TAIL_CALL = """
+.license "GPL"
+.map m prog_array max_entries=4
+.slot m 2 callee
+.section "xdp"
+main:
+    {operation}
+    r0 = 1
+    exit
+callee:
+    r0 = 2
+    exit
+"""
 
 
-def object_of(kind: MapType, key_size: int, operation: str) -> ObjectSpec:
-    """The program that does ``operation`` once per frame."""
-    text = FRAME + KEYED[key_size] + operation + "r0 &= 3\nout:\nexit"
-    spec = MapSpec("m", kind, key_size, 8, ENTRIES)
-    maps = {"m": spec} if "map[m]" in text else {}
-    return ObjectSpec({"main": FunctionSpec("main", "xdp", assemble(text))}, maps, license="GPL")
-
-
-def key_of(index: int, key_size: int) -> bytes:
-    """The key that a frame of this index makes."""
-    return (index.to_bytes(8, "little") * 2)[:key_size]
-
-
-def frames(present: bool) -> Capture:
-    """Frames that name keys in the map, or keys that are not."""
-    source = random.Random(1)
-    indexes = (source.randrange(ENTRIES) + (0 if present else ENTRIES) for _ in range(FRAMES))
-    return parse_capture(
-        encode_capture((0, index.to_bytes(8, "little") + bytes(56)) for index in indexes)
+def program(maps: str, key: int | str, operation: str = "", before: str = "") -> str:
+    """The loop over one operation."""
+    return LOOP.format(
+        maps=maps,
+        mask=ENTRIES - 1,
+        before=before,
+        key=KEYS[key],
+        operation=operation,
+        operations=OPERATIONS,
     )
 
 
-def measure(spec: ObjectSpec, capture: Capture, rounds: int, fill: bool) -> tuple[float, float]:
-    """Minimal ns per frame here and on Linux (infinity where there is none)."""
-    best = theirs = float("inf")
+def key_of(index: int, key: int | str, source: random.Random) -> bytes:
+    """The key that the program makes of a number; of an LPM trie a prefix that covers it."""
+    spread = (index * 2654435761 & 0xFFFFFFFF).to_bytes(4, "little")
+    if key == "ipv4":
+        length = source.choices([16, 20, 22, 24], [1, 2, 3, 10])[0]
+        return length.to_bytes(4, "little") + spread
+    if key == "ipv6":
+        length = source.choices([40, 48, 56, 64], [1, 4, 1, 10])[0]
+        return length.to_bytes(4, "little") + (32).to_bytes(4, "little") + spread + bytes(8)
+    assert isinstance(key, int)
+    return (index.to_bytes(8, "little") * 2)[:key]
+
+
+def populate(live: Map, key: int | str, cpus: int) -> None:
+    """Put every number in."""
+    source = random.Random(1)
+    if not live.spec.type.value.user_ops.LOOKUP & live.spec.type.value.user_ops:
+        for index in range(ENTRIES):
+            live.push(index.to_bytes(8, "little"))
+        return
+    slots = cpus if live.spec.type.value.per_cpu else 1
+    items = {key_of(index, key, source): bytes(8 * slots) for index in range(ENTRIES)}
+    live.update_batch(list(items.items()))
+
+
+def measure(
+    text: str, key: int | str, fill: str, rounds: int, operations: int = OPERATIONS
+) -> tuple[float, float, float]:
+    """Minimal ns per operation here and on Linux, and how much the rounds differed."""
+    spec = read_assembly(text)
+    ours: list[float] = []
+    theirs: list[float] = []
     linux = LinuxKernel().load(spec) if why_not() is None else None
     with UserspaceKernel().load(spec) as loaded:
         if fill:
-            populate(loaded.maps["m"].update_batch, spec.maps["m"], 1)
+            populate(loaded.maps[fill], key, 1)
             if linux is not None:
-                populate(linux.maps["m"].update_batch, spec.maps["m"], possible_cpus())
-        program = loaded.programs["main"]
-        whole = Packets(capture.data, capture.offsets, capture.lengths, capture.times_ns)
-        packets = [capture.packet(at) for at in range(0, FRAMES, FRAMES // SAMPLE)]
+                populate(linux.maps[fill], key, possible_cpus())
         for _ in range(rounds):
-            for _ in range(5):
-                best = min(best, program.run_packets(whole)[1] / FRAMES)
+            run = loaded.programs["main"].test_run(FRAME, repeat=REPEAT)
+            ours.append(run.duration_ns / operations)
             if linux is not None:
-                runs = [linux.programs["main"].test_run(p, repeat=REPEAT) for p in packets]
-                theirs = min(theirs, sum(run.duration_ns for run in runs) / len(runs))
+                run = linux.programs["main"].test_run(FRAME, repeat=REPEAT)
+                theirs.append(run.duration_ns / operations)
     if linux is not None:
         linux.close()
-    return best, theirs
+    spread = max(statistics.median(times) / min(times) for times in (ours, theirs or ours))
+    return min(ours), min(theirs, default=NOWHERE), spread
 
 
-def populate(update: Callable[[list[tuple[bytes, bytes]]], None], spec: MapSpec, cpus: int) -> None:
-    """Fill a map with the keys that :func:`frames` names."""
-    slots = cpus if spec.type.value.per_cpu else 1
-    update([(key_of(index, spec.key_size), bytes(8 * slots)) for index in range(ENTRIES)])
+def show(label: str, ours: float, theirs: float, spread: float) -> None:
+    """One line of the table."""
+    ratio = f"{theirs / ours:6.1f}x" if ours > 0.05 else "     -"
+    print(f"{label:30} {ours:7.2f} {theirs:7.1f} {ratio} {spread:7.2f}", flush=True)
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--only", default="", help="rows whose label has this word")
     options = parser.parse_args()
-    print(f"{'operation':26} {'ns':>7} {'linux':>7} {'ratio':>7}")
-    base: dict[int, tuple[float, float]] = {}
-    for key_size in KEYED:
-        base[key_size] = measure(
-            object_of(MapType.HASH, key_size, ""), frames(present=True), options.rounds, fill=False
-        )
-        here, there = base[key_size]
-        print(f"{f'frame, {key_size}-byte key':26} {here:7.2f} {there:7.1f} {there / here:6.1f}x")
-    for label, kind, key_size, operation, present in ROWS:
-        spec = object_of(kind, key_size, operation)
-        fill = operation is not RENEW
-        here, there = measure(spec, frames(present), options.rounds, fill)
-        here, there = here - base[key_size][0], there - base[key_size][1]
-        print(f"{label:26} {here:7.2f} {there:7.1f} {there / here:6.1f}x")
+    load = os.getloadavg()[0]
+    print(f"{ENTRIES} entries; load average {load:.1f} on {os.cpu_count()} CPUs")
+    print(f"{'operation':30} {'ns':>7} {'linux':>7} {'ratio':>7} {'noise':>7}")
+    base: dict[int | str, tuple[float, float]] = {}
+    for key in KEYS:
+        here, there, spread = measure(program("", key), key, "", options.rounds)
+        base[key] = here, there
+        show(f"loop, key {key}", here, there, spread)
+    for row in ROWS:
+        if options.only not in row.label:
+            continue
+        text = program(row.maps, row.key, row.operation, row.before)
+        here, there, spread = measure(text, row.key, row.fill, options.rounds)
+        less = base[row.key]
+        show(row.label, here - less[0], there - less[1], spread)
+    if options.only in "tail call":
+        one = TAIL_CALL.format(operation="r2 = map[m] ll\nr3 = 2\ncall 12")
+        none = measure(TAIL_CALL.format(operation=""), 0, "", options.rounds, 1)
+        here, there, spread = measure(one, 0, "", options.rounds, 1)
+        show("tail call", here - none[0], there - none[1], spread)
 
 
 if __name__ == "__main__":

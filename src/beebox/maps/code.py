@@ -135,7 +135,7 @@ def _module(shape: MapSpec, cpus: int) -> Module:
                 "PATH": layout.LPM_PATH,
                 "DEPTH_BITS": where.depth_bits,
                 "FREE_STACK": where.free_stack,
-                "MASK": where.mask,
+                "MASKS": where.masks,
                 "VALUE": where.value,
             }
         case RingLayout():

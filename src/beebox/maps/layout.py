@@ -13,7 +13,7 @@ A hash::
     free stack      u32 each: numbers of deleted elements
 
 An LRU's elements have a word "used" before their key. An LPM trie has tables instead of buckets
-(``maps.source.lpm``), and elements {u32 length, address, mask, value}. A queue or stack is a ring,
+(``maps.source.lpm``), and elements {u32 length, address, value}. A queue or stack is a ring,
 a bloom filter an array of bits, a map of maps, programs or devices an array of slots {u64 word,
 value}. An array: its elements from :data:`ARRAY_ELEMENTS` on, so that a global-data map's value
 starts at a constant distance. A per-CPU value is one slot per possible CPU, each padded to 8 bytes.
@@ -105,7 +105,7 @@ class LpmLayout:
     depth_bits: int  # of a link to a table: its depth in steps of 4 bits
     elements: int
     stride: int
-    mask: int  # inside an element
+    masks: int
     value: int
     value_stride: int
     free_stack: int
@@ -197,7 +197,7 @@ def placed(spec: MapSpec, *, cpus: int) -> Layout:
 
 
 def _hash_layout(spec: MapSpec, cpus: int) -> HashLayout:
-    buckets = 1 << (spec.max_entries - 1).bit_length()
+    buckets = 1 << (2 * spec.max_entries - 1).bit_length()
     elements = padded(HEADER + buckets * 4, 64)
     # Keys of one word need no tag: they move up beside the link.
     has_tag = spec.key_size > 4
@@ -242,9 +242,9 @@ def _lpm_layout(spec: MapSpec) -> LpmLayout:
     # In each table two prefixes end or follow at least, so there are fewer tables than prefixes.
     meta = nodes + 16 * LPM_SLOT * spec.max_entries
     meta_stride = padded(LPM_PATH + address)
-    elements = padded(meta + meta_stride * spec.max_entries, 64)
-    mask = spec.key_size
-    value = padded(mask + address)
+    masks = meta + meta_stride * spec.max_entries
+    elements = padded(masks + address * (8 * address + 1), 64)
+    value = padded(spec.key_size)
     value_stride = padded(spec.value_size)
     stride = value + value_stride
     free_stack = elements + stride * spec.max_entries
@@ -258,7 +258,7 @@ def _lpm_layout(spec: MapSpec) -> LpmLayout:
         depth_bits=(address * 2).bit_length(),
         elements=elements,
         stride=stride,
-        mask=mask,
+        masks=masks,
         value=value,
         value_stride=value_stride,
         free_stack=free_stack,

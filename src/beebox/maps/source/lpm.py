@@ -66,7 +66,7 @@ PREFIXES: Final = constant("PREFIXES")  # in there, behind exact: how many end i
 FOLLOWING: Final = constant("FOLLOWING")  # how many slots have something behind them
 PATH: Final = constant("PATH")  # an address that leads to the table
 DEPTH_BITS: Final = constant("DEPTH_BITS")
-MASK: Final = constant("MASK")  # in an element
+MASKS: Final = constant("MASKS")  # one for each length that was ever inserted
 VALUE: Final = constant("VALUE")
 VALUE_SIZE: Final = constant("VALUE_SIZE")
 USER_VALUE_SIZE: Final = constant("USER_VALUE_SIZE")
@@ -170,12 +170,18 @@ def place_of(number: u32, depth: u32, data: ptr, length: u32) -> u32:
 
 
 @inline
+def mask_of(length: u32) -> ptr:
+    """An address whose first ``length`` bits are set."""
+    return storage() + (MASKS + u64(length) * DATA_SIZE)
+
+
+@inline
 def matches(number: u32, data: ptr, length: u32) -> bool:
     """Whether an element's prefix covers an address and has ``length`` bits at most."""
     found = element(number)
     if load_u32(found) > length:
         return False
-    return not differs(data, found + DATA, found + MASK)
+    return not differs(data, found + DATA, mask_of(load_u32(found)))
 
 
 @inline
@@ -532,7 +538,7 @@ def put(key: ptr, value: ptr, flags: u64) -> i64:
         else:
             begin()
             copy(element(number), key, KEY_SIZE)
-            store_mask(element(number) + MASK, length)
+            store_mask(mask_of(length), length)
             copy(element(number) + VALUE, value, VALUE_SIZE)
             insert(number)
             count_one()
