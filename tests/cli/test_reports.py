@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 Beebox = Callable[..., Any]
@@ -60,3 +61,43 @@ def test_without_reasons_nothing_is_written_down(beebox: Beebox) -> None:
     done = beebox("replay", "-j", "--no-reasons", *FIREWALL)
     assert done.json["reasons"] is None
     assert "decided at" not in beebox("replay", "--no-reasons", *FIREWALL).out
+
+
+REDIRECTS = """
+.license "GPL"
+.map devices devmap key=4 value=4 max_entries=4
+.section "xdp"
+send:
+    r1 = map[devices] ll
+    r2 = 3
+    r3 = 2
+    call bpf_redirect_map#51
+    exit
+"""
+TO_DEVICE = """
+.license "GPL"
+.section "xdp"
+send:
+    r1 = 7
+    r2 = 0
+    call bpf_redirect#23
+    exit
+"""
+
+
+def test_redirects_are_counted_by_target(beebox: Beebox, tmp_path: Path) -> None:
+    source = tmp_path / "redirects.s"
+    source.write_text(TO_DEVICE)
+    told = beebox("replay", "-j", source, "examples/capture.pcap").json
+    assert told["redirects"] == [
+        {"ifindex": 7, "map": None, "key": None, "how": None, "packets": told["packets"]}
+    ]
+    assert "device 7" in beebox("replay", source, "examples/capture.pcap").out
+
+
+def test_a_missing_target_is_no_redirect(beebox: Beebox, tmp_path: Path) -> None:
+    source = tmp_path / "missing.s"
+    source.write_text(REDIRECTS)
+    told = beebox("replay", "-j", source, "examples/capture.pcap").json
+    assert told["verdicts"] == {"PASS": told["packets"]}
+    assert told["redirects"] == []

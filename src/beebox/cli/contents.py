@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+import ipaddress
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from beebox.backend import Map
 from beebox.btf import values
 from beebox.btf.types import Btf, Datasec
 from beebox.errors import BtfError
 from beebox.obj.maps import section_variables
+from beebox.obj.model import MapSpec
+from beebox.tables.map_types import MapType
+
+if TYPE_CHECKING:
+    from beebox.userspace.kernel import UserspaceCollection
+
+_OF_OBJECTS: Final = frozenset({MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS, MapType.PROG_ARRAY})
 
 
-def entries(live: Map, btf: Btf | None) -> list[dict[str, Any]]:
+def entries(
+    live: Map, btf: Btf | None, *, names: Mapping[int, str] | None = None, readable: bool = False
+) -> list[dict[str, Any]]:
     """Every element as ``{"key", "value"}``; a per-CPU value is the sum over the CPUs.
 
-    Without BTF an integer-sized key or value is a little-endian number, any other hex text.
+    Without BTF an integer-sized key or value is a little-endian number, any other hex text. A
+    queue's or stack's keys count from what is next; a bloom filter has no elements to show.
+    ``names`` are of the maps and programs that a map of such holds, by id. ``readable`` makes
+    prefixes of an LPM trie's keys.
     """
     spec = live.spec
+    if spec.type is MapType.BLOOM_FILTER:
+        return []
+    if spec.type in {MapType.QUEUE, MapType.STACK}:
+        values_left = [value for _, value in live.lookup_batch()]
+        return [
+            {"key": place, "value": _decode(btf, spec.value_type_id, value)}
+            for place, value in enumerate(values_left)
+        ]
+    if spec.type in _OF_OBJECTS:
+        return [
+            {"key": _decode(btf, spec.key_type_id, key), "value": _name(names or {}, value)}
+            for key, value in sorted(live.lookup_batch())
+        ]
     if spec.is_global_data:
         return [
             {"key": _decode(btf, 0, key), "value": _variables(btf, spec.name, value)}
@@ -33,8 +60,30 @@ def entries(live: Map, btf: Btf | None) -> list[dict[str, Any]]:
         total = parts[0]
         for part in parts[1:]:
             total = _add(total, part)
-        found.append({"key": _decode(btf, spec.key_type_id, key), "value": total})
+        if readable and spec.type is MapType.LPM_TRIE:
+            found.append({"key": prefix_text(key), "value": total})
+        else:
+            found.append({"key": _decode(btf, spec.key_type_id, key), "value": total})
     return found
+
+
+def names_by_id(live: UserspaceCollection, holder: MapSpec) -> dict[int, str]:
+    """The names of what a map of maps or programs may hold, by the ids that it gives."""
+    held = live.programs if holder.type is MapType.PROG_ARRAY else live.maps
+    return {each.id: name for name, each in held.items()}
+
+
+def prefix_text(key: bytes) -> str:
+    """An LPM trie's key as people write prefixes: 192.0.2.0/24, 2001:db8::/32, else hex."""
+    length, address = int.from_bytes(key[:4], "little"), key[4:]
+    if len(address) in {4, 16}:
+        return f"{ipaddress.ip_address(address)}/{length}"
+    return f"{address.hex()}/{length}"
+
+
+def _name(names: Mapping[int, str], value: bytes) -> int | str:
+    id_ = int.from_bytes(value[:4], "little")
+    return names.get(id_, id_)
 
 
 def is_zero(value: object) -> bool:

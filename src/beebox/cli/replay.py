@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from beebox import api
-from beebox.cli.contents import entries, is_zero, shown
+from beebox.cli.contents import entries, is_zero, names_by_id, shown
 from beebox.cli.knobs import set_option, with_knobs
 from beebox.cli.output import Output, current, example, global_options
 from beebox.cli.prog import choose, show_log, split_selector
@@ -148,7 +148,7 @@ def replay_command(
     with contextlib.ExitStack() as stack:
         live = stack.enter_context(kernel.load(spec, programs=[name]))
         program = live.programs[name]
-        reports = Reports(program, live.programs.values())
+        reports = Reports(program, live)
         observers: list[Observer] = [*reports.observers]
         assertions = [stack.enter_context(Assertion(claim, program.hook)) for claim in claims]
         observers += assertions
@@ -174,7 +174,9 @@ def replay_command(
             progress=lambda packets: update(source.done, total, packets),
         )
         maps = {
-            row: entries(each, spec.btf)
+            row: entries(
+                each, spec.btf, names=names_by_id(live, each.spec), readable=not output.json
+            )
             for row, each in live.maps.items()
             if not each.spec.frozen or output.json
         }

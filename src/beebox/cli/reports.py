@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
 from beebox.cli import plot
 from beebox.cli.output import Output
+from beebox.cli.targets import show_targets, targets_data
 from beebox.obj.model import LineInfo
+from beebox.userspace.captures.summary import summary
+from beebox.userspace.kernel import UserspaceCollection
 from beebox.userspace.profile import LineCost, Profile
 from beebox.userspace.program import UserspaceProgram
 from beebox.userspace.rates import Rates
 from beebox.userspace.reasons import Reason, Reasons
+from beebox.userspace.redirects import Redirects
 from beebox.userspace.replay import Observer
 from beebox.vm.observe import Observe
 
@@ -30,15 +33,15 @@ def observe(*, reasons: bool, profile: bool) -> Observe:
 class Reports:
     """The observers of one replay and what they have to say at its end."""
 
-    def __init__(
-        self, program: UserspaceProgram, reachable: Collection[UserspaceProgram] = ()
-    ) -> None:
+    def __init__(self, program: UserspaceProgram, live: UserspaceCollection) -> None:
+        self._program = program
         self._rates = Rates()
+        self._redirects = Redirects(live.maps)
         seen = program.observation
         self._profile: Profile | None = None
         self._reasons: Reasons | None = None
         if seen is not None:
-            all_seen = [each.observation for each in reachable if each.observation is not None]
+            all_seen = [each.observation for each in live.programs.values() if each.observation]
             marks = {each.mark: each.verified.spec for each in [seen, *all_seen]}
             self._reasons = Reasons(seen, marks)
             if seen.observe is Observe.COSTS:
@@ -47,7 +50,7 @@ class Reports:
     @property
     def observers(self) -> list[Observer]:
         """In the order in which they must see each batch."""
-        found: list[Observer] = [self._rates]
+        found: list[Observer] = [self._rates, self._redirects]
         found += [self._profile] if self._profile else []
         return [*found, self._reasons] if self._reasons else found
 
@@ -57,6 +60,8 @@ class Reports:
             "rates": rates_data(self._rates),
             "reasons": reasons_data(self._reasons) if self._reasons else None,
             "profile": profile_data(self._profile) if self._profile else None,
+            "redirects": targets_data(self._redirects.counts()),
+            "clones": targets_data(self._program.clones.items()),
         }
 
     def show(self, output: Output) -> None:
@@ -64,6 +69,8 @@ class Reports:
         show_rates(self._rates, output)
         if self._reasons:
             show_reasons(self._reasons, output)
+        show_targets("redirected to", self._redirects.counts(), output)
+        show_targets("clones sent to", self._program.clones.items(), output)
         if self._profile:
             show_profile(self._profile, output)
 
@@ -165,7 +172,7 @@ def show_profile(profile: Profile, output: Output) -> None:
         f"{profile.insns} instructions, {mean:.1f} per packet; the most expensive packets",
         ["packet", "verdict", "what", "insns"],
         [
-            [str(each.number), each.verdict, f"{len(each.frame)} bytes", str(each.insns)]
+            [str(each.number), each.verdict, summary(each.frame), str(each.insns)]
             for each in profile.slowest
         ],
         right=3,
