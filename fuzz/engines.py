@@ -14,6 +14,7 @@ from pathlib import Path
 
 from beebox.isa.disassembler import listing
 from beebox.linux.features import why_not
+from beebox.tables.program_types import ProgramType
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests/support"))
 
@@ -21,6 +22,7 @@ from agreement import Linux, Outcome, Userspace, accepted, packets_of
 from opcode_programs import OpcodeProgram
 
 CHUNK = 50
+KINDS = (ProgramType.XDP, ProgramType.SCHED_CLS)
 
 
 def main() -> None:
@@ -31,7 +33,7 @@ def main() -> None:
     parser.add_argument("--statements", type=int, default=20)
     parser.add_argument("--opt", type=int, default=2, choices=(0, 1, 2, 3))
     options = parser.parse_args()
-    userspace = Userspace()
+    environments = {kind: Userspace(kind) for kind in KINDS}
     reason = why_not()
     if reason is not None:
         print(f"without Linux: {reason}")
@@ -40,8 +42,10 @@ def main() -> None:
     with Linux() as linux:
         while time.monotonic() < deadline:
             seeds = range(seed, seed + CHUNK)
-            drawn = [OpcodeProgram(number, statements=options.statements) for number in seeds]
-            programs = [accepted(program.insns) for program in drawn]
+            kind = KINDS[seed // CHUNK % len(KINDS)]
+            userspace = environments[kind]
+            drawn = [OpcodeProgram(number, kind, statements=options.statements) for number in seeds]
+            programs = [accepted(program.insns, kind) for program in drawn]
             packets = [packets_of(number) for number in seeds]
             native = userspace.execute(programs, packets, opt=options.opt)
             for at, program in enumerate(programs):

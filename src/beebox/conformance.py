@@ -54,7 +54,7 @@ def _interpret(insns: Sequence[Instruction], memory: bytes) -> int:
     packet = Packet(len(memory))
     packet.load(memory)
     machine = Machine(Memory(), packet, Runtime(), handles={}, globals={})
-    spec = ProgramSpec("conformance", "", ProgramType.SOCKET_FILTER, tuple(insns), {})
+    spec = ProgramSpec("conformance", "", ProgramType.XDP, tuple(insns), {})
     start = packet.context.data if memory else 0
     return Interpreter(spec, machine, {}).run(start, len(memory), fuel=INTERPRETER_FUEL)
 

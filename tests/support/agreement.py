@@ -30,13 +30,14 @@ from beebox.tables.map_types import UpdateFlags
 from beebox.tables.program_types import ProgramType
 from beebox.userspace.helpers import python_helpers
 from beebox.userspace.native_helpers import helper_code
+from beebox.userspace.reached import ReachedMaps
 from beebox.userspace.runtime import Environment
 from beebox.verifier.result import VerifiedProgram
 from beebox.verifier.verify import verify
 from beebox.vm.contexts import layout_of
 from beebox.vm.interpreter import Interpreter, Machine
 from beebox.vm.jit import lower, merge_modules
-from beebox.vm.memory import PROGRAM, Memory, region_at
+from beebox.vm.memory import PROGRAM, Memory
 
 Outcome = tuple[tuple[int, bytes], ...]
 """Per packet the return value and the packet, then each map's elements as one more entry."""
@@ -55,35 +56,27 @@ def packets_of(seed: int) -> list[bytes]:
     return [source.randbytes(PACKET_BYTES + source.choice((0, 1, 8))) for _ in range(2)]
 
 
-def accepted(insns: Sequence[Instruction]) -> VerifiedProgram:
+def accepted(insns: Sequence[Instruction], kind: ProgramType = ProgramType.XDP) -> VerifiedProgram:
     """The same, verified."""
-    return verify(spec_of(insns)).require_accepted()
+    return verify(spec_of(insns, kind)).require_accepted()
 
 
 class Userspace:
     """The maps and one environment for both of our engines."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: ProgramType = ProgramType.XDP) -> None:
         self.maps = {name: LiveMap(spec) for name, spec in MAPS.items()}
-        type_ = ProgramType.XDP
-        self.environment = Environment(hook_of(type_), layout_of(type_.value.context))
+        self.environment = Environment(hook_of(kind), layout_of(kind.value.context))
 
     def interpret(
         self, program: VerifiedProgram | ProgramSpec, packets: Sequence[bytes]
     ) -> Outcome:
         """On the interpreter."""
-        memory = Memory()
-        for name, live in self.maps.items():
-            memory.add(region_at(name, live.storage.address, live.storage.size))
-        handles = {name: number for number, name in enumerate(self.maps, start=1)}
-        environment = self.environment
-        machine = Machine(memory, environment.packet, environment.runtime, handles, {})
-        operations = {handles[name]: live.operations for name, live in self.maps.items()}
-        engine = Interpreter(
-            program,
-            machine,
-            python_helpers(operations, environment.log, environment.layout, HELPER_IDS),
-        )
+        environment, memory = self.environment, Memory()
+        reached = ReachedMaps(self.maps, memory)
+        machine = Machine(memory, environment.packet, environment.runtime, reached.handles, {})
+        helpers = python_helpers(reached, environment.log, environment.layout, HELPER_IDS)
+        engine = Interpreter(program, machine, helpers)
         return self._outcome(engine.run, packets)
 
     def execute(
@@ -99,8 +92,8 @@ class Userspace:
         texts = [code.ir for code in (*CODES.values(), *helpers.values())]
         for number, verified in enumerate(programs):
             text = lower(verified, maps=bare_maps, helpers=bare_helpers)
-            texts.append(re.sub(r"@bpf_(\w+)", rf"@p{number}_\1", text))
-        names = [PROGRAM.replace("bpf_", f"p{number}_") for number in range(len(programs))]
+            texts.append(re.sub(r"@(bpf_\w+|packet_load_at)", rf"@p{number}_\1", text))
+        names = [f"p{number}_{PROGRAM}" for number in range(len(programs))]
         obj = worker.compile_native(merge_modules(texts), opt=opt)
         storages = {CODES[name].storage: live.storage.address for name, live in self.maps.items()}
         environment = self.environment

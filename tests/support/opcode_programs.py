@@ -1,8 +1,9 @@
-"""Short random XDP programs over the whole instruction table, valid by construction.
+"""Short random XDP and tc programs over the whole instruction table, valid by construction.
 
 Between statements r0-r5 and r7 hold numbers, r6 the packet (``PACKET_BYTES`` of it checked), r8 a
 number that loops count with, r9 the value of the array ``values`` (64 bytes), and the last
-``STACK_BYTES`` of the stack any numbers. A program ends by writing its numbers and
+``STACK_BYTES`` of the stack any numbers; behind them lie the context and room to spill r6. tc
+programs have packet loads, too. A program ends by writing its numbers and
 its stack into the packet, so what Linux, native code and the interpreter did can be compared byte
 by byte.
 """
@@ -23,6 +24,7 @@ from beebox.isa.instruction import (
     JumpIf,
     Load,
     LoadImm64,
+    LoadPacket,
     MapRef,
     MayGoto,
     Operand,
@@ -33,7 +35,8 @@ from beebox.isa.instruction import (
 )
 from beebox.obj.model import MapSpec
 from beebox.tables.map_types import MapType
-from beebox.tables.opcodes import SWAP_BITS, SWAPS, AluOp, AtomicOp, JmpOp, Size
+from beebox.tables.opcodes import SWAP_BITS, SWAPS, AluOp, AtomicOp, JmpOp, Mode, Size
+from beebox.tables.program_types import ProgramType
 
 R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10 = Reg
 NUMBERS = (R0, R1, R2, R3, R4, R5, R7)
@@ -43,6 +46,7 @@ MAPS = {
 }
 DATA_BYTES = 64  # of the packet are the program's input
 STACK_BYTES = 32
+CONTEXT_AT = -STACK_BYTES - 8
 PACKET_BYTES = DATA_BYTES + 8 * len(NUMBERS) + STACK_BYTES
 INTERESTING = (0, 1, -1, 2, 7, 31, 32, 63, 64, 255, 256, 0x7FFF, 0x8000, 0x7FFFFFFF, -0x80000000)
 LOOKUP, UPDATE, DELETE, CSUM_DIFF = 1, 2, 3, 28
@@ -64,10 +68,12 @@ _JUMPS = [(op, wide, imm) for op in JmpOp for wide in (True, False) for imm in (
 class OpcodeProgram:
     """One program per seed; ``insns`` are linked."""
 
-    def __init__(self, seed: int, *, statements: int = 8, may_goto: bool = False) -> None:
+    def __init__(
+        self, seed: int, kind: ProgramType = ProgramType.XDP, *, statements: int = 8
+    ) -> None:
+        self.kind = kind
         self.random = random.Random(seed)
         self._called = False
-        self._goto = may_goto
         body = self._prologue()
         for _ in range(statements):
             body += self._statement(depth=0)
@@ -97,9 +103,11 @@ class OpcodeProgram:
     # ---- fixed parts
 
     def _prologue(self) -> list[Instruction]:
+        data = 0 if self.kind is ProgramType.XDP else 76  # __sk_buff.data, then data_end
         out: list[Instruction] = [
-            Load(R6, R1, 0, Size.W),
-            Load(R7, R1, 4, Size.W),
+            Store(R10, CONTEXT_AT, R1, Size.DW),
+            Load(R6, R1, data, Size.W),
+            Load(R7, R1, data + 4, Size.W),
             Alu(AluOp.MOV, R2, R6),
             Alu(AluOp.ADD, R2, PACKET_BYTES),
             Alu(AluOp.MOV, R0, 77),
@@ -178,7 +186,8 @@ class OpcodeProgram:
         if depth == 0:
             kinds += [self._branch] * 6
             kinds += [self._loop, self._call, self._helper, self._variable]
-            kinds += [self._loops] if self._goto else []
+            kinds += [self._loops]
+            kinds += [self._packet_load] * 6 if self.kind is not ProgramType.XDP else []
         return self.random.choice(kinds)()
 
     def _body(self, least: int = 1, most: int = 3) -> list[Instruction]:
@@ -273,6 +282,29 @@ class OpcodeProgram:
     def _call(self) -> list[Instruction]:
         self._called = True
         return [Call(CallKind.SUBPROG, 0), *self._numbers(NUMBERS[1:6])]
+
+    def _packet_load(self) -> list[Instruction]:
+        """Bytes at an offset, sometimes outside the packet: then the program ends."""
+        size = self.random.choice((Size.B, Size.H, Size.W))
+        offset = self.random.randrange(0, PACKET_BYTES - 3)
+        if self.random.random() < 0.4:
+            origin = self.random.choice((-0x100000, -0x200000))
+            offset = origin + self.random.randrange(0, PACKET_BYTES - 20)
+        if self.random.random() < 0.1:
+            offset = self.random.choice((-1, -0x1000, -0x200001, -0x80000000, 0x7FFFFFFF, 150))
+        index = self.random.choice(NUMBERS[1:6])
+        by = self.random.randint(-40, 40)
+        head: list[Instruction] = [
+            Store(R10, CONTEXT_AT - 8, R6, Size.DW),
+            Load(R6, R10, CONTEXT_AT, Size.DW),
+        ]
+        if self.random.random() < 0.5:
+            head.append(LoadPacket(Mode.ABS, size, R0, offset))
+        else:
+            high = self.random.getrandbits(31) << 32
+            head.append(LoadImm64(index, high | (offset - by & 0xFFFFFFFF)))
+            head.append(LoadPacket(Mode.IND, size, index, by))
+        return [*head, Load(R6, R10, CONTEXT_AT - 8, Size.DW), *self._numbers(NUMBERS[1:6])]
 
     def _helper(self) -> list[Instruction]:
         """A map operation or a checksum; its result is a number of the program's."""

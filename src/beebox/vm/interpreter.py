@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias, assert_never
+from typing import Any, Final, TypeAlias, assert_never
 
 from beebox.errors import ExecutionError, NotSupportedError
 from beebox.isa import semantics
@@ -41,6 +41,7 @@ from beebox.tables.helpers import HELPERS
 from beebox.tables.limits import MAX_CALL_FRAMES, MAX_LOOPS, MAX_STACK_BYTES
 from beebox.tables.opcodes import AluOp, AtomicOp, Mode
 from beebox.verifier.result import VerifiedProgram
+from beebox.vm import packet_load
 from beebox.vm.contexts import NO_QUEUE_MAPPING, STORED_BITS, layout_of, private_range
 from beebox.vm.memory import (
     READERS,
@@ -380,23 +381,26 @@ class Interpreter:
     def _packet_load(self, insn: LoadPacket, after: int) -> Step:
         """R0 from the packet, in network order; outside of it the function ends with 0."""
         size, offset, src = insn.size.value.bytes, insn.offset, insn.src
-        indirect, region, leave = insn.mode is Mode.IND, self._packet_region, self._exit
-        context = self.machine.packet.context
+        indirect, leave, packet = insn.mode is Mode.IND, self._exit, self.machine.packet
+        find = packet_load.address if packet.is_skb else self._plain_address
 
-        def packet_load(regs: Registers) -> int:
-            index = offset
-            if indirect:
-                index = semantics.to_signed(regs[src] + offset, 32)
-            start = context.data + index
-            if index < 0 or start + size > region.end:
+        def load(regs: Registers) -> int:
+            at = semantics.to_signed(regs[src] + offset, 32) if indirect else offset
+            found = find(packet.context, at, size)
+            if found is None:
                 regs[0] = 0
                 return leave(regs)
-            at = start - region.base
-            regs[0] = int.from_bytes(region.view[at : at + size], "big")
+            regs[0] = int.from_bytes(packet.bytes_at(found, size), "big")
             regs[1:6] = _ZEROS
             return after
 
-        return packet_load
+        return load
+
+    def _plain_address(self, context: Any, offset: int, size: int) -> int | None:
+        """In a block of memory that is no skb."""
+        if offset < 0 or context.data + offset + size > context.data_end:
+            return None
+        return int(context.data + offset)
 
     def _helper(self, target: int, pc: int) -> Step:
         if target == abi.TAIL_CALL and self._tail_call is not None:

@@ -38,6 +38,7 @@ from beebox.vm.lowering_calls import HelperCode, Signature, lower_helper, lower_
 from beebox.vm.lowering_memory import lower_atomic, lower_imm64, lower_load, lower_store
 from beebox.vm.memory import REDIRECT_BYTES, RUNTIME_BYTES, RUNTIME_FIELDS
 from beebox.vm.observe import Notes, Observe, body_symbol, keeps_state
+from beebox.vm.packet_load import PACKET_LOAD_IR, lower_packet_load
 from beebox.vm.switches import recover
 
 _INTRINSICS: Final = (
@@ -65,6 +66,8 @@ def lower(
     used_maps = [maps[name] for name in sorted(verified.maps)]
     used_helpers = [helpers[id_] for id_ in sorted(verified.helpers) if id_ in helpers]
     parts = [*(code.ir for code in used_maps), *(code.ir for code in used_helpers), *functions]
+    if any(isinstance(insn, LoadPacket) for insn in verified.spec.insns):
+        parts.append(PACKET_LOAD_IR)
     fresh = _FRESH_RUN.format(program=lowering.notes.program, body=lowering.body, **_PER_RUN)
     wrappers = [fresh if keeps_state(verified) else "", lowering.notes.wrapper()]
     return merge_modules([*parts, *wrappers, "\n".join(_INTRINSICS)])
@@ -259,7 +262,9 @@ class _Lowering:
             case MayGoto(offset=offset):
                 self._may_goto(body, pc, pc + 1 + offset)
                 return False
-            case AddrSpaceCast() | LoadPacket() | Call():
+            case LoadPacket():
+                lower_packet_load(body, pc, insn, signature.result)
+            case AddrSpaceCast() | Call():
                 raise NotSupportedError(f"{type(insn).__name__} at insn {pc} in native code")
             case _:
                 assert_never(insn)

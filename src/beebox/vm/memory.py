@@ -191,6 +191,7 @@ class Packet:
         self.reserved = reserved
         self.tailroom = tailroom
         self.buffer = Buffer(headroom + capacity + tailroom)
+        self.is_skb = layout.struct == SKB_LAYOUT.struct
         self.context: Any = _STRUCTURES[layout.struct]()
         self.context_bytes = memoryview(self.context).cast("B")
         self.context_address = ctypes.addressof(self.context)

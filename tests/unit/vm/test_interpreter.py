@@ -111,3 +111,10 @@ def test_context_fields():
     at.packet.context.rx_queue_index = 9
     text = "r0 = *(u32 *)(r1 + 12)\nr2 = *(u32 *)(r1 + 16)\nr0 <<= 8\nr0 |= r2\nexit"
     assert Interpreter(unverified(text), at, {}).run() == 0x709
+
+
+def test_may_goto_has_a_budget_in_each_frame():
+    count = "r0 = 0\ntop:\nmay_goto out\nr0 += 1\ngoto top\nout:\nexit"
+    assert Interpreter(unverified(count), machine(), {}, max_loops=5).run() == 5
+    twice = "may_goto +0\ncall sub\nr6 = r0\ncall sub\nr0 += r6\nexit\nsub:\n" + count
+    assert Interpreter(unverified(twice), machine(), {}, max_loops=5).run() == 10

@@ -10,6 +10,7 @@ import pytest
 from beebox.errors import NotSupportedError
 from beebox.maps.code import map_code
 from beebox.tables.helpers import ArgKind
+from beebox.tables.limits import MAX_LOOPS
 from beebox.vm.jit import lower, merge_modules
 from beebox.vm.lowering_calls import HelperCode
 
@@ -94,3 +95,9 @@ def test_merging_keeps_one_declaration_and_no_declared_definition():
     one = "declare i64 @f(i64)\n@s = external global i8\ndefine i64 @g() {\n  ret i64 0\n}"
     two = "declare i64 @f(i64)\ndeclare i64 @g()\n@s = external global i8"
     assert merge_modules([one, two]) == one + "\n"
+
+
+def test_may_goto_ends_an_endless_loop():
+    count = "r0 = 0\ntop:\nmay_goto out\nr0 += 1\ngoto top\nout:\nexit"
+    ((verdict, _),) = engines.execute(engines.accepted(count, {}), [bytes(14)]).runs
+    assert verdict == MAX_LOOPS
