@@ -9,6 +9,7 @@ from beebox.cli import describe
 from beebox.obj.linker import PROGRAM_TYPES
 from beebox.tables.contexts import Context
 from beebox.tables.findings import FINDINGS
+from beebox.tables.helper_texts import SUMMARIES
 from beebox.tables.helpers import FAMILIES, Arg
 from beebox.tables.kfuncs import KFUNCS
 from beebox.tables.links import ATTACH_SINCE, LINK_SINCE, LinkType
@@ -51,7 +52,7 @@ def arguments(args: Iterable[Arg]) -> str:
 
 def helpers() -> str:
     """Every helper function."""
-    columns = ("id", "name", "arguments", "result", "called by", "since Linux", "notes")
+    columns = ("id", "name", "arguments", "result", "called by", "since Linux", "what, notes")
     parts = []
     for family, rows in FAMILIES.items():
         lines: list[tuple[object, ...]] = []
@@ -59,6 +60,7 @@ def helpers() -> str:
             maps_of = ", ".join(describe.plain(row.map_types))
             attach = ", ".join(describe.plain(row.attach_types))
             said = [
+                SUMMARIES[row.name].removesuffix("."),
                 describe.notes(row),
                 f"maps: {maps_of}" if maps_of else "",
                 f"attach types: {attach}" if attach else "",

@@ -11,6 +11,7 @@ import click
 from beebox.cli import describe
 from beebox.cli.output import Output, current, example, global_options
 from beebox.errors import InputError
+from beebox.tables.helper_texts import SUMMARIES
 from beebox.tables.helpers import FAMILIES, HELPER_BY_NAME, Helper
 from beebox.tables.map_types import MapType
 from beebox.tables.program_types import ProgramType
@@ -88,6 +89,7 @@ def helper_row(row: Helper) -> dict[str, Any]:
     """A helper as JSON has it, with the maps that it takes."""
     found: dict[str, Any] = describe.plain(row)
     found["map_types"] = describe.plain(row.map_types)
+    found["summary"] = SUMMARIES[row.name]
     return found
 
 
@@ -154,6 +156,7 @@ def _one_helper(output: Output, row: Helper) -> None:
         output.data(helper_row(row))
         return
     lines = [
+        ("what", SUMMARIES[row.name]),
         ("id", str(row.id)),
         ("since Linux", row.since),
         ("result", describe.result_kind(row)),
