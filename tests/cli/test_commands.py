@@ -118,7 +118,7 @@ def test_run_gives_verdict_and_packet(
     words = ["data_in", packet, "data_out", after, "repeat", "5"]
     done = beebox("prog", "run", f"{assembly}:drop", *words, "--engine", engine, "-j")
     assert done.status == 0
-    assert set(done.json) == {"retval", "duration", "data_out", "repeat", "engine"}
+    assert set(done.json) == {"retval", "duration", "data_out", "ctx_out", "repeat", "engine"}
     assert (done.json["retval"], done.json["repeat"], done.json["engine"]) == (1, 5, engine)
     assert bytes.fromhex(done.json["data_out"]) == packet.read_bytes() == after.read_bytes()
     assert isinstance(done.json["duration"], int)
@@ -197,3 +197,35 @@ def test_tables_are_plain_off_a_terminal(beebox: Beebox) -> None:
     assert "4703 packets" in done.out
     assert done.out.isascii()
     assert "\x1b" not in done.out + done.err
+
+
+MARKS = """
+.license "GPL"
+.section "tc"
+mark:
+    r2 = *(u32 *)(r1 + 8)
+    r2 += 1
+    *(u32 *)(r1 + 8) = r2
+    r0 = 2
+    exit
+"""
+
+
+@pytest.mark.parametrize("kernel", ["userspace", pytest.param("linux", marks=pytest.mark.linux)])
+def test_prog_run_takes_a_context(
+    beebox: Beebox, tmp_path: Path, packet: Path, kernel: str
+) -> None:
+    source, given, after = tmp_path / "mark.s", tmp_path / "in.bin", tmp_path / "out.bin"
+    source.write_text(MARKS)
+    given.write_bytes(bytes(8) + (41).to_bytes(4, "little") + bytes(180))
+    words = ["prog", "run", source, "data_in", packet, "ctx_in", given, "ctx_out", after]
+    done = beebox(*words, "--kernel", kernel)
+    assert done.status == 0
+    assert "Return value: 2 (SHOT)" in done.out
+    assert after.read_bytes()[8:12] == (42).to_bytes(4, "little")
+
+
+def test_ctx_out_needs_ctx_in(beebox: Beebox, packet: Path) -> None:
+    done = beebox("prog", "run", "examples/count.py", "data_in", packet, "ctx_out", "x")
+    assert done.status == 2
+    assert "ctx_in" in done.err

@@ -12,13 +12,16 @@ from beebox import api
 from beebox.backend import Program
 from beebox.cli.knobs import set_option, with_knobs
 from beebox.cli.output import Output, current, example, global_options
-from beebox.errors import InputError
+from beebox.errors import InputError, NotSupportedError
+from beebox.hooks.packet import hook_of
 from beebox.isa.disassembler import listing
 from beebox.obj.assembly import write_program
 from beebox.obj.linker import link
 from beebox.obj.model import ObjectSpec, ProgramSpec
+from beebox.tables.program_types import ProgramType
 
 _MAX_PACKET_BYTES: Final = 65_535
+_WORDS: Final = ("data_in", "data_out", "ctx_in", "ctx_out", "repeat")
 _MAX_REPEAT: Final = (1 << 31) - 1
 
 
@@ -82,11 +85,14 @@ def _insns(program: ProgramSpec) -> list[dict[str, Any]]:
 @click.command(
     short_help="Run a program over a packet.",
     epilog=example(
-        "beebox prog run examples/count.py data_in packet.bin data_out after.bin repeat 1000"
+        "beebox prog run examples/count.py data_in packet.bin data_out after.bin repeat 1000",
+        "beebox prog run mark.s data_in packet.bin ctx_in skb.bin ctx_out after.bin",
     ),
 )
 @click.argument("selector", metavar="FILE[:PROGRAM]")
-@click.argument("words", nargs=-1, metavar="data_in PKT [data_out F] [repeat N]")
+@click.argument(
+    "words", nargs=-1, metavar="data_in PKT [data_out F] [ctx_in F [ctx_out F]] [repeat N]"
+)
 @click.option("--kernel", type=click.Choice(["userspace", "linux"]), default="userspace")
 @click.option("--engine", type=click.Choice(["jit", "interpreter"]), default="jit")
 @set_option
@@ -101,41 +107,53 @@ def run(
     """Run a program over the bytes of a packet, as BPF_PROG_TEST_RUN does.
 
     PKT holds raw bytes, the Ethernet header first; - is standard input. data_out receives the
-    packet as the (last) run left it.
+    packet as the (last) run left it. ctx_in holds the context struct to start from, of programs
+    over a struct __sk_buff; ctx_out receives it afterwards.
     """
     output = current()
     asked = _asked(words)
     packet = _packet(asked["data_in"])
+    context = _packet(asked["ctx_in"]) if "ctx_in" in asked else None
     file, name = split_selector(selector)
     spec = with_knobs(api.open_object(file), knobs)
     name = choose(spec, name)
     with api.load(spec, kernel=kernel, engine=engine, programs=[name]) as live:
         program = live.programs[name]
-        result = program.test_run(packet, repeat=_repeat(asked.get("repeat", "1")))
+        repeat = _repeat(asked.get("repeat", "1"))
+        result = program.test_run(packet, repeat=repeat, context=context)
         show_log(program, output)
     target = asked.get("data_out")
     if target is not None:
         _write(Path(target), result.data_out)
+    if "ctx_out" in asked:
+        _write(Path(asked["ctx_out"]), result.context)
     if output.json:
         output.data(
             {
                 "retval": result.retval,
                 "duration": result.duration_ns,
                 "data_out": result.data_out.hex(),
+                "ctx_out": result.context.hex() if context is not None else None,
                 "repeat": result.repeat,
                 "engine": result.engine,
             }
         )
         return 0
-    verdicts = program.spec.type.value.verdicts
-    known = verdicts is not None and result.retval in {row.value for row in verdicts}
-    verdict = f" ({verdicts(result.retval).name})" if verdicts is not None and known else ""
+    verdict = _verdict(program.spec.type, result.retval)
     output.text(
         f"Return value: {result.retval}{verdict}, duration (average): {result.duration_ns}ns"
     )
     if target is None:
         output.text(f"Packet after: {len(result.data_out)} bytes")
     return 0
+
+
+def _verdict(type_: ProgramType, retval: int) -> str:
+    """What the return value means, in brackets; nothing for programs without verdicts."""
+    try:
+        return f" ({hook_of(type_).verdict_name(retval)})"
+    except NotSupportedError:  # no packet program, so the Linux kernel ran it
+        return ""
 
 
 def show_log(program: Program, output: Output) -> None:
@@ -152,12 +170,12 @@ def show_log(program: Program, output: Output) -> None:
 
 
 def _asked(words: tuple[str, ...]) -> dict[str, str]:
-    """``data_in PKT data_out F repeat N`` as a mapping; any order, each once."""
+    """``data_in PKT data_out F repeat N ...`` as a mapping; any order, each once."""
     asked: dict[str, str] = {}
     for at in range(0, len(words), 2):
         word = words[at]
-        if word not in {"data_in", "data_out", "repeat"}:
-            raise InputError(f"unknown word {word!r}; it takes data_in, data_out and repeat")
+        if word not in _WORDS:
+            raise InputError(f"unknown word {word!r}; it takes {', '.join(_WORDS)}")
         if word in asked:
             raise InputError(f"{word} is given twice")
         if at + 1 == len(words):
@@ -165,6 +183,8 @@ def _asked(words: tuple[str, ...]) -> dict[str, str]:
         asked[word] = words[at + 1]
     if "data_in" not in asked:
         raise InputError("prog run needs a packet: data_in PKT")
+    if "ctx_out" in asked and "ctx_in" not in asked:
+        raise InputError("ctx_out needs ctx_in: a context comes back as large as it was given")
     return asked
 
 
