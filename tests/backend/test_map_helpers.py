@@ -206,6 +206,20 @@ def test_lru_hashes(kind, key_size):
 
 
 @pytest.mark.linux
+@pytest.mark.parametrize("kind", ["lru_hash", "lru_percpu_hash"])
+def test_a_full_lru_keeps_what_is_used(kind):
+    source = KEYED.format(maps=f".map m {kind} key=4 value=16 max_entries=64")
+    with engines(source, cpus=possible_cpus()) as loaded, one_cpu():
+        assert same(loaded, frame(1, 0, b"kept")) == 0
+        for number in range(300):
+            assert same(loaded, frame(1, 0, number.to_bytes(4, "little"))) == 0
+            assert same(loaded, frame(0, 0, b"kept")) == 256
+        sizes = [len(each.maps["m"].lookup_batch()) for each in loaded]
+        assert sizes[0] == sizes[1] == 64
+        assert 32 <= sizes[2] <= 64  # Linux evicts by batches
+
+
+@pytest.mark.linux
 @pytest.mark.parametrize("size", [1, 4, 12])
 def test_lpm_tries(size):
     rng = random.Random(size)
