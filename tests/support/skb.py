@@ -6,6 +6,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from beebox.errors import InputError, SyscallError  # noqa: F401 -- for tests
 from beebox.isa.assembler import assemble
 from beebox.linux.kernel import LinuxKernel
 from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec

@@ -171,7 +171,7 @@ def agree(spec: ObjectSpec, cases: Sequence[Case]) -> list[tuple]:
 def explain(name, case, ours, linux) -> str:
     """The first step that differs, in both kernels."""
     frame, steps, context = case
-    text = f"{name}: frame {frame.hex()} ({len(frame)} bytes), context {context and context.hex()}"
+    text = f"{name}: {len(frame)} bytes, {frame[:99].hex()}, context {context and context.hex()}"
     for step, mine, theirs in zip(steps, ours[0], linux[0], strict=True):
         same = "" if mine == theirs else "   <-- differs"
         text += f"\n{step}{same}"
@@ -180,9 +180,8 @@ def explain(name, case, ours, linux) -> str:
                 if one != other:
                     text += f"\n  word {at}: ours {signed(one)} linux {signed(other)}"
             return text
-    return (
-        f"{text}\n packet ours\n {ours[1].hex()}\n linux\n {linux[1].hex()}\n{ours[2:]} {linux[2:]}"
-    )
+    text += f"\n packet ours\n {ours[1][:99].hex()}\n linux\n {linux[1][:99].hex()}"
+    return f"{text}\n{ours[2:]} {linux[2:]}"
 
 
 def signed(word: int) -> str:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from beebox.hooks.xdp import MIN_FRAME_BYTES
 from beebox.maps import abi
 from beebox.tables.helpers import HELPER_BY_NAME, HELPERS
-from beebox.tables.limits import XDP_META_MAX_BYTES
 from beebox.userspace.native_helpers import helper_args, helper_call, native_helpers
 from beebox.userspace.reached import ReachedMaps
 from beebox.userspace.trace import TraceLog, print_message
-from beebox.vm.contexts import XDP_LAYOUT, Layout
+from beebox.vm.contexts import Layout
 from beebox.vm.interpreter import HelperFn, Machine
 from beebox.vm.memory import address_of, region_at
 
@@ -46,12 +44,7 @@ def python_helpers(
         "get_prandom_u32": get_prandom_u32,
         "get_smp_processor_id": get_smp_processor_id,
         "csum_diff": csum_diff,
-        "xdp_adjust_head": xdp_adjust_head,
-        "xdp_adjust_tail": xdp_adjust_tail,
-        "xdp_adjust_meta": xdp_adjust_meta,
     }
-    if layout.struct != XDP_LAYOUT.struct:
-        functions = {name: body for name, body in functions.items() if "xdp" not in name}
     found = {HELPER_BY_NAME[name].id: function for name, function in functions.items()}
     found |= {id_: _map_helper(id_, maps) for id_ in used & abi.HELPERS.keys()}
     native = (used & native_helpers(layout)) - found.keys()
@@ -97,43 +90,6 @@ def get_prandom_u32(machine: Machine, *_: int) -> int:
     z = (state ^ (state >> 30)) * _MIX_1 & _U64
     z = (z ^ (z >> 27)) * _MIX_2 & _U64
     return (z ^ (z >> 31)) >> 32
-
-
-def xdp_adjust_head(machine: Machine, _ctx: int, delta: int, *_: int) -> int:
-    """Move the packet's start, metadata along with it."""
-    context, by = machine.packet.context, _signed32(delta)
-    metadata = context.data - context.data_meta
-    data = context.data + by
-    if not context.hard_start + metadata <= data <= context.data_end - MIN_FRAME_BYTES:
-        return -EINVAL
-    _write_at(context.data_meta + by, _bytes_at(context.data_meta, metadata))
-    context.data_meta += by
-    context.data = data
-    return 0
-
-
-def xdp_adjust_tail(machine: Machine, _ctx: int, delta: int, *_: int) -> int:
-    """Move the packet's end; what is gained reads as zeros."""
-    context, by = machine.packet.context, _signed32(delta)
-    end = context.data_end + by
-    if not context.data + MIN_FRAME_BYTES <= end <= context.hard_end:
-        return -EINVAL
-    _write_at(context.data_end, bytes(max(by, 0)))
-    context.data_end = end
-    return 0
-
-
-def xdp_adjust_meta(machine: Machine, _ctx: int, delta: int, *_: int) -> int:
-    """Move where metadata starts: at most 255 bytes before the packet, in steps of 4."""
-    context = machine.packet.context
-    meta = context.data_meta + _signed32(delta)
-    if not context.hard_start <= meta <= context.data:
-        return -EINVAL
-    metadata = context.data - meta
-    if metadata % 4 or metadata > XDP_META_MAX_BYTES:
-        return -EACCES
-    context.data_meta = meta
-    return 0
 
 
 def csum_diff(

@@ -152,7 +152,8 @@ class UserspaceProgram:
 
         The frame is not restored between repeats. Of XDP, ``data_out`` starts at data_meta, and of
         a frame above 3520 bytes the program sees the first 3520 directly. A packet that starts at
-        the network header comes back with 14 zeros before it. ``context`` is a ``__sk_buff``.
+        the network header comes back with 14 zeros before it. ``context`` is a ``__sk_buff``,
+        or of XDP an ``xdp_md`` with metadata before ``data`` and pages behind ``data_end``.
         Raises :exc:`InputError` for frames and contexts that Linux refuses.
         """
         if not 1 <= repeat < MAX_REPEAT:
@@ -162,17 +163,15 @@ class UserspaceProgram:
             raise InputError(refusal)
         with self._lane() as lane:
             environment, engine = lane.environment, lane.engine
-            environment.load(data)
-            environment.take_context(context)
-            environment.runtime.time_ns = time.monotonic_ns()
-            start = time.perf_counter_ns()
+            environment.load_test(data, context)
             rounds = repeat if environment.hook.gives_keys else 1  # each starts with fresh keys
-            for _ in range(rounds - 1):
-                engine.run(1)
-                environment.load(data)
-                environment.take_context(context)
-            retval = engine.run(repeat // rounds)
-            duration = (time.perf_counter_ns() - start) // repeat
+            with environment.in_this_task():
+                start = time.perf_counter_ns()
+                for _ in range(rounds - 1):
+                    engine.run(1)
+                    environment.load_test(data, context)
+                retval = engine.run(repeat // rounds)
+                duration = (time.perf_counter_ns() - start) // repeat
             after = environment.context_after(context)
             return TestRun(retval, environment.frame(), duration, repeat, engine.name, after)
 

@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-import struct
+import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from beebox.errors import InputError
 from beebox.hooks import xdp
 from beebox.hooks.packet import PacketHook
-from beebox.tables.limits import FLOW_KEYS_BYTES, XDP_HEADROOM_BYTES
+from beebox.tables.limits import FLOW_KEYS_BYTES
 from beebox.userspace.flows import FLAGS_AT, KEYS, clamp
 from beebox.userspace.hook_code import SKB_HEADROOM_BYTES, SKB_TAILROOM_BYTES, skb_preparation
 from beebox.userspace.network.block import NetworkBlock, default_network
 from beebox.userspace.records import Records
 from beebox.userspace.redirects import CloneCounts
+from beebox.userspace.test_context import give, load_xdp, take_skb
 from beebox.userspace.trace import TraceLog
 from beebox.userspace.tunnels import TunnelBlock
 from beebox.vm.contexts import SKB_LAYOUT, Layout
 from beebox.vm.memory import Buffer, Packet, Runtime, address_of, region_at
 
 ALL_LINEAR: Final = (1 << 32) - 1
-_LOOPBACK_MTU: Final = 65_536
-_SK_BUFF_BYTES: Final = 192
-_GSO_LEGACY_MAX_BYTES: Final = 65_536
-_GSO_MAX_SEGS: Final = 65_535
-_GIVEN: Final = ("mark", "priority", "ingress_ifindex", "ifindex", "cb", "tstamp", "wire_len")
-_GIVEN_TOO: Final = ("gso_segs", "gso_size", "hwtstamp")
-_TAKEN: Final = (*_GIVEN, "gso_segs", "hwtstamp")
-"""Fields of ``__sk_buff`` that BPF_PROG_TEST_RUN takes from its caller, and gives back."""
+_WORLD_CLOCK: Final = getattr(time, "CLOCK_TAI", time.CLOCK_REALTIME)
+_IDLE_TASK: Final = b"swapper/0".ljust(16, b"\0")  # what a packet interrupts where nothing runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +37,6 @@ class Device:
     """The device that packets arrive on."""
 
     ifindex: int = xdp.INGRESS_IFINDEX
-    mtu: int = _LOOPBACK_MTU
 
 
 class Environment:
@@ -70,6 +65,7 @@ class Environment:
         self.runtime.prandom_state = seed
         self.runtime.cpu = cpu
         self.runtime.time_ns = time.monotonic_ns()
+        self.runtime.comm[:] = _IDLE_TASK
         self.network = network or default_network()
         self.runtime.network = self.network.address
         self.clones = CloneCounts()
@@ -104,7 +100,6 @@ class Environment:
             )
             context = packet.context
             context.ifindex = device.ifindex
-            context.mtu = device.mtu
             context.linear_bytes = linear_bytes
         return packet
 
@@ -163,12 +158,7 @@ class Environment:
         packet = self.packet
         self.reset()
         if not self._is_skb:
-            packet.buffer.view[:XDP_HEADROOM_BYTES] = bytes(XDP_HEADROOM_BYTES)
-            packet.load(data)
-            context = packet.context
-            context.hard_end = packet.start + xdp.LINEAR_BYTES
-            context.data_end = min(context.data_end, context.hard_end)
-            context.frags_bytes = packet.start + len(data) - context.data_end
+            load_xdp(packet, data)
             return
         packet.buffer.view[packet.headroom : packet.headroom + len(data)] = data
         low = packet.buffer.address
@@ -180,6 +170,39 @@ class Environment:
             low,
             low + packet.buffer.size,
         )
+
+    def load_test(self, data: bytes, context: bytes | None) -> None:
+        """Make ``data`` a test run's frame, with that context. Raises :exc:`InputError`."""
+        if self.hook.gives_keys:
+            self.load(data)
+            self._take_flags(context)
+        elif self._is_skb:
+            self.load(data)
+            take_skb(self.packet, context)
+        else:
+            self.reset()
+            load_xdp(self.packet, data, context)
+
+    def context_after(self, given: bytes | None) -> bytes:
+        """The uapi context after a test run that was given one."""
+        if self.hook.gives_keys:
+            return given or b""
+        return give(self.packet, self.layout.struct, given)
+
+    @contextmanager
+    def in_this_task(self) -> Iterator[None]:
+        """Runs happen now, and interrupt the thread that asks for them."""
+        runtime = self.runtime
+        runtime.time_ns = time.monotonic_ns()
+        runtime.tai_offset_ns = time.clock_gettime_ns(_WORLD_CLOCK) - runtime.time_ns
+        runtime.pid_tgid = os.getpid() << 32 | threading.get_native_id()
+        runtime.uid_gid = os.getgid() << 32 | os.getuid()
+        runtime.comm[:] = _task_name()
+        try:
+            yield
+        finally:
+            runtime.tai_offset_ns = runtime.pid_tgid = runtime.uid_gid = 0
+            runtime.comm[:] = _IDLE_TASK
 
     def frame(self) -> bytes:
         """The frame as it is now: what BPF_PROG_TEST_RUN gives back.
@@ -207,32 +230,6 @@ class Environment:
         start = self.hook.start
         return before[:start] + self.packet.bytes_at(context.data, context.len)
 
-    def take_context(self, given: bytes | None) -> None:
-        """Set the fields that a test run takes from its caller. Raises :exc:`InputError`."""
-        if not self._is_skb:
-            if given is not None:
-                raise InputError("a context for an XDP test run in userspace")
-            return
-        if self.hook.gives_keys:
-            self._take_flags(given)
-            return
-        context = self.packet.context
-        if given is None:
-            context.wire_len = 0  # as in Linux, where only a context sets it
-            return
-        if len(given) != _SK_BUFF_BYTES:
-            raise InputError(f"a context of {len(given)} bytes; __sk_buff has {_SK_BUFF_BYTES}")
-        rest = bytearray(given)
-        for name in (*_GIVEN, *_GIVEN_TOO):
-            at, size = self.layout.fields[name]
-            rest[at : at + size] = bytes(size)
-            if name not in {"ifindex", "wire_len"}:
-                self.packet.context_bytes[at : at + size] = given[at : at + size]
-        if any(rest):
-            at = next(n for n, byte in enumerate(rest) if byte)
-            raise InputError(f"byte {at} of __sk_buff is not for the caller to set")
-        self._take_lengths(given)
-
     def _take_flags(self, given: bytes | None) -> None:
         """The flags of the flow keys, the one thing in them that is the caller's."""
         if given is None:
@@ -244,29 +241,10 @@ class Environment:
             raise InputError("of flow keys only the flags are for the caller to set")
         self._flow_keys.view[flags] = given[flags]
 
-    def _take_lengths(self, given: bytes) -> None:
-        def word(name: str) -> int:
-            value: int = struct.unpack_from("<I", given, self.layout.offset(name))[0]
-            return value
 
-        context = self.packet.context
-        if word("ifindex") > 1:
-            raise InputError(f"there is no device with ifindex {word('ifindex')}")
-        wire = word("wire_len")
-        if wire and not context.len <= wire <= _GSO_LEGACY_MAX_BYTES:
-            raise InputError(f"wire_len {wire} of a packet of {context.len} bytes")
-        context.wire_len = wire or context.len
-        if word("gso_segs") > _GSO_MAX_SEGS:
-            raise InputError(f"gso_segs {word('gso_segs')} is out of range")
-
-    def context_after(self, given: bytes | None) -> bytes:
-        """The uapi context after a run, as long as the one that was given."""
-        if given is None or not self._is_skb:
-            return b""
-        if self.hook.gives_keys:
-            return given
-        after = bytearray(given)
-        for name in _TAKEN:
-            at, size = self.layout.fields[name]
-            after[at : at + size] = self.packet.context_bytes[at : at + size]
-        return bytes(after)
+def _task_name() -> bytes:
+    try:
+        name = Path("/proc/thread-self/comm").read_bytes().rstrip(b"\n")
+    except OSError:
+        name = b"python"
+    return name[:15].ljust(16, b"\0")

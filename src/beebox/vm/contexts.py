@@ -84,7 +84,6 @@ SKB_LAYOUT: Final = _layout(
         "csum_level": 4,
         "encapsulation": 4,
         "hash_kind": 4,
-        "mtu": 4,  # of the device
         "mac_bytes": 4,  # skb->mac_len
     },
 )

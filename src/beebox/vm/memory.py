@@ -19,7 +19,7 @@ from beebox.vm.contexts import SKB_LAYOUT, XDP_LAYOUT, Layout
 
 TAILROOM_BYTES: Final = 256
 
-RUNTIME_BYTES: Final = 224
+RUNTIME_BYTES: Final = 264
 RUNTIME_FIELDS: Final = MappingProxyType(
     {
         "time_ns": (0, 8),
@@ -50,6 +50,10 @@ RUNTIME_FIELDS: Final = MappingProxyType(
         "keys_step": (196, 4),
         "redirect_nexthop": (200, 16),
         "next_keys": (216, 8),
+        "pid_tgid": (224, 8),
+        "uid_gid": (232, 8),
+        "comm": (240, 16),
+        "tai_offset_ns": (256, 8),
     }
 )
 """Runtime block of one thread: what helpers read and write. Trace sizes are bytes.
@@ -62,7 +66,8 @@ flags; ``redirect_ifindex`` is the device, also of a plain redirect, which sets 
 Addresses: ``network`` of ``userspace.network.block``'s block, ``tunnel`` of the packet's tunnel
 metadata, ``clones`` of the counts of cloned packets, ``targets`` of one redirection per packet of
 a batch (or null), ``next_keys`` of the next run's flow keys; ``keys_step`` is how far it moves
-with each run.
+with each run. ``pid_tgid``, ``uid_gid`` and ``comm`` are of the task that a run interrupts;
+``tai_offset_ns`` is what the clock lacks to the time of the world.
 
 From ``verdict_pc`` to ``observed_costs``, ``vm.observe`` notes how a program ran. pcs are stored
 plus one, behind the program's mark: 0 is "never set". ``observed`` counts records up to
@@ -135,6 +140,10 @@ class Runtime(ctypes.Structure):
         ("keys_step", ctypes.c_uint32),
         ("redirect_nexthop", ctypes.c_uint8 * 16),
         ("next_keys", ctypes.c_uint64),
+        ("pid_tgid", ctypes.c_uint64),
+        ("uid_gid", ctypes.c_uint64),
+        ("comm", ctypes.c_uint8 * 16),
+        ("tai_offset_ns", ctypes.c_uint64),
     )
 
 

@@ -51,7 +51,6 @@ CSUM: Final = constant("CSUM")
 CSUM_LEVEL: Final = constant("CSUM_LEVEL")
 HASH_KIND: Final = constant("HASH_KIND")
 MAC_BYTES: Final = constant("MAC_BYTES")
-MTU: Final = constant("MTU")
 
 EOVERFLOW: Final = 75
 ENOMEM: Final = 12

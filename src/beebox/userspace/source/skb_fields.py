@@ -7,7 +7,6 @@ from typing import Final
 from beebox.compiler.dialect import (
     cold,
     export,
-    i32,
     i64,
     inline,
     load_ptr,
@@ -25,10 +24,10 @@ from beebox.compiler.dialect import (
     u32,
     u64,
 )
+from beebox.userspace.source.mtu import FRAG_NEEDED, check
 from beebox.userspace.source.skb import (
     DATA_END,
     EINVAL,
-    ENODEV,
     EOPNOTSUPP,
     ETH_HLEN,
     ETH_P_IP,
@@ -39,7 +38,6 @@ from beebox.userspace.source.skb import (
     IPV4_BYTES,
     IPV6_BYTES,
     MAC_BYTES,
-    MTU,
     NETWORK_HEADER,
     PKT_TYPE,
     TSTAMP,
@@ -62,8 +60,10 @@ CLOCK_TAI: Final = 2
 ECN: Final = 3
 MAX_TAGS: Final = 8
 MTU_SEGS: Final = 1
-FRAG_NEEDED: Final = 1
 SEGS_TOOBIG: Final = 2
+ROOT_CGROUP: Final = 1
+SOCKET_COOKIE: Final = 1
+NETNS_COOKIE: Final = 1
 GOLDEN: Final = 0x9E37_79B1
 
 
@@ -211,26 +211,12 @@ def check_mtu(rt: ptr, ctx: ptr, ifindex: i64, length: ptr, diff: i64, flags: i6
     if u64(flags) == MTU_SEGS and (u32(diff) != 0 or load_u32(length) != 0):
         return i64(-EINVAL)
     device = u32(ifindex)
-    if device != 0 and device != load_u32(ctx + IFINDEX):
-        return i64(-ENODEV)
-    mtu = load_u32(ctx + MTU)
-    total = i32(u32(len_of(ctx)))
-    if load_u32(length) != 0:
-        total = i32(load_u32(length) + ETH_HLEN)
-    total += i32(diff)
-    store_u32(length, mtu)
-    if total <= i32(mtu + ETH_HLEN):
-        return i64(0)
-    if is_gso(ctx):
+    if device == 0:
+        device = load_u32(ctx + IFINDEX)
+    fits = check(rt, device, length, u32(len_of(ctx)), u32(diff))
+    if fits == FRAG_NEEDED and is_gso(ctx):
         return i64(SEGS_TOOBIG) if u64(flags) == MTU_SEGS else i64(0)
-    return i64(FRAG_NEEDED)
-
-
-@export
-@cold
-def get_cgroup_classid(rt: ptr, ctx: ptr) -> i64:
-    """No net_cls cgroup has a class here."""
-    return i64(0)
+    return fits
 
 
 @export
@@ -245,3 +231,38 @@ def skb_cgroup_classid(rt: ptr, ctx: ptr) -> i64:
 def get_route_realm(rt: ptr, ctx: ptr) -> i64:
     """No route has a realm here."""
     return i64(0)
+
+
+@export
+@cold
+def skb_cgroup_id(rt: ptr, ctx: ptr) -> i64:
+    """The packet's socket, as everything here, is in the root cgroup."""
+    return i64(ROOT_CGROUP)
+
+
+@export
+@cold
+def skb_ancestor_cgroup_id(rt: ptr, ctx: ptr, level: i64) -> i64:
+    """The root cgroup is at level 0; there are no others."""
+    return i64(ROOT_CGROUP) if u32(level) == 0 else i64(0)
+
+
+@export
+@cold
+def get_socket_cookie(rt: ptr, ctx: ptr) -> i64:
+    """There is one socket, of the test run."""
+    return i64(SOCKET_COOKIE)
+
+
+@export
+@cold
+def get_socket_uid(rt: ptr, ctx: ptr) -> i64:
+    """The socket is root's."""
+    return i64(0)
+
+
+@export
+@cold
+def get_netns_cookie(rt: ptr, ctx: ptr) -> i64:
+    """There is one network namespace."""
+    return i64(NETNS_COOKIE)
