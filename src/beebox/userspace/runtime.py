@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from beebox.errors import InputError
 from beebox.hooks import xdp
 from beebox.hooks.packet import PacketHook
 from beebox.tables.limits import FLOW_KEYS_BYTES
