@@ -11,6 +11,7 @@ from beebox.compiler.context import PACKETS, FunctionContext, Literal, Nothing
 from beebox.compiler.contexts import described
 from beebox.compiler.helper_names import PACKET_PROGRAMS
 from beebox.compiler.ir import (
+    BoolType,
     Bytes,
     CallHelper,
     Const,
@@ -44,6 +45,9 @@ def call_helper(f: FunctionContext, node: ast.Call, helper: Helper) -> Expr:
     if node.keywords:
         raise f.error(node, f"{helper.name}() takes its arguments by position")
     helper = as_called(f, node, helper)
+    if helper.name == "tail_call" and not isinstance(f.result, IntType | BoolType):
+        problem = f"{f.node.name}() makes a tail call, and returns no number"
+        raise f.error(node, problem, "name a result: -> u32; the program called gives it")
     if helper.variadic:
         args = _format(f, node, helper)
         return CallHelper(helper, args, _result(f, node, helper), f.span(node))
