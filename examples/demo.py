@@ -20,7 +20,8 @@ import beebox
 from beebox.backend import Map
 from beebox.hooks.xdp import verdict_name
 from beebox.userspace.captures import read_capture
-from beebox.userspace.kernel import UserspaceKernel, UserspaceProgram
+from beebox.userspace.kernel import UserspaceKernel
+from beebox.userspace.program import UserspaceProgram
 from beebox.userspace.replay import Replay, replay
 from beebox.verifier.report import render
 
@@ -108,7 +109,7 @@ def run_firewall() -> None:
         took_ms = (time.perf_counter() - start) * 1e3
         console.print(render(program.report))
         console.print(
-            f"verified in {program.report.time_ns / 1e6:.0f} ms; {program.engine.code_bytes:,} "
+            f"verified in {program.report.time_ns / 1e6:.0f} ms; {program.code_bytes:,} "
             f"bytes of native object ({took_ms:.0f} ms in all)"
         )
         console.rule("replay capture.pcap")

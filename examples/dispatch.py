@@ -15,6 +15,7 @@ from beebox import (
     XdpContext,
     struct,
     tail_call,
+    u16,
     u32,
     u64,
     xdp,
@@ -40,18 +41,17 @@ stages = ProgArray(max_entries=8, programs={IPV4: "ipv4", IPV6: "ipv6", ARP: "ar
 found = PerCpuArray[Found](max_entries=3)
 
 
-def go(ctx: XdpContext, stage: u32, offset: u32) -> XdpAction:
-    """Go on in a stage, for good; pass the packet where there is no program for it."""
-    entry = found[stage]
-    if entry is not None:
-        entry.offset = offset
-        entry.packets += 1
-        tail_call(ctx, stages, stage)
-    return XdpAction.PASS
+def stage_of(protocol: u16) -> u32:
+    """The stage for an ethertype; one past the last where there is none."""
+    if protocol == ETH_P_IP:
+        return IPV4
+    if protocol == ETH_P_IPV6:
+        return IPV6
+    return u32(ARP) if protocol == ETH_P_ARP else ARP + 1
 
 
 def offset_for(stage: u32) -> u32:
-    """What :func:`go` has left for a stage."""
+    """What ``dispatch`` has left for a stage."""
     entry = found[stage]
     return 0 if entry is None else entry.offset
 
@@ -62,12 +62,12 @@ def dispatch(ctx: XdpContext) -> XdpAction:
     at = zeroed(cursor)
     if not parse_ethernet(ctx, at):
         return XdpAction.DROP
-    if at.protocol == ETH_P_IP:
-        return go(ctx, IPV4, at.offset)
-    if at.protocol == ETH_P_IPV6:
-        return go(ctx, IPV6, at.offset)
-    if at.protocol == ETH_P_ARP:
-        return go(ctx, ARP, at.offset)
+    stage = stage_of(at.protocol)
+    entry = found[stage]
+    if entry is not None:
+        entry.offset = at.offset
+        entry.packets += 1
+        tail_call(ctx, stages, stage)  # comes back only where there is no program
     return XdpAction.PASS
 
 

@@ -11,7 +11,6 @@ from beebox.compiler.context import PACKETS, FunctionContext, Literal, Nothing
 from beebox.compiler.contexts import described
 from beebox.compiler.helper_names import PACKET_PROGRAMS
 from beebox.compiler.ir import (
-    BoolType,
     Bytes,
     CallHelper,
     Const,
@@ -45,9 +44,9 @@ def call_helper(f: FunctionContext, node: ast.Call, helper: Helper) -> Expr:
     if node.keywords:
         raise f.error(node, f"{helper.name}() takes its arguments by position")
     helper = as_called(f, node, helper)
-    if helper.name == "tail_call" and not isinstance(f.result, IntType | BoolType):
-        problem = f"{f.node.name}() makes a tail call, and returns no number"
-        raise f.error(node, problem, "name a result: -> u32; the program called gives it")
+    if helper.name == "tail_call" and f.section is not None and not f.is_program:
+        problem = "a tail call from a function comes back to the function's caller"
+        raise f.error(node, problem, "call it in the program itself")
     if helper.variadic:
         args = _format(f, node, helper)
         return CallHelper(helper, args, _result(f, node, helper), f.span(node))

@@ -76,7 +76,8 @@ class SkbContext(PacketContext):
     """What tc, socket filter, cgroup_skb, lwt and flow dissector programs are called with.
 
     In CPython: ``SkbContext(packet_bytes, mark=7)``; the bytes start where the hook's packets do,
-    at the Ethernet header for tc, at the IP header for cgroup_skb and lwt. ``protocol``,
+    at the Ethernet header for tc, at the IP header for cgroup_skb and lwt; ``network_header`` is
+    where in them the IP header starts. ``protocol``,
     ``vlan_proto``, the addresses and ``remote_port`` read as plain integers here and in compiled
     programs, although ``struct __sk_buff`` holds them in network byte order.
     """
@@ -117,12 +118,13 @@ class SkbContext(PacketContext):
         "tstamp_type": u8,
     }
 
-    def __init__(self, data: bytes, **fields: int) -> None:
+    def __init__(self, data: bytes, *, network_header: int = 0, **fields: int) -> None:
         unknown = fields.keys() - self._types.keys()
         if unknown:
             raise TypeError(f"struct __sk_buff has no field {min(unknown)!r} to set")
         self.data = bytearray(data)
         self.metadata = bytearray()
+        self.network_header = network_header
         four, five = _u32_array(4), _u32_array(5)
         self.cb: Any = five()
         self.remote_ip6: Any = four()

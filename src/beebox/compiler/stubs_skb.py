@@ -20,6 +20,14 @@ def skb_load_bytes(ctx: SkbContext, offset: u32, to: Any) -> i64:
     return load_bytes(ctx, offset, to)
 
 
+def skb_load_bytes_relative(ctx: SkbContext, offset: u32, to: Any, start_header: u32) -> i64:
+    """As :func:`skb_load_bytes`, from the MAC (0) or network header (1) on."""
+    start = {0: ctx.network_header - 14, 1: ctx.network_header}.get(int(start_header), -1)
+    if start < 0:
+        return i64(-14 if start_header in (0, 1) else -22)
+    return load_bytes(ctx, start + int(offset), to)
+
+
 def skb_store_bytes(ctx: SkbContext, offset: u32, from_: Any, flags: u64) -> i64:
     """Write bytes to the packet from ``offset`` on. 0, or a negative errno."""
     del flags
@@ -74,11 +82,6 @@ def skb_change_tail(ctx: SkbContext, len: u32, flags: u64) -> i64:  # noqa: A002
         return i64(-22)
     ctx.data = (ctx.data + bytearray(max(0, int(len) - ctx.data.__len__())))[: int(len)]
     return i64(0)
-
-
-def skb_load_bytes_relative(ctx: SkbContext, offset: u32, to: Any, start_header: u32) -> i64:
-    """As :func:`skb_load_bytes`, from the MAC (0) or network header (1) on."""
-    return needs_kernel(ctx, offset, to, start_header)
 
 
 def skb_change_head(ctx: SkbContext, len: u32, flags: u64) -> i64:  # noqa: A002 -- the table's name

@@ -11,7 +11,17 @@ import pytest
 from beebox import XdpAction, XdpContext
 from beebox.compiler.frontend import analyze
 
-NAMES = ("count", "firewall", "unsafe")
+SECTIONS = {
+    "count": ["xdp"],
+    "firewall": ["xdp"],
+    "unsafe": ["xdp"],
+    "lpm_acl": ["xdp"],
+    "tc_nat": ["tcx/egress", "tcx/ingress"],
+    "balancer": ["xdp"],
+    "socket_sample": ["socket"],
+    "cgroup_quota": ["cgroup_skb/egress"],
+    "dispatch": ["xdp"] * 4,
+}
 
 
 def ethernet(ethertype: int, payload: bytes) -> bytes:
@@ -42,17 +52,17 @@ def example(repository):
     return load
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SECTIONS)
 def test_example_is_in_the_language(repository, name):
     path = repository / "examples" / f"{name}.py"
     module = analyze(path.read_text(), file=str(path))
-    assert [f.section_name for f in module.functions if f.section] == ["xdp"]
+    assert [f.section_name for f in module.functions if f.section] == SECTIONS[name]
 
 
 @pytest.mark.slow
 def test_examples_satisfy_mypy(repository, tmp_path):
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path)]
-    files = [str(repository / "examples" / f"{name}.py") for name in NAMES]
+    files = [str(repository / "examples" / f"{name}.py") for name in [*SECTIONS, "demo"]]
     done = subprocess.run(
         [*command, *files], cwd=repository, capture_output=True, text=True, check=False
     )
