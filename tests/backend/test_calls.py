@@ -14,7 +14,10 @@ from beebox.errors import InputError
 from beebox.isa.assembler import assemble
 from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec
 from beebox.tables.map_types import MapType
+from beebox.userspace.captures import encode_capture, parse_capture
 from beebox.userspace.kernel import UserspaceKernel
+from beebox.userspace.replay import replay
+from beebox.vm.observe import Observe
 
 HEAD = """
 r2 = *(u32 *)(r1 + 0)
@@ -172,6 +175,16 @@ def test_skb_programs_are_called_too():
         assert [program(bytes(size)) for size in (34, 60, 60)] == [20, 46, 46]
 
 
+def test_observed_programs_are_called_too():
+    function = FunctionSpec("main", "xdp", assemble(READ))
+    spec = ObjectSpec({"main": function}, {}, license="GPL")
+    with UserspaceKernel(observe=Observe.COSTS, cpus=2).load(spec) as loaded:
+        program = loaded.programs["main"]
+        assert [program(FRAME) for _ in range(3)] == [0x0909] * 3
+        assert program.observation is not None
+        assert program.observation.costs.tolist() == [8] * 3
+
+
 # ---- batches
 
 
@@ -290,6 +303,18 @@ def test_plain_counters_are_exact_where_no_two_runs_meet(name, cpus):
         values = np.frombuffer(loaded.maps[name].lookup(bytes(4)), dtype=np.uint64)
         assert values.sum() == 160_000
         assert len(values) == (cpus if name == "each" else 1)
+
+
+def test_replays_of_one_program_at_once_give_what_they_give_alone():
+    capture = parse_capture(encode_capture((at, bytes([at % 256]) * 60) for at in range(5000)))
+    with load(READ, cpus=2) as loaded:
+        program = loaded.programs["main"]
+        alone = replay(program, capture)
+        found = []
+        together(*[lambda: found.extend(replay(program, capture) for _ in range(5))] * 4)
+        assert len(found) == 20
+        assert all((one.retvals == alone.retvals).all() for one in found)
+        assert {one.packets for one in found} == {5000}
 
 
 def test_threads_insert_different_keys():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 import time
 from collections import Counter
@@ -36,6 +37,8 @@ from beebox.vm.memory import FAST_CALL
 from beebox.vm.observe import keeps_state
 
 MAX_REPEAT: Final = 1 << 31
+_GIL: Final = getattr(sys, "_is_gil_enabled", lambda: True)()
+"""The fast call relies on it; without it every call takes the way of the others."""
 _IDS: Final = itertools.count(1)
 
 
@@ -244,7 +247,7 @@ class UserspaceProgram:
     def _install(self) -> None:
         """Compile the fast call and send calls there, where the engine has native code."""
         with self._lock:
-            if self._fast is not None or self._closed:
+            if self._fast is not None or self._closed or not _GIL:
                 return
             hook, engine = self.hook, self._lanes[0].engine
             slow = UserspaceProgram.__call__
