@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Final
 
 from beebox.errors import NotSupportedError
 from beebox.hooks.packet import HOOKED
-from beebox.tables.helpers import HELPERS
+from beebox.isa.instruction import (
+    Alu,
+    Call,
+    CallKind,
+    Instruction,
+    Jump,
+    JumpIf,
+    Load,
+    LoadImm64,
+    MayGoto,
+    Reg,
+    Store,
+)
+from beebox.tables.helpers import HELPER_BY_NAME, HELPERS
 from beebox.tables.map_types import MapType
+from beebox.tables.opcodes import AluOp
 from beebox.tables.program_types import AttachType
 from beebox.userspace.native_helpers import IN_MAP_CODE, native_helpers
 from beebox.verifier.result import VerifiedProgram
@@ -37,6 +53,31 @@ MAP_TYPES: Final = frozenset(
     }
 )
 
+LWT_PUSH_ENCAP: Final = HELPER_BY_NAME["lwt_push_encap"].id
+BPF_LWT_ENCAP_IP: Final = 2
+
+_NO_ROUTE: Final = "segment routing works on a packet's route, and packets here have none"
+_COOKIES: Final = "the cookies of a running kernel come from a secret of its own"
+REASONS: Final = MappingProxyType(
+    {
+        **dict.fromkeys(
+            ("lwt_seg6_store_bytes", "lwt_seg6_adjust_srh", "lwt_seg6_action"), _NO_ROUTE
+        ),
+        **dict.fromkeys(
+            (
+                "tcp_gen_syncookie",
+                "tcp_check_syncookie",
+                "tcp_raw_gen_syncookie_ipv4",
+                "tcp_raw_gen_syncookie_ipv6",
+                "tcp_raw_check_syncookie_ipv4",
+                "tcp_raw_check_syncookie_ipv6",
+            ),
+            _COOKIES,
+        ),
+    }
+)
+"""Why some helpers are not modelled, by name."""
+
 
 def admit(program: VerifiedProgram) -> None:
     """Refuse what this kernel does not model. Raises :exc:`NotSupportedError`."""
@@ -48,10 +89,49 @@ def admit(program: VerifiedProgram) -> None:
     known = IN_MAP_CODE | native_helpers(layout_of(spec.type.value.context))
     for helper in sorted(program.helpers - known):
         row = HELPERS.get(helper)
-        raise NotSupportedError(f"helper {row.name if row else helper} in userspace")
+        name = row.name if row else str(helper)
+        raise NotSupportedError(f"helper {name} in userspace", hint=REASONS.get(name))
+    _admit_encapsulations(program)
     for name in sorted(program.maps):
         row_of_map = spec.maps[name]
         inner = [row_of_map.inner] if row_of_map.inner is not None else []
         for each in (row_of_map, *inner):
             if each.type not in MAP_TYPES:
                 raise NotSupportedError(f"{each.type.value.name} maps in userspace")
+
+
+def _admit_encapsulations(program: VerifiedProgram) -> None:
+    """Refuse segment routing: the kind of header, in R2, must be known to be an IP header."""
+    slots = program.spec.slots
+    targets = {
+        pc + 1 + insn.offset
+        for pc, insn in enumerate(slots)
+        if isinstance(insn, Jump | JumpIf | MayGoto)
+    }
+    for pc, insn in enumerate(slots):
+        if not isinstance(insn, Call) or insn.kind is not CallKind.HELPER:
+            continue
+        if insn.target != LWT_PUSH_ENCAP or program.regs[pc] is None:
+            continue
+        if _constant_before(slots, pc, Reg.R2, targets) != BPF_LWT_ENCAP_IP:
+            what = f"helper lwt_push_encap for segment routing, at insn {pc}, in userspace"
+            raise NotSupportedError(what, hint=_NO_ROUTE)
+
+
+def _constant_before(
+    slots: Sequence[Instruction | None], pc: int, reg: Reg, targets: set[int]
+) -> int | None:
+    """The number that the straight way to ``pc`` leaves in ``reg``, if it is seen there."""
+    while pc not in targets and pc > 0:
+        pc -= 1
+        insn = slots[pc]
+        match insn:
+            case Alu(op=AluOp.MOV, dst=dst, src=int(value)) if dst == reg:
+                return value
+            case Alu(dst=dst) | LoadImm64(dst=dst) | Load(dst=dst) if dst != reg:
+                pass
+            case None | Store():
+                pass
+            case _:
+                return None
+    return None

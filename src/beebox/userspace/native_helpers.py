@@ -105,6 +105,7 @@ SOURCES: Final = (
         ("l3_csum_replace", "l4_csum_replace", "csum_update", "csum_level"),
         SKB_LAYOUT,
     ),
+    HelperSource("lwt", ("lwt_push_encap",), SKB_LAYOUT),
     HelperSource("skb_vlan", ("skb_vlan_push", "skb_vlan_pop"), SKB_LAYOUT),
     HelperSource(
         "skb_room",
