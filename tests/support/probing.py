@@ -117,7 +117,14 @@ class Answer:
         return lines[-1] if lines else ""
 
 
-def ask(hook: Hook, code: bytes, *, license_name: str = "GPL", log_level: int = 1) -> Answer:
+def ask(
+    hook: Hook,
+    code: bytes,
+    *,
+    license_name: str = "GPL",
+    log_level: int = 1,
+    debug: attrs.DebugInfo | None = None,
+) -> Answer:
     """The verdict on a program; nothing stays loaded."""
     attr = attrs.prog_load(
         hook.program_type.value.id,
@@ -128,6 +135,7 @@ def ask(hook: Hook, code: bytes, *, license_name: str = "GPL", log_level: int = 
         log_level=log_level,
         log_bytes=LOG_BYTES,
         attach_btf_id=hook.attach_btf_id,
+        debug=debug,
     )
     try:
         Fd(bpf(Command.PROG_LOAD, attr), "probe").close()
@@ -154,6 +162,7 @@ def _member(struct_name: str, member: str) -> int:
     return [each.name for each in row.members].index(member)
 
 
+RECEIVE = "btf_trace_netif_receive_skb"
 NEED_BTF_ID = {ProgramType.TRACING, ProgramType.LSM, ProgramType.STRUCT_OPS, ProgramType.EXT}
 
 
@@ -178,6 +187,8 @@ def hooks() -> tuple[Hook, ...]:
     iterate = AttachType.TRACE_ITER
     found += [
         Hook(tracing, AttachType.TRACE_RAW_TP, 0, btf_id("btf_trace_sched_switch", Typedef)),
+        Hook(tracing, AttachType.TRACE_RAW_TP, 0, btf_id(RECEIVE, Typedef), name="skb"),
+        Hook(tracing, iterate, 0, btf_id("bpf_iter_task_file", Func), name="file"),
         Hook(tracing, iterate, 0, btf_id("bpf_iter_task", Func), name="task"),
         Hook(tracing, iterate, SLEEPABLE, btf_id("bpf_iter_task", Func), name="task"),
         Hook(tracing, iterate, 0, btf_id("bpf_iter_tcp", Func), name="tcp"),

@@ -105,8 +105,24 @@ GENERAL_HELPERS: Final = (
         since="5.0",
         gpl_only=True,
     ),
-    Helper(93, "spin_lock", RetKind.VOID, (Arg("lock", ArgKind.SPIN_LOCK),), ANY, since="5.1"),
-    Helper(94, "spin_unlock", RetKind.VOID, (Arg("lock", ArgKind.SPIN_LOCK),), ANY, since="5.1"),
+    Helper(
+        93,
+        "spin_lock",
+        RetKind.VOID,
+        (Arg("lock", ArgKind.SPIN_LOCK),),
+        ANY,
+        since="5.1",
+        restriction="not in socket filters and programs on probes, tracepoints and perf events",
+    ),
+    Helper(
+        94,
+        "spin_unlock",
+        RetKind.VOID,
+        (Arg("lock", ArgKind.SPIN_LOCK),),
+        ANY,
+        since="5.1",
+        restriction="not in socket filters and programs on probes, tracepoints and perf events",
+    ),
     Helper(
         105,
         "strtol",
@@ -219,6 +235,7 @@ GENERAL_HELPERS: Final = (
         ANY,
         since="5.15",
         gpl_only=True,
+        restriction="not in programs on probes, tracepoints and perf events",
     ),
     Helper(
         170,
@@ -228,6 +245,7 @@ GENERAL_HELPERS: Final = (
         ANY,
         since="5.15",
         gpl_only=True,
+        restriction="not in programs on probes, tracepoints and perf events",
     ),
     Helper(
         171,
@@ -237,6 +255,7 @@ GENERAL_HELPERS: Final = (
         ANY,
         since="5.15",
         gpl_only=True,
+        restriction="not in programs on probes, tracepoints and perf events",
     ),
     Helper(
         172,
@@ -246,6 +265,7 @@ GENERAL_HELPERS: Final = (
         ANY,
         since="5.15",
         gpl_only=True,
+        restriction="not in programs on probes, tracepoints and perf events",
     ),
     Helper(
         177,
