@@ -12,12 +12,15 @@ import pytest
 
 from beebox.btf.builder import Builder
 from beebox.btf.types import Linkage, Param
+from beebox.errors import MapError, RejectedError, SyscallError
 from beebox.linux.kernel import LinuxKernel
 from beebox.linux.objects import possible_cpus
 from beebox.obj.assembly import read_assembly
+from beebox.obj.linker import link
 from beebox.obj.model import MapSpec
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.userspace.kernel import UserspaceKernel
+from beebox.verifier.verify import verify
 
 HEAD = """
 .license "GPL"
@@ -505,3 +508,62 @@ def test_redirections(kind):
         if not kind.startswith("xskmap"):
             assert verdicts[True, 0, 0] == 4
             assert verdicts[False, 0, 2] == 2
+
+
+CONSTANT_KEY = """
+.license "GPL"
+.map m array value=8 max_entries=4{flags}
+.section "xdp"
+main:
+    *(u32 *)(r10 - 8) = {key}
+    r1 = map[m] ll
+    r2 = r10
+    r2 += -8
+    call 1
+    r0 = *(u64 *)(r0 + 0)
+    exit
+"""
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("key", [0, 3, 4])
+@pytest.mark.parametrize("flags", ["", " flags=0x1000"])
+def test_a_constant_key_is_there_unless_the_map_may_be_smaller(key, flags):
+    program = link(read_assembly(CONSTANT_KEY.format(key=key, flags=flags)), "main")
+    accepted = verify(program).accepted
+    assert accepted == LinuxKernel().verdict(program).accepted
+    assert accepted == (key < 4 and not flags)
+
+
+WRONG_TYPE = """
+.license "GPL"
+.map jumps prog_array max_entries=1
+.slot jumps 0 callee
+.section "{first}"
+main:
+    r2 = map[jumps] ll
+    r3 = 0
+    call 12
+    r0 = 0
+    exit
+.section "{second}"
+callee:
+    r0 = 1
+    exit
+"""
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize(
+    ("first", "second"), [("xdp", "tc"), ("tc", "xdp"), ("xdp", "xdp.frags"), ("tc", "tc")]
+)
+def test_a_prog_array_takes_programs_of_one_kind(first, second):
+    spec = read_assembly(WRONG_TYPE.format(first=first, second=second))
+    for kernel in (UserspaceKernel("jit"), UserspaceKernel("interpreter"), LinuxKernel()):
+        if first == second:
+            with kernel.load(spec) as loaded:
+                assert loaded.programs["main"].test_run(bytes(64)).retval == 1
+        else:
+            with pytest.raises((MapError, RejectedError, SyscallError)) as refused:
+                kernel.load(spec)
+            assert getattr(refused.value, "errno", 22) == 22

@@ -18,8 +18,8 @@ class Callee:
     """A program inside a prog array.
 
     ``entry`` is the address of its native code ``i64 (ptr ctx, ptr rt)``, or for an engine without
-    native code any number but 0. Programs of one array are equal in ``compatibility``. ``engine``
-    is what must live as long as ``entry`` may be called.
+    native code any number but 0. Programs of one array, and those that use it, are equal in
+    ``compatibility``. ``engine`` is what must live as long as ``entry`` may be called.
     """
 
     id: int
@@ -48,10 +48,15 @@ class Inner:
 
 @dataclass(slots=True)
 class Objects:
-    """By key what is in the map now, by address everything that ever was."""
+    """By key what is in the map now, by address everything that ever was.
+
+    ``owner`` is the ``compatibility`` of a prog array's programs and of those that jump through
+    it, once there is one.
+    """
 
     by_key: dict[bytes, Inner | Callee] = field(default_factory=dict)
     by_address: dict[int, Inner | Callee] = field(default_factory=dict)
+    owner: tuple[str, ...] | None = None
 
     def put(self, key: bytes, address: int, value: Inner | Callee) -> None:
         """``value`` is at ``key`` from now on."""

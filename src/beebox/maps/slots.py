@@ -37,10 +37,14 @@ def accepts(spec: MapSpec, held: Inner | Callee, objects: Objects) -> bool:
         return spec.inner is not None and fits_template(spec.inner, held.spec)
     if spec.type is not MapType.PROG_ARRAY:
         return False
-    others = objects.by_address.values()
-    return all(
-        isinstance(other, Callee) and other.compatibility == held.compatibility for other in others
-    )
+    return owns(objects, held.compatibility)
+
+
+def owns(objects: Objects, compatibility: tuple[str, ...]) -> bool:
+    """Whether such programs may be in a prog array or use it; the first one decides."""
+    if objects.owner is None:
+        objects.owner = compatibility
+    return objects.owner == compatibility
 
 
 def is_present(kind: MapType, value: bytes) -> bool:

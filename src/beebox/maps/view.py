@@ -309,6 +309,12 @@ class LiveMap:
 
     # ---- maps, programs and targets of redirections as values
 
+    def used_by(self, compatibility: tuple[str, ...]) -> None:
+        """A program jumps through this prog array. Raises :exc:`MapError` where it may not."""
+        if not slots.owns(self._objects, compatibility):
+            problem = f"programs {self._objects.owner} are here, not {compatibility}"
+            raise MapError(problem, map_name=self._spec.name, errno=EINVAL)
+
     def _put_object(self, key: bytes, value: object, flags: int) -> None:
         spec = self._spec
         if isinstance(self._layout, SlotLayout):

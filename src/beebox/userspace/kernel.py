@@ -11,13 +11,14 @@ from beebox.hooks.packet import hook_of
 from beebox.maps.view import LiveMap
 from beebox.obj.linker import link
 from beebox.obj.model import ObjectSpec
+from beebox.tables.map_types import MapType
 from beebox.userspace.admission import admit
 from beebox.userspace.cpus import Cpus
 from beebox.userspace.engines import Engine, InterpreterEngine, JitEngine
 from beebox.userspace.network.block import NetworkBlock
 from beebox.userspace.network.model import Network
 from beebox.userspace.observation import Observation
-from beebox.userspace.program import Lane, UserspaceProgram, make_program
+from beebox.userspace.program import Lane, UserspaceProgram, compatibility, make_program
 from beebox.userspace.runtime import ALL_LINEAR, Environment
 from beebox.verifier.result import Report, VerifiedProgram
 from beebox.verifier.verify import verify
@@ -164,4 +165,7 @@ class UserspaceKernel:
                 )
             case "interpreter":
                 engine = InterpreterEngine(verified, maps, environment, observation=observation)
+        for name in verified.maps:
+            if maps[name].spec.type is MapType.PROG_ARRAY:
+                maps[name].used_by(compatibility(verified.spec, engine))
         return Lane(environment, engine, observation)

@@ -42,6 +42,11 @@ _GIL: Final = getattr(sys, "_is_gil_enabled", lambda: True)()
 _IDS: Final = itertools.count(1)
 
 
+def compatibility(spec: ProgramSpec, engine: Engine) -> tuple[str, ...]:
+    """What programs that tail-call each other have in common: ``Callee.compatibility``."""
+    return spec.type.name, str(spec.attach_type), str(int(spec.flags)), engine.name
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Lane:
     """What a program has on one CPU: runtime block and packet, and an engine over them."""
@@ -97,8 +102,7 @@ class UserspaceProgram:
         """The program as a prog array holds it. Raises :exc:`InputError` when it is closed."""
         self._check_open()
         engine = self._lanes[0].engine
-        kinds = (self.spec.type.name, str(self.spec.attach_type), engine.name)
-        return Callee(self._id, engine.entry, kinds, engine)
+        return Callee(self._id, engine.entry, compatibility(self.spec, engine), engine)
 
     @property
     def report(self) -> Report:

@@ -9,7 +9,7 @@ from typing import Final
 from beebox.isa.instruction import Call
 from beebox.obj.model import INNER
 from beebox.tables.helpers import HELPERS, Helper, RetKind
-from beebox.tables.map_types import MapType
+from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.program_types import ProgramType
 from beebox.verifier import packet, references
 from beebox.verifier.arguments import Arguments, check
@@ -137,6 +137,7 @@ def _looked_up(path: Path, row: Helper, found: Arguments) -> Reg:
     present = (
         row.name == "map_lookup_elem"
         and spec.type in _ALWAYS_PRESENT
+        and not spec.flags & MapFlags.INNER_MAP  # an inner map may be smaller
         and found.key is not None
         and found.key < spec.max_entries
     )
