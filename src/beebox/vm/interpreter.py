@@ -29,7 +29,6 @@ from beebox.isa.instruction import (
     LoadPacket,
     MapRef,
     MayGoto,
-    Operand,
     Reg,
     Store,
     Swap,
@@ -39,9 +38,9 @@ from beebox.obj.model import ProgramSpec
 from beebox.tables.contexts import ContextField
 from beebox.tables.helpers import HELPERS
 from beebox.tables.limits import MAX_CALL_FRAMES, MAX_LOOPS, MAX_STACK_BYTES
-from beebox.tables.opcodes import AluOp, AtomicOp, Mode
+from beebox.tables.opcodes import AtomicOp, Mode
 from beebox.verifier.result import VerifiedProgram
-from beebox.vm import packet_load
+from beebox.vm import packet_load, steps
 from beebox.vm.contexts import NO_QUEUE_MAPPING, STORED_BITS, layout_of, private_range
 from beebox.vm.memory import (
     READERS,
@@ -54,6 +53,7 @@ from beebox.vm.memory import (
     Runtime,
 )
 from beebox.vm.observe import Notes, noted
+from beebox.vm.steps import Registers, Step
 from beebox.vm.structure import functions
 
 U64: Final = (1 << 64) - 1
@@ -61,8 +61,6 @@ U32: Final = (1 << 32) - 1
 DEFAULT_FUEL: Final = 1 << 32
 EXIT: Final = -1
 
-Registers: TypeAlias = list[int]
-Step: TypeAlias = Callable[[Registers], int]
 HelperFn: TypeAlias = Callable[["Machine", int, int, int, int, int], int]
 """A helper on the interpreter: the machine and R1-R5 (unsigned) -> R0, taken modulo 1 << 64."""
 
@@ -131,7 +129,7 @@ class Interpreter:
         self._calls: list[tuple[int, int, int, int, int, int]] = []
         self._max_loops = self._loops = max_loops
         self._steps: list[Step] = [
-            self._decode(pc, insn) if insn is not None else _second_slot
+            self._decode(pc, insn) if insn is not None else steps.second_slot
             for pc, insn in enumerate(self.spec.slots)
         ]
         if notes is not None:
@@ -151,10 +149,10 @@ class Interpreter:
         self._calls.clear()
         self._push_frame(regs, 0)
         self._sync_packet()
-        steps = self._steps
+        decoded = self._steps
         pc = 0
         for _ in range(fuel):
-            pc = steps[pc](regs)
+            pc = decoded[pc](regs)
             if pc < 0:
                 return regs[0]
         raise ExecutionError(f"ran out of fuel after {fuel} instructions", pc=pc)
@@ -163,10 +161,10 @@ class Interpreter:
         """Wrap the steps that ``notes`` is about: as native code, instruction by instruction."""
         runtime = self.machine.runtime
         for pc, field in notes.origins.items():
-            self._steps[pc] = _noted(self._steps[pc], runtime, field, noted(mark, pc))
+            self._steps[pc] = steps.noted(self._steps[pc], runtime, field, noted(mark, pc))
         if notes.counts and executed is not None:
             for pc, step in enumerate(self._steps):
-                self._steps[pc] = _counted(step, runtime, executed, pc)
+                self._steps[pc] = steps.counted(step, runtime, executed, pc)
 
     # ---- frames and packet
 
@@ -202,11 +200,11 @@ class Interpreter:
         after = pc + 1
         match insn:
             case Alu():
-                return _alu(insn, after)
+                return steps.alu(insn, after)
             case Swap(to=to, bits=bits, dst=dst):
-                return _swap(to, bits, dst, after)
+                return steps.swap(to, bits, dst, after)
             case LoadImm64(dst=dst):
-                return _constant(dst, self._imm64(insn, pc), pc + 2)
+                return steps.constant(dst, self._imm64(insn, pc), pc + 2)
             case Load():
                 return self._load(insn, pc)
             case Store():
@@ -214,9 +212,9 @@ class Interpreter:
             case Atomic():
                 return self._atomic(insn, pc)
             case Jump(offset=offset):
-                return _jump(after + offset)
+                return steps.jump(after + offset)
             case JumpIf():
-                return _jump_if(insn, after)
+                return steps.jump_if(insn, after)
             case Call(kind=CallKind.HELPER, target=int(target)):
                 return self._helper(target, pc)
             case Call(kind=CallKind.SUBPROG, target=int(target)):
@@ -333,7 +331,7 @@ class Interpreter:
             return self._aligned(self._load(Load(dst, src, offset, insn.size), pc), pc, insn, src)
         if op is AtomicOp.STORE_RELEASE:
             return self._aligned(self._store(Store(dst, offset, src, insn.size), pc), pc, insn, dst)
-        combine = _COMBINE.get(op)
+        combine = steps.COMBINE.get(op)
 
         def atomic(regs: Registers) -> int:
             address = (regs[dst] + offset) & U64
@@ -455,119 +453,6 @@ class Interpreter:
 
 _ZEROS: Final = (0,) * 5
 
-_COMBINE: Final[Mapping[AtomicOp, Callable[[int, int], int]]] = {
-    AtomicOp.ADD: lambda old, new: old + new,
-    AtomicOp.OR: lambda old, new: old | new,
-    AtomicOp.AND: lambda old, new: old & new,
-    AtomicOp.XOR: lambda old, new: old ^ new,
-    AtomicOp.FETCH_ADD: lambda old, new: old + new,
-    AtomicOp.FETCH_OR: lambda old, new: old | new,
-    AtomicOp.FETCH_AND: lambda old, new: old & new,
-    AtomicOp.FETCH_XOR: lambda old, new: old ^ new,
-    AtomicOp.XCHG: lambda _, new: new,
-}
-
-
-def _noted(step: Step, runtime: Runtime, field: str, value: int) -> Step:
-    def run(regs: Registers) -> int:
-        after = step(regs)
-        setattr(runtime, field, value)
-        return after
-
-    return run
-
-
-def _counted(step: Step, runtime: Runtime, executed: list[int], pc: int) -> Step:
-    def counted(regs: Registers) -> int:
-        executed[pc] += 1
-        runtime.insns += 1
-        return step(regs)
-
-    return counted
-
 
 def _extend(value: int, size: int) -> int:
     return semantics.to_signed(value, size * 8) & U64
-
-
-def _second_slot(_regs: Registers) -> int:
-    raise ExecutionError("jump into the middle of a 16-byte instruction")
-
-
-def _alu(insn: Alu, after: int) -> Step:
-    op, dst, src = insn.op, insn.dst, insn.src
-    bits = 64 if insn.wide else 32
-    mask, alu = (1 << bits) - 1, semantics.alu_function(op, bits)
-    if op is AluOp.MOV:
-        return _move(dst, src, mask, after)
-    if isinstance(src, Reg):
-        source = src
-
-        def alu_reg(regs: Registers) -> int:
-            regs[dst] = alu(regs[dst], regs[source])
-            return after
-
-        return alu_reg
-    imm = src & mask
-
-    def alu_imm(regs: Registers) -> int:
-        regs[dst] = alu(regs[dst], imm)
-        return after
-
-    return alu_imm
-
-
-def _move(dst: Reg, src: Operand, mask: int, after: int) -> Step:
-    if not isinstance(src, Reg):
-        return _constant(dst, src & mask, after)
-    source = src
-
-    def move(regs: Registers) -> int:
-        regs[dst] = regs[source] & mask
-        return after
-
-    return move
-
-
-def _constant(dst: Reg, value: int, after: int) -> Step:
-    def constant(regs: Registers) -> int:
-        regs[dst] = value
-        return after
-
-    return constant
-
-
-def _swap(to: str, bits: int, dst: Reg, after: int) -> Step:
-    convert = semantics.swap
-
-    def swap(regs: Registers) -> int:
-        regs[dst] = convert(to, bits, regs[dst])
-        return after
-
-    return swap
-
-
-def _jump(target: int) -> Step:
-    def jump(_regs: Registers) -> int:
-        return target
-
-    return jump
-
-
-def _jump_if(insn: JumpIf, after: int) -> Step:
-    op, dst, src, target = insn.op, insn.dst, insn.src, after + insn.offset
-    bits = 64 if insn.wide else 32
-    mask, compare = (1 << bits) - 1, semantics.compare_function(op, bits)
-    if isinstance(src, Reg):
-        source = src
-
-        def jump_reg(regs: Registers) -> int:
-            return target if compare(regs[dst], regs[source]) else after
-
-        return jump_reg
-    imm = src & mask
-
-    def jump_imm(regs: Registers) -> int:
-        return target if compare(regs[dst], imm) else after
-
-    return jump_imm

@@ -10,7 +10,8 @@ from beebox.errors import ExecutionError
 from beebox.isa.instruction import Instruction
 from beebox.llvm import native, worker
 from beebox.tables.limits import MAX_CALL_FRAMES, MAX_STACK_BYTES
-from beebox.vm.checked import CHECKED, STATE_BYTES, STATE_FIELDS, Fault, lower_checked
+from beebox.vm.checked import lower_checked
+from beebox.vm.checked_state import CHECKED, STATE_BYTES, STATE_FIELDS, Fault
 from beebox.vm.memory import CHECKED_SIGNATURE, Buffer
 
 SANDBOX_FUEL: Final = 1 << 28  # instructions: about a second of a tight loop
