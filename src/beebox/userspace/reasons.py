@@ -10,7 +10,7 @@ import numpy as np
 
 from beebox.obj.model import LineInfo, ProgramSpec
 from beebox.userspace.observation import Observation
-from beebox.userspace.replay import Batch
+from beebox.userspace.replay import Batch, counts_of
 from beebox.vm.observe import place_of
 
 
@@ -48,14 +48,14 @@ class Reasons:
         """Count one batch."""
         seen = self._observation
         deciding = np.where(seen.reason_places > 0, seen.reason_places, seen.verdict_places)
-        retvals = batch.retvals[batch.ran].astype(np.int64)
-        pairs = np.stack([retvals, deciding]) if len(retvals) == len(deciding) else None
+        retvals = batch.retvals[batch.ran]
         seen.clear()
-        if pairs is None or not pairs.size:
+        if len(retvals) != len(deciding):
             return
-        keys, counts = np.unique(pairs, axis=1, return_counts=True)
-        for (retval, place), count in zip(keys.T.tolist(), counts.tolist(), strict=True):
-            self._counts[batch.hook.verdict_name(retval), place] += count
+        for retval in counts_of(retvals):
+            verdict = batch.hook.verdict_name(retval)
+            for place, count in counts_of(deciding[retvals == retval]).items():
+                self._counts[verdict, place] += count
 
     def found(self) -> list[Reason]:
         """Every reason, the verdict with most packets first, places by their packets."""
