@@ -17,6 +17,7 @@ from beebox.userspace.captures.packets import Capture
 from beebox.userspace.captures.summary import summary, time_text
 from beebox.userspace.captures.writing import CaptureWriter
 from beebox.userspace.filtering import PacketFilter
+from beebox.userspace.observers import left_frames
 from beebox.userspace.program import UserspaceProgram
 from beebox.userspace.replay import Batch, Clock, Run
 
@@ -144,10 +145,11 @@ class Difference:
         their_names, their_which = theirs.named()
         common = np.array([[a == b for b in their_names] for a in our_names], dtype=np.bool_)
         differing = ~common[our_which, their_which] | (ours.ran != theirs.ran)
+        if ours.hook.keeps_bytes:  # a socket filter: another length is kept
+            differing |= ours.retvals != theirs.retvals
         if self.wants_frames:
-            passing = np.flatnonzero(~differing & ours.passing() & theirs.passing())
-            for index in passing.tolist():
-                differing[index] = ours.after_of(index) != theirs.after_of(index)
+            passing = ~differing & ours.passing() & theirs.passing()
+            differing |= passing & left_frames(ours).differs(left_frames(theirs))
         found = np.flatnonzero(differing)
         if not len(found):
             return

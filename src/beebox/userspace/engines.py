@@ -56,6 +56,27 @@ class Packets:
     times_ns: npt.NDArray[np.uint64] | None = None
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Left:
+    """Room for what a batch leaves of its packets: a slot of ``stride`` bytes in ``data`` for each.
+
+    Afterwards packet ``i`` is ``lengths[i]`` bytes, ``moves[i]`` bytes from where it was laid down,
+    ``headroom`` bytes into its slot.
+    """
+
+    data: npt.NDArray[np.uint8]
+    stride: int
+    headroom: int
+    lengths: npt.NDArray[np.uint32]
+    moves: npt.NDArray[np.int32]
+
+    @property
+    def offsets(self) -> npt.NDArray[np.uint64]:
+        """Where each packet starts in ``data``."""
+        slots = np.arange(len(self.moves), dtype=np.int64) * self.stride + self.headroom
+        return (slots + self.moves).astype(np.uint64)
+
+
 class Engine(Protocol):
     """Runs one program over an :class:`Environment`."""
 
@@ -78,8 +99,13 @@ class Engine(Protocol):
         """What a prog array holds of it: ``maps.objects.Callee.entry``."""
         ...
 
-    def run_batch(self, packets: Packets) -> tuple[npt.NDArray[np.uint32], int]:
-        """Run over many packets; the verdicts, and the nanoseconds it took."""
+    def run_batch(
+        self, packets: Packets, left: Left | None = None
+    ) -> tuple[npt.NDArray[np.uint32], int]:
+        """Run over many packets; the verdicts, and the nanoseconds it took.
+
+        Native code of a program that changes packets fills ``left``.
+        """
         ...
 
     def fast_call(self, busy: int, slow: object, least: int, most: int) -> NativeCode | None:
@@ -146,7 +172,9 @@ class JitEngine:
         result = self._repeat(repeat, environment.context_address, environment.runtime_address)
         return int(result) & _U32
 
-    def run_batch(self, packets: Packets) -> tuple[npt.NDArray[np.uint32], int]:
+    def run_batch(
+        self, packets: Packets, left: Left | None = None
+    ) -> tuple[npt.NDArray[np.uint32], int]:
         """As :class:`Engine`; the GIL is released meanwhile."""
         count = len(packets.lengths)
         verdicts = np.zeros(count, dtype=np.uint32)
@@ -162,9 +190,10 @@ class JitEngine:
             None if packets.times_ns is None else _address(packets.times_ns),
             environment.context_address,
             environment.runtime_address,
-            environment.scratch_address,
-            None,
-            None,
+            environment.scratch_address if left is None else _address(left.data),
+            None if left is None else _address(left.lengths),
+            None if left is None else _address(left.moves),
+            0 if left is None else left.stride,
         )
         return verdicts, time.perf_counter_ns() - start
 
@@ -337,8 +366,11 @@ class InterpreterEngine:
         observation.record()
         return result
 
-    def run_batch(self, packets: Packets) -> tuple[npt.NDArray[np.uint32], int]:
+    def run_batch(
+        self, packets: Packets, left: Left | None = None
+    ) -> tuple[npt.NDArray[np.uint32], int]:
         """As :class:`Engine`."""
+        assert left is None, "slots are native code's"
         verdicts = np.zeros(len(packets.lengths), dtype=np.uint32)
         environment = self._environment
         places = zip(packets.offsets.tolist(), packets.lengths.tolist(), strict=True)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-import numpy as np
-import numpy.typing as npt
-
 from beebox.userspace.captures.packets import Capture
 from beebox.userspace.captures.writing import CaptureWriter, frames_of
 from beebox.userspace.replay import Batch
@@ -25,15 +22,18 @@ class Passed:
         chosen = batch.passing()
         if chosen.any():
             names, which = batch.named()
-            self._writer.write(left_of(batch, chosen), names, which[chosen])
+            self._writer.write(left_frames(batch).select(chosen), names, which[chosen])
 
 
-def left_of(batch: Batch, chosen: npt.NDArray[np.bool_]) -> Capture:
-    """The chosen frames as the program left them."""
-    frames = batch.frames.select(chosen)
-    if batch.after is None or isinstance(batch.after, Capture):
-        return frames
-    return frames_of(frames, [batch.after[index] for index in np.flatnonzero(chosen).tolist()])
+def left_frames(batch: Batch) -> Capture:
+    """The frames as the program left them."""
+    match batch.after:
+        case None:
+            return batch.frames
+        case Capture() as left:
+            return left
+        case changed:
+            return frames_of(batch.frames, changed)
 
 
 def limited(blocks: Iterable[Capture], count: int | None) -> Iterator[Capture]:

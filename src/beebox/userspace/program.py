@@ -19,12 +19,13 @@ import numpy.typing as npt
 
 from beebox.backend import TestRun
 from beebox.errors import InputError
+from beebox.hooks import xdp
 from beebox.hooks.packet import PacketHook
 from beebox.llvm.native import Callables, NativeCode
 from beebox.maps.objects import Callee
 from beebox.obj.model import ProgramSpec
 from beebox.userspace.cpus import Cpus
-from beebox.userspace.engines import Engine, Packets
+from beebox.userspace.engines import Engine, Left, Packets
 from beebox.userspace.observation import Observation
 from beebox.userspace.packets import check_packets
 from beebox.userspace.records import Records
@@ -196,15 +197,38 @@ class UserspaceProgram:
             retval = lane.engine.run()
             return retval, lane.environment.frame_behind(data)
 
+    def slot_bytes(self, longest: int) -> int | None:
+        """What :class:`Left` needs for each packet; None where there is no room to be given.
+
+        Packets have ``longest`` bytes at most. Programs that change nothing, those that start
+        behind the Ethernet header and the interpreter leave nothing in slots.
+        """
+        if self.reads_only or self.hook.start or self.engine_name != "jit":
+            return None
+        packet = self._lanes[0].environment.packet
+        behind = packet.buffer.size - packet.headroom - packet.capacity
+        room: int = max(longest + behind, xdp.LINEAR_BYTES)
+        return packet.headroom + room + 63 & ~63
+
+    def room_for(self, count: int, stride: int) -> Left:
+        """Room for what is left of ``count`` packets in slots of ``stride`` bytes."""
+        return Left(
+            data=np.empty(count * stride + 8, dtype=np.uint8),
+            stride=stride,
+            headroom=self._lanes[0].environment.packet.headroom,
+            lengths=np.zeros(count, dtype=np.uint32),
+            moves=np.zeros(count, dtype=np.int32),
+        )
+
     def run_packets(
-        self, packets: Packets, records: Records | None = None
+        self, packets: Packets, records: Records | None = None, left: Left | None = None
     ) -> tuple[npt.NDArray[np.uint32], int]:
         """Run over packets that were checked; the return values, the nanoseconds it took.
 
-        ``records`` are :meth:`records` for as many packets.
+        ``records`` are :meth:`records` for as many packets, ``left`` is :meth:`room_for` them.
         """
         with self._lane() as lane, lane.environment.recording(records):
-            return lane.engine.run_batch(packets)
+            return lane.engine.run_batch(packets, left)
 
     def run_batch(
         self,

@@ -18,13 +18,14 @@ import numpy.typing as npt
 
 from beebox.hooks.packet import PacketHook
 from beebox.userspace.captures.packets import Capture
-from beebox.userspace.engines import Packets
+from beebox.userspace.engines import Left, Packets
 from beebox.userspace.flows import clamp
 from beebox.userspace.program import UserspaceProgram
 from beebox.userspace.records import Records
 
 CHUNK_PACKETS: Final = {"jit": 1 << 16, "interpreter": 1 << 8}  # about 10 ms each
 _SMALL: Final = 1 << 16
+_LEFT_BYTES: Final = 16 << 20  # of frames as a program left them
 _WALL_PACKETS: Final = 1 << 10  # between two looks at the clock
 
 Clock: TypeAlias = Literal["capture", "wall"] | int
@@ -170,7 +171,8 @@ class Run:
         self._program = program
         self._observers = observers
         self._clock = clock
-        self._wants_frames = frames or any(observer.wants_frames for observer in observers)
+        wanted = frames or any(observer.wants_frames for observer in observers)
+        self._keeps = wanted and not program.reads_only
         self._bytes = 0
         self._refused = 0
         self._elapsed_ns = 0
@@ -183,6 +185,9 @@ class Run:
         step = CHUNK_PACKETS[self._program.engine_name]
         if self._clock == "wall":
             step = min(step, _WALL_PACKETS)
+        if self._keeps and len(frames):
+            slot = self._program.slot_bytes(int(frames.lengths.max()))
+            step = min(step, max(1, _LEFT_BYTES // slot)) if slot is not None else step
         for start in range(0, len(frames), step):
             batch = self._batch(frames.part(start, start + step))
             for observer in self._observers:
@@ -208,17 +213,21 @@ class Run:
         ran = frames.lengths >= self.hook.min_bytes
         chosen = self._timed(frames.select(ran))
         records = self._program.records(len(chosen))
-        if self._wants_frames and not self._program.reads_only:
+        lengths = np.minimum(chosen.lengths, self.hook.max_bytes).astype(np.uint32)
+        after: Sequence[bytes] | Capture | None = frames
+        slot = None
+        if self._keeps and len(chosen) and int(chosen.lengths.max()) <= self.hook.max_bytes:
+            slot = self._program.slot_bytes(int(lengths.max()))
+        if self._keeps and slot is None:
             results, changed, took = self._one_by_one(chosen, records)
-            left = iter(changed)
-            whole = [next(left) if done else b"" for done in ran.tolist()]
-            after: Sequence[bytes] | Capture | None = whole
+            rest = iter(changed)
+            after = [next(rest) if done else b"" for done in ran.tolist()]
         else:
-            lengths = np.minimum(chosen.lengths, self.hook.max_bytes).astype(np.uint32)
-            results, took = self._program.run_packets(
-                Packets(chosen.data, chosen.offsets, lengths, chosen.times_ns), records
-            )
-            after = frames
+            left = self._program.room_for(len(chosen), slot) if slot is not None else None
+            packets = Packets(chosen.data, chosen.offsets, lengths, chosen.times_ns)
+            results, took = self._program.run_packets(packets, records, left)
+            if left is not None:
+                after = _left_of(frames, ran, left)
         self.packets += len(frames)
         self._refused += len(frames) - len(chosen)
         self._elapsed_ns += took
@@ -249,6 +258,17 @@ class Run:
         start = time.perf_counter_ns()
         for index, time_ns in enumerate(frames.times_ns.tolist()):
             frame, row = frames.packet(index), records.row(index)
-            results[index], after = self._program.run_at(frame, time_ns, row)
-            left.append(after)
+            most = self.hook.max_bytes
+            results[index], after = self._program.run_at(frame[:most], time_ns, row)
+            left.append(after + frame[most:])
         return results, left, time.perf_counter_ns() - start
+
+
+def _left_of(frames: Capture, ran: npt.NDArray[np.bool_], left: Left) -> Capture:
+    """The frames as they were left in slots; those that did not run are empty."""
+    offsets = np.zeros(len(frames), dtype=np.uint64)
+    lengths = np.zeros(len(frames), dtype=np.uint32)
+    offsets[ran], lengths[ran] = left.offsets, left.lengths
+    grown = lengths.astype(np.int64) - frames.lengths
+    wires = np.maximum(frames.wire_lengths + grown, lengths).astype(np.uint32)
+    return replace(frames, data=left.data, offsets=offsets, lengths=lengths, wire_lengths=wires)

@@ -111,13 +111,13 @@ def lower_batch(verified: VerifiedProgram, hook: HookCode = XDP_HOOK) -> str:
     """IR of ``void @run_batch``, the loop over n packets.
 
     Arguments: ``i64 n, ptr packets, ptr offsets, ptr lengths, ptr verdicts, ptr times_ns, ptr
-    context, ptr rt, ptr scratch, ptr out_lengths, ptr out_moves``. ``offsets`` (u64), ``lengths``
-    and ``verdicts`` (u32) and ``times_ns`` (u64, or null: the clock stands) have n elements;
-    ``context`` is the private context that each packet starts from. The last three matter only
-    where :func:`reads_only` is false: ``scratch`` holds the hook's headroom, the longest packet
-    and the tailroom; ``out_lengths`` (u32 or null) gets each packet's length afterwards,
-    ``out_moves`` (i32 or null) how far its first byte moved. Put it in one module with
-    ``vm.jit.lower`` and the hook's ``ir``.
+    context, ptr rt, ptr scratch, ptr out_lengths, ptr out_moves, i64 stride``. ``offsets`` (u64),
+    ``lengths`` and ``verdicts`` (u32) and ``times_ns`` (u64, or null: the clock stands) have n
+    elements; ``context`` is the private context that each packet starts from. The last four matter
+    only where :func:`reads_only` is false: ``scratch`` holds the hook's headroom, the longest
+    packet and the tailroom, once for all packets or, where ``stride`` is not 0, for each one;
+    ``out_lengths`` (u32 or null) gets each packet's length afterwards, ``out_moves`` (i32 or null)
+    how far its first byte moved. Put it in one module with ``vm.jit.lower`` and the hook's ``ir``.
     """
     layout = place(verified)
     names = _names(layout, hook)
@@ -154,7 +154,7 @@ def context_text(verified: VerifiedProgram) -> str:
 def prepare(verified: VerifiedProgram, hook: HookCode) -> str:
     """Text that turns ``%packet`` and ``%length`` into ``%data``, ``%low`` and ``%high``.
 
-    A program that changes packets works on a copy in ``%scratch``.
+    A program that changes packets works on a copy in ``%slot``.
     """
     return _IN_PLACE if reads_only(verified) else _copy(hook)
 
@@ -175,9 +175,9 @@ _IN_PLACE: Final = """\
 
 def _copy(hook: HookCode) -> str:
     return f"""\
-  %low = getelementptr i8, ptr %scratch, i64 {hook.reserved}
-  call void @llvm.memset.p0.i64(ptr %scratch, i8 0, i64 {hook.zeroed}, i1 false)
-  %data = getelementptr i8, ptr %scratch, i64 {hook.headroom}
+  %low = getelementptr i8, ptr %slot, i64 {hook.reserved}
+  call void @llvm.memset.p0.i64(ptr %slot, i8 0, i64 {hook.zeroed}, i1 false)
+  %data = getelementptr i8, ptr %slot, i64 {hook.headroom}
   call void @llvm.memcpy.p0.p0.i64(ptr %data, ptr %packet, i64 %length, i1 false)
   %needed = add i64 %length, {hook.tailroom}
   %room = call i64 @llvm.umax.i64(i64 %needed, i64 {hook.room})
@@ -243,7 +243,7 @@ declare void @llvm.memset.p0.i64(ptr writeonly, i8, i64, i1 immarg)
 declare void @llvm.memcpy.p0.p0.i64(ptr noalias writeonly, ptr noalias readonly, i64, i1 immarg)
 define void @{RUN_BATCH}(i64 %n, ptr %packets, ptr %offsets, ptr %lengths, ptr noalias %verdicts, \
 ptr %times, ptr %template, ptr noalias align 8 %rt, ptr %scratch, ptr %out_lengths, \
-ptr %out_moves) nounwind {{{{
+ptr %out_moves, i64 %stride) nounwind {{{{
 entry:
 {_CONTEXT}
   %dump = alloca i32, align 4
@@ -266,6 +266,8 @@ loop:
   %length32 = load i32, ptr %length_in, align 4
   %length = zext i32 %length32 to i64
   %packet = getelementptr i8, ptr %packets, i64 %offset
+  %slot_at = mul i64 %i, %stride
+  %slot = getelementptr i8, ptr %scratch, i64 %slot_at
 {{restore}}\
 {{prepare}}
 {_SET_CONTEXT}

@@ -42,7 +42,7 @@ def lower_fast_call(
         clock=_CLOCK if verified.helpers & _CLOCKS else "",
         context=context_text(verified),
         context_bytes=place(verified).size,
-        prepare=prepare(verified, hook).replace("%scratch", f"@{FAST_SCRATCH}"),
+        prepare=prepare(verified, hook).replace("%slot", f"@{FAST_SCRATCH}"),
         hook=hook.symbol,
         program=PROGRAM,
     )

@@ -327,8 +327,8 @@ PROGRAM_SIGNATURE: Final = (ctypes.c_uint64, (ctypes.c_void_p, ctypes.c_void_p))
 REPEAT_SIGNATURE: Final = (ctypes.c_uint64, (ctypes.c_uint64, ctypes.c_void_p, ctypes.c_void_p))
 """``vm.batch``'s repetition: a count from 1, context and runtime block -> the last R0."""
 
-BATCH_SIGNATURE: Final = (None, (ctypes.c_uint64, *(ctypes.c_void_p,) * 10))
-"""``vm.batch``'s loop for ``NativeCode.function``: a count, then addresses (None: null)."""
+BATCH_SIGNATURE: Final = (None, (ctypes.c_uint64, *(ctypes.c_void_p,) * 10, ctypes.c_uint64))
+"""``vm.batch``'s loop for ``NativeCode.function``: a count, addresses (None: null), a stride."""
 
 PREPARE_SIGNATURE: Final = (
     None,

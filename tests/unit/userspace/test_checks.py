@@ -190,3 +190,59 @@ def test_a_program_does_not_differ_from_itself():
         found = Difference(ours.programs["main"], theirs.programs["main"])
         replay(ours.programs["main"], capture(), observers=[found])
     assert found.packets == 0
+
+
+@pytest.mark.parametrize("size", [14, 60, 1500, 3520, 3521, 9000, 73_152, 73_153, 100_000])
+def test_long_frames_are_left_whole(size, tmp_path):
+    frame = FRAMES[0].ljust(size, b"z")[:size]
+    found = []
+    for engine in ("jit", "interpreter"):
+        path = tmp_path / f"{engine}.pcap"
+        with loaded(MARKING, engine) as live, CaptureWriter(path) as writer:
+            packets = capture([FRAMES[1], frame, b"short", FRAMES[2]])
+            replay(live.programs["main"], packets, observers=[Passed(writer)])
+        found.append(written(path))
+    assert found[0] == found[1]
+    changed = b"\0\0\0\0\xaa" + frame[1:]
+    assert found[0][1] == (10**9, changed)
+
+
+def test_more_changed_frames_than_fit_at_once(tmp_path):
+    frames = [FRAMES[n % 3] + bytes(n % 1400) for n in range(9000)]
+    with loaded(MARKING) as live, CaptureWriter(tmp_path / "out.pcap") as writer:
+        replay(live.programs["main"], capture(frames), observers=[Passed(writer)])
+    left = read_capture(tmp_path / "out.pcap")
+    assert len(left) == 9000
+    for index, frame in enumerate(frames):
+        expected = frame if index % 3 == 1 else b"\0\0\0\0\xaa" + frame[1:]
+        assert left.packet(index) == expected
+
+
+TC_MARKING = """
+r6 = r1
+*(u8 *)(r10 - 1) = 170
+r2 = 0
+r3 = r10
+r3 += -1
+r4 = 1
+r5 = 0
+call 9
+r1 = r6
+r2 = *(u32 *)(r6 + 0)
+r2 += 5
+r3 = 0
+call 38
+r0 = 0
+exit
+"""
+
+
+def test_tc_programs_leave_their_packets_too(tmp_path):
+    spec = ObjectSpec({"main": FunctionSpec("main", "tc", assemble(TC_MARKING))}, license="GPL")
+    frames = [frame.ljust(60, b"z") for frame in FRAMES]
+    expected = [(n * 10**9, b"\xaa" + frame[1:] + bytes(5)) for n, frame in enumerate(frames)]
+    for engine in ("jit", "interpreter"):
+        path = tmp_path / f"{engine}.pcap"
+        with UserspaceKernel(engine).load(spec) as live, CaptureWriter(path) as writer:
+            replay(live.programs["main"], capture(frames), observers=[Passed(writer)])
+        assert written(path) == expected

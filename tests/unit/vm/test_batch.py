@@ -47,7 +47,7 @@ def run(code: native.NativeCode, runtime: Runtime, *, times=None, outputs=True):
     out_lengths, out_moves = np.zeros_like(lengths), np.ones(len(PACKETS), dtype=np.int32)
     scratch, context = Buffer(4096), XdpContext()
     arrays = [capture, offsets, lengths, verdicts]
-    code.function(RUN_BATCH, None, [ctypes.c_int64] + [ctypes.c_void_p] * 10)(
+    code.function(RUN_BATCH, None, [ctypes.c_int64] + [ctypes.c_void_p] * 10 + [ctypes.c_int64])(
         len(PACKETS),
         *(array.ctypes.data for array in arrays),
         None if times is None else times.ctypes.data,
@@ -56,6 +56,7 @@ def run(code: native.NativeCode, runtime: Runtime, *, times=None, outputs=True):
         scratch.address,
         out_lengths.ctypes.data if outputs else None,
         out_moves.ctypes.data if outputs else None,
+        0,
     )
     assert (capture == before).all()
     return verdicts.tolist(), out_lengths.tolist(), out_moves.tolist()

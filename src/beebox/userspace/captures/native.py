@@ -24,7 +24,7 @@ NO_TIME: Final = (1 << 64) - 1
 _SOURCE: Final = Path(__file__).parents[1] / "source" / "captures.py"
 _WORDS: Final = (
     "AT", "END", "COUNT", "CAPACITY", "OFFSETS", "LENGTHS", "WIRES", "TIMES", "INTERFACES",
-    "SWAP", "UNIT", "KNOWN", "SNAPLEN", "KINDS", "OUT", "OUT_OFFSETS", "OUT_LENGTHS",
+    "SWAP", "UNIT", "KNOWN", "SNAPLEN", "KINDS", "OTHER", "OUT", "OUT_OFFSETS", "OUT_LENGTHS",
     "OUT_WIRES", "OPTIONS", "OPTION_ENDS", "OPTION_OF",
 )  # fmt: skip
 
@@ -70,7 +70,7 @@ def _functions() -> dict[str, Callable[..., Any]]:
     constants |= {status.name: status.value for status in Status}
     constants |= {kind.name: kind.value for kind in LinkKind}
     constants |= {"MAX_PACKET": MAX_PACKET_BYTES, "MAX_BLOCK": MAX_BLOCK_BYTES}
-    names = ("walk_pcap", "walk_pcapng", "frame", "write_pcap", "write_pcapng")
+    names = ("walk_pcap", "walk_pcapng", "frame", "differ", "write_pcap", "write_pcapng")
     compiled = worker.compile_native_for(b"captures", lambda: _lower(constants))
     exports = [f"captures_{name}" for name in names]
     code = native.link(compiled, imports={}, exports=exports)

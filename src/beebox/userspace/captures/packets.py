@@ -178,6 +178,23 @@ class Capture:
             links=None,
         )
 
+    def differs(self, other: Capture) -> npt.NDArray[np.bool_]:
+        """Which packets hold other bytes than those at the same places of ``other``."""
+        assert len(self) == len(other)
+        found = np.zeros(len(self), dtype=np.uint8)
+        native.call(
+            "differ",
+            self.data,
+            COUNT=len(self),
+            OFFSETS=np.ascontiguousarray(self.offsets),
+            LENGTHS=np.ascontiguousarray(self.lengths),
+            OTHER=other.data,
+            OUT_OFFSETS=np.ascontiguousarray(other.offsets),
+            OUT_LENGTHS=np.ascontiguousarray(other.lengths),
+            OUT=found,
+        )
+        return found.astype(np.bool_)
+
     def _refuse(self, index: int) -> None:
         interface = self.interface(index)
         raise CaptureError(

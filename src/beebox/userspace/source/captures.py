@@ -42,6 +42,7 @@ UNIT: Final = constant("UNIT")
 KNOWN: Final = constant("KNOWN")
 SNAPLEN: Final = constant("SNAPLEN")
 KINDS: Final = constant("KINDS")
+OTHER: Final = constant("OTHER")
 OUT: Final = constant("OUT")
 OUT_OFFSETS: Final = constant("OUT_OFFSETS")
 OUT_LENGTHS: Final = constant("OUT_LENGTHS")
@@ -326,6 +327,45 @@ def frame(state: ptr, data: ptr) -> i64:
             at += size - skip + 14
         index += 1
     return i64(at)
+
+
+@inline
+def same(one: ptr, other: ptr, size: u64) -> bool:
+    """Whether both hold the same bytes."""
+    done = u64(0)
+    while done + 8 <= size:
+        if load_u64(one + done) != load_u64(other + done):
+            return False
+        done += 8
+    while done < size:
+        if load_u8(one + done) != load_u8(other + done):
+            return False
+        done += 1
+    return True
+
+
+@export
+def differ(state: ptr, data: ptr) -> i64:
+    """A byte per packet in ``OUT``: 1 where the other packets hold something else."""
+    count = load_u64(state + COUNT)
+    offsets = load_ptr(state + OFFSETS)
+    lengths = load_ptr(state + LENGTHS)
+    other = load_ptr(state + OTHER)
+    other_offsets = load_ptr(state + OUT_OFFSETS)
+    other_lengths = load_ptr(state + OUT_LENGTHS)
+    out = load_ptr(state + OUT)
+    index = u64(0)
+    while index < count:
+        size = load_u32(lengths + index * 4)
+        one = data + load_u64(offsets + index * 8)
+        two = other + load_u64(other_offsets + index * 8)
+        found = u8(1)
+        if size == load_u32(other_lengths + index * 4):
+            if same(one, two, u64(size)):
+                found = u8(0)
+        store_u8(out + index, found)
+        index += 1
+    return i64(0)
 
 
 @export
