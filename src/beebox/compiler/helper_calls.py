@@ -28,7 +28,7 @@ from beebox.compiler.ir import (
     Type,
 )
 from beebox.compiler.operators import convert, number
-from beebox.compiler.places import unchecked
+from beebox.compiler.places import check_writable, unchecked
 from beebox.compiler.symbols import Text, TypeName
 from beebox.compiler.types import BIG_ENDIAN, POINTER, U8, U32, U64, VOID, name_of, size_of
 from beebox.tables.helpers import Arg, ArgKind, Helper, RetKind
@@ -151,12 +151,13 @@ def _memory(f: FunctionContext, node: ast.expr, arg: Arg, helper: Helper) -> Exp
         value = in_memory(value)
     if not isinstance(value.type, RefType):
         raise f.error(node, "a struct or an array is wanted here")
-    if value.type.space in PACKETS:
-        if arg.writes and value.type.space is Space.READ_ONLY_PACKET:
-            raise f.error(node, f"{described(f.section)} may not write to the packet")
-        if not helper.packet_access:
-            problem = f"{helper.name}() does not take bytes of the packet"
-            raise f.error(node, problem, "copy them to a variable first")
+    if arg.writes:
+        check_writable(f, node, value.type.space)
+    if value.type.space is Space.FLOW_KEYS:
+        raise f.error(node, f"{helper.name}() does not take flow keys", "copy them: copied(...)")
+    if value.type.space in PACKETS and not helper.packet_access:
+        problem = f"{helper.name}() does not take bytes of the packet"
+        raise f.error(node, problem, "copy them: copied(...)")
     if size_of(value.type.target) < arg.fixed_size:
         problem = f"{helper.name}() takes {arg.fixed_size} bytes here"
         raise f.error(node, f"{problem}, and {name_of(value.type)} has fewer")

@@ -85,8 +85,10 @@ class Space(Enum):
     READ_ONLY_PACKET = auto()  # of program types that may not write to it
     FLOW_KEYS = auto()
     MAP_VALUE = auto()
+    READ_ONLY_VALUE = auto()  # of a map that programs may not write to
     LOCAL = auto()
     GLOBAL = auto()
+    KNOB = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,7 @@ class GlobalPlace:
     name: str
     type: Type
     span: Span
+    constant: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from beebox.compiler.operators import convert, number
 from beebox.compiler.places import is_inner_map, name_or_optional, unchecked
 from beebox.compiler.types import BOOL, I64, POINTER, U32, U64
 from beebox.tables.helpers import HELPER_BY_NAME, Helper
-from beebox.tables.map_types import MapOp
+from beebox.tables.map_types import MapFlags, MapOp
 
 METHODS: Final = {
     "update": MapOp.UPDATE,
@@ -44,6 +44,7 @@ METHODS: Final = {
     "peek": MapOp.PEEK,
     "redirect": MapOp.REDIRECT,
 }
+_CHANGES: Final = frozenset({"update", "delete", "push", "add", "pop"})
 _SPELLED: Final = {"redirect": "redirect_map", "add": "map_push_elem"}
 
 
@@ -97,7 +98,11 @@ def lookup(f: FunctionContext, node: ast.Subscript, target: Handle) -> Expr:
 def _found(f: FunctionContext, key: ast.expr, target: Handle, span: Span) -> MapLookup:
     decl = target.decl
     element = MapRefType(decl.inner) if decl.inner is not None else decl.value
-    type_ = OptionalType(RefType(element, Space.MAP_VALUE))
+    if MapFlags.WRONLY_PROG in decl.flags:
+        raise f.error(key, "programs only write to this map", "it has MapFlags.WRONLY_PROG")
+    read_only = MapFlags.RDONLY_PROG in decl.flags
+    space = Space.READ_ONLY_VALUE if read_only else Space.MAP_VALUE
+    type_ = OptionalType(RefType(element, space))
     return MapLookup(target.value, map_key(f, key, target), type_, span)
 
 
@@ -107,6 +112,12 @@ def _check_keyed(f: FunctionContext, node: ast.expr, target: Handle) -> None:
     known = methods_of(target)
     hint = f"it has: {', '.join(known)}" if known else "give it to tail_call(ctx, m, index)"
     raise f.error(node, f"programs do not look into a {target.name}", hint)
+
+
+def check_map_writable(f: FunctionContext, node: ast.expr, target: Handle) -> None:
+    """Refuse changes of a map that only user space writes."""
+    if MapFlags.RDONLY_PROG in target.decl.flags:
+        raise f.error(node, "programs do not write to this map", "it has MapFlags.RDONLY_PROG")
 
 
 def map_key(f: FunctionContext, node: ast.expr, target: Handle) -> Expr:
@@ -144,6 +155,8 @@ def method(f: FunctionContext, node: ast.Call, name: str, target: Handle) -> Exp
             known = [f"{words(owner)}[key]", *known]
         hint = f"it has: {', '.join(known)}" if known else "give it to tail_call(ctx, m, index)"
         raise f.error(node, f"a {target.name} has no method '{name}'", hint)
+    if name in _CHANGES:
+        check_map_writable(f, node, target)
     helper = as_called(f, node, HELPER_BY_NAME[_SPELLED.get(name, f"map_{name}_elem")])
     if name in {"pop", "peek"}:
         _given(f, node, name, 0)

@@ -41,8 +41,8 @@ def space_of(place: Place) -> Space:
     match place:
         case LocalPlace():
             return Space.LOCAL
-        case GlobalPlace():
-            return Space.GLOBAL
+        case GlobalPlace(constant=constant):
+            return Space.KNOB if constant else Space.GLOBAL
         case DerefPlace(ref=ref):
             assert isinstance(ref.type, RefType)
             return ref.type.space
@@ -132,7 +132,8 @@ def place(f: FunctionContext, node: ast.expr) -> Place:
         case ast.Attribute(value=ast.Name(id=owner), attr="value"):
             symbol = f.symbol(owner)
             if isinstance(symbol, GlobalName):
-                return GlobalPlace(symbol.decl.name, symbol.decl.type, f.span(node))
+                decl = symbol.decl
+                return GlobalPlace(decl.name, decl.type, f.span(node), decl.constant)
             return _field(f, node)
         case ast.Attribute(value=ast.Name(id=owner)) if isinstance(f.type_of(owner), ContextType):
             return _pointed(f, node, f.operand(node))
@@ -145,26 +146,26 @@ def place(f: FunctionContext, node: ast.expr) -> Place:
 
 
 def writable(f: FunctionContext, target: ast.expr) -> Place:
-    """The place of an assignment; knobs are read-only, and so are some packets."""
-    match target:
-        case ast.Attribute(value=ast.Name(id=owner), attr="value"):
-            symbol = f.symbol(owner)
-            if isinstance(symbol, GlobalName) and symbol.decl.constant:
-                raise f.error(
-                    target,
-                    f"'{owner}' is a Constant",
-                    f"write `{owner} = Global(...)` to change it",
-                )
-        case _:
-            pass
+    """The place of an assignment, where what it lies in may be written."""
     where = place(f, target)
-    if not isinstance(where, LocalPlace) and space_of(where) is Space.READ_ONLY_PACKET:
-        raise f.error(
-            target,
-            f"{described(f.section)} may not write to the packet",
-            "programs that may: xdp, tc, lwt_xmit",
-        )
+    if isinstance(where, LocalPlace):
+        return where
+    check_writable(f, target, space_of(where))
     return where
+
+
+def check_writable(f: FunctionContext, node: ast.expr, space: Space) -> None:
+    """Refuse read-only storage."""
+    if space is Space.READ_ONLY_PACKET:
+        problem = f"{described(f.section)} may not write to the packet"
+        raise f.error(node, problem, "programs that may: xdp, tc, lwt_xmit")
+    if space is Space.READ_ONLY_VALUE:
+        problem = "this map's values are read-only for programs"
+        raise f.error(node, problem, "it has MapFlags.RDONLY_PROG")
+    if space is Space.KNOB:
+        owner = words(node).split(".", maxsplit=1)[0]
+        hint = f"write `{owner} = Global(...)` to change it"
+        raise f.error(node, f"'{owner}' is a Constant", hint)
 
 
 def _named(f: FunctionContext, node: ast.Name) -> Place:

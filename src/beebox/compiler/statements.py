@@ -47,7 +47,7 @@ from beebox.compiler.ir import (
     VoidType,
     While,
 )
-from beebox.compiler.map_access import handle, is_map, lookup, map_key
+from beebox.compiler.map_access import check_map_writable, handle, is_map, lookup, map_key
 from beebox.compiler.operators import binary, convert, number
 from beebox.compiler.places import converting, name_or_optional, raw_name, read, writable
 from beebox.compiler.refusals import refusal
@@ -136,6 +136,7 @@ def _store(f: FunctionContext, node: ast.stmt, target: ast.Subscript, value: ast
     assert named is not None
     if not named.offers(MapOp.UPDATE):
         raise f.error(target, f"programs do not store into a {named.name} by key")
+    check_map_writable(f, target, named)
     key = map_key(f, target.slice, named)
     stored = convert(f, f.operand(value), named.decl.value, "this value")
     f.out.append(MapUpdate(named.value, key, stored, 0, f.span(node)))
@@ -292,6 +293,7 @@ def _delete(f: FunctionContext, target: ast.expr) -> None:
     if not named.offers(MapOp.DELETE):
         hint = "store a zero" if named.offers(MapOp.UPDATE) else None
         raise f.error(target, f"elements of a {named.name} cannot be deleted", hint)
+    check_map_writable(f, target, named)
     key = map_key(f, target.slice, named)
     f.out.append(MapDelete(named.value, key, f.span(target)))
 
