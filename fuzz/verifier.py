@@ -1,399 +1,32 @@
-"""Random programs for the verifier: against Linux's verdict, and against concrete execution.
+"""Random programs for the verifier, against Linux's verdict, for a while.
 
 ``python fuzz/verifier.py --seconds 60`` compares verdicts with the running kernel, prints each
-disagreement as assembly with both explanations, and the share of accepted programs. A program is
-drawn by its seed alone; each bug found becomes a case in ``tests/data/verifier``.
+disagreement as assembly with both explanations, and the share of accepted programs. ``--kind
+calls`` draws programs of every packet program type over contexts, helpers and references, ``--kind
+values`` XDP programs over numbers and memory. Each bug found becomes a case in
+``tests/data/verifier``.
 """
 
 from __future__ import annotations
 
 import argparse
-import random
+import sys
 import time
 from collections import Counter
-from contextlib import ExitStack
-from typing import Self
+from pathlib import Path
 
-from beebox.isa.disassembler import listing
-from beebox.isa.instruction import (
-    Alu,
-    Atomic,
-    Call,
-    CallKind,
-    Exit,
-    Instruction,
-    Jump,
-    JumpIf,
-    Load,
-    LoadImm64,
-    MapRef,
-    Reg,
-    Store,
-    Swap,
-    slot_count,
-)
-from beebox.linux.kernel import LinuxKernel
-from beebox.linux.load import Verdict, verdict
-from beebox.obj.model import MapSpec, ObjectSpec, ProgramSpec
-from beebox.tables.helpers import HELPER_BY_NAME
-from beebox.tables.map_types import MapType
-from beebox.tables.opcodes import AluOp, AtomicOp, JmpOp, Size
-from beebox.tables.program_types import ProgramType
-from beebox.verifier.report import render
-from beebox.verifier.result import Report
+from beebox.errors import SyscallError
+from beebox.verifier import explore
 from beebox.verifier.verify import verify
 
-MAPS = {
-    "values": MapSpec("values", MapType.ARRAY, 4, 64, 4),
-    "table": MapSpec("table", MapType.HASH, 4, 16, 8),
-}
-_NUMBERS = (Reg.R1, Reg.R2, Reg.R3, Reg.R4)
-_VALUE, _CONTEXT, _PACKET, _END = Reg.R9, Reg.R6, Reg.R7, Reg.R8
-_SHIFTS = (AluOp.LSH, AluOp.RSH, AluOp.ARSH)
-_MOVES = (AluOp.MOVSX8, AluOp.MOVSX16, AluOp.MOVSX32)
-_BINARY = tuple(op for op in AluOp if op not in (AluOp.NEG, AluOp.MOV, *_MOVES))
-_IMMEDIATES = (
-    0,
-    1,
-    2,
-    3,
-    7,
-    8,
-    15,
-    16,
-    31,
-    32,
-    55,
-    56,
-    60,
-    63,
-    64,
-    100,
-    255,
-    -1,
-    -2,
-    -8,
-    0x7FFFFFFF,
-)
-_SIZES = (Size.B, Size.H, Size.W, Size.DW)
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests/support"))
 
+import verifier_calls
+import verifier_values
+from verifier_oracle import Oracle, describe
 
-class Writer:
-    """One random program under construction. Jumps name labels until :meth:`finish`."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        self.items: list[Instruction | tuple[Instruction, int]] = []
-        self.places: dict[int, int] = {}  # label -> slot
-        self.slot = 0
-        self.labels = 0
-
-    def emit(self, *insns: Instruction) -> None:
-        """Add instructions."""
-        for insn in insns:
-            self.items.append(insn)
-            self.slot += slot_count(insn)
-
-    def jump(self, insn: JumpIf | Jump | Call, label: int) -> None:
-        """Add a jump or call to ``label``."""
-        self.items.append((insn, label))
-        self.slot += 1
-
-    def label(self) -> int:
-        """A label to be placed."""
-        self.labels += 1
-        return self.labels
-
-    def place(self, label: int) -> None:
-        """The label is here."""
-        self.places[label] = self.slot
-
-    def finish(self) -> ProgramSpec:
-        """The program, its jumps resolved."""
-        out: list[Instruction] = []
-        pc = 0
-        for item in self.items:
-            if isinstance(item, tuple):
-                insn, label = item
-                distance = self.places[label] - pc - 1
-                match insn:
-                    case JumpIf(op, dst, src, _, wide):
-                        insn = JumpIf(op, dst, src, distance, wide)
-                    case Jump():
-                        insn = Jump(distance)
-                    case Call(kind):
-                        insn = Call(kind, distance)
-                    case _:
-                        pass
-            else:
-                insn = item
-            out.append(insn)
-            pc += slot_count(insn)
-        return ProgramSpec("fuzz", "xdp", ProgramType.XDP, tuple(out), MAPS)
-
-    # what programs are made of
-
-    def number(self) -> Reg:
-        """A register that holds a number."""
-        return self.random.choice(_NUMBERS)
-
-    def immediate(self) -> int:
-        """A constant of a size that matters."""
-        pick = self.random
-        return pick.choice(_IMMEDIATES) if pick.random() < 0.8 else pick.getrandbits(31) - (1 << 30)
-
-    def fill(self, reg: Reg) -> None:
-        """Give a register a number: from the map, the packet or a constant."""
-        pick = self.random
-        size = pick.choice(_SIZES)
-        kind = pick.random()
-        if kind < 0.6:
-            signed = size is not Size.DW and pick.random() < 0.2
-            self.emit(Load(reg, _VALUE, 8 * pick.randrange(7), size, signed))
-        elif kind < 0.75:
-            self.emit(Load(reg, _PACKET, pick.randrange(24), size))
-        else:
-            self.emit(Alu(AluOp.MOV, reg, self.immediate(), pick.random() < 0.7))
-
-    def arithmetic(self) -> None:
-        """One ALU instruction on numbers."""
-        pick = self.random
-        dst, wide = self.number(), pick.random() < 0.6
-        kind = pick.random()
-        if kind < 0.1:
-            self.emit(Alu(AluOp.MOV, dst, self.number(), wide))
-        elif kind < 0.16:
-            op = pick.choice(_MOVES)
-            self.emit(Alu(op, dst, self.number(), wide or op is AluOp.MOVSX32))
-        elif kind < 0.2:
-            self.emit(Alu(AluOp.NEG, dst, 0, wide))
-        elif kind < 0.23:
-            self.emit(Swap(pick.choice(("le", "be", "bswap")), pick.choice((16, 32, 64)), dst))
-        else:
-            op = pick.choice(_BINARY) if pick.random() < 0.6 else AluOp.AND
-            src: Reg | int = self.number() if pick.random() < 0.35 else self.immediate()
-            if op in _SHIFTS and not isinstance(src, Reg):
-                src = pick.randrange(64 if wide else 32)
-            if op in (AluOp.DIV, AluOp.SDIV, AluOp.MOD, AluOp.SMOD) and src == 0:
-                src = 3
-            if op is AluOp.AND and not isinstance(src, Reg) and pick.random() < 0.7:
-                src = pick.choice((1, 3, 7, 15, 31, 56))
-            self.emit(Alu(op, dst, src, wide))
-
-    def stack(self) -> None:
-        """A spill, a fill or a byte-wise access of the stack."""
-        pick = self.random
-        size = pick.choice((*_SIZES, Size.DW))
-        width = size.value.bytes
-        offset = -8 * pick.randint(1, 3) + width * pick.randrange(8 // width)
-        kind = pick.random()
-        if kind < 0.4:
-            self.emit(Store(Reg.R10, offset, self.number(), size))
-        elif kind < 0.5:
-            self.emit(Store(Reg.R10, offset, self.immediate(), size))
-        elif kind < 0.55:
-            self.emit(Store(Reg.R10, -8, pick.choice((_VALUE, _PACKET, _CONTEXT)), Size.DW))
-        elif kind < 0.6:
-            address = Reg.R5
-            self.emit(
-                Load(Reg.R5, _VALUE, 0, Size.B),
-                Alu(AluOp.AND, Reg.R5, pick.choice((7, 8, 15))),
-                Alu(AluOp.ADD, Reg.R5, Reg.R10),
-            )
-            access = Store(address, -24, self.number(), size)
-            self.emit(access if pick.random() < 0.5 else Load(self.number(), address, -24, size))
-        elif kind < 0.65:
-            op = pick.choice((AtomicOp.ADD, AtomicOp.FETCH_ADD, AtomicOp.XCHG))
-            self.emit(Atomic(op, Reg.R10, -16, self.number(), Size.DW))
-        else:
-            signed = size is not Size.DW and pick.random() < 0.3
-            self.emit(Load(self.number(), Reg.R10, offset, size, signed))
-
-    def map_access(self) -> None:
-        """An access of the map's value at a number's offset, sometimes after a check."""
-        pick = self.random
-        index = self.number()
-        skip = self.label()
-        kind = pick.random()
-        if kind < 0.4:
-            self.emit(Alu(AluOp.AND, index, pick.choice((7, 31, 56, 63))))
-        elif kind < 0.8:
-            op = pick.choice((JmpOp.GT, JmpOp.GE, JmpOp.SGT))
-            self.jump(JumpIf(op, index, pick.choice((32, 56, 63, 64)), 0), skip)
-            if op is JmpOp.SGT:
-                self.jump(JumpIf(JmpOp.SLT, index, 0, 0), skip)
-        size = pick.choice(_SIZES)
-        self.emit(Alu(AluOp.MOV, Reg.R5, _VALUE), Alu(AluOp.ADD, Reg.R5, index))
-        offset = pick.choice((0, 0, 0, 1, 4, -1))
-        if pick.random() < 0.7:
-            self.emit(Load(Reg.R0, Reg.R5, offset, size))
-        else:
-            self.emit(Store(Reg.R5, offset, self.number(), size))
-        self.place(skip)
-
-    def packet_access(self) -> None:
-        """An access of the packet at a number's offset, mostly after a check."""
-        pick = self.random
-        index, skip = self.number(), self.label()
-        if pick.random() < 0.9:
-            self.emit(Alu(AluOp.AND, index, pick.choice((15, 255, 0xFFF))))
-        self.emit(Alu(AluOp.MOV, Reg.R5, _PACKET), Alu(AluOp.ADD, Reg.R5, index))
-        proven = pick.choice((1, 2, 4, 8, 16))
-        self.emit(Alu(AluOp.MOV, Reg.R0, Reg.R5), Alu(AluOp.ADD, Reg.R0, proven))
-        match pick.randrange(4):
-            case 0:
-                self.jump(JumpIf(JmpOp.GT, Reg.R0, _END, 0), skip)
-            case 1:
-                self.jump(JumpIf(JmpOp.LT, _END, Reg.R0, 0), skip)
-            case 2:
-                self.jump(JumpIf(JmpOp.GE, Reg.R0, _END, 0), skip)
-            case _:
-                self.jump(JumpIf(JmpOp.LE, _END, Reg.R0, 0), skip)
-        size = pick.choice(_SIZES)
-        offset = pick.randrange(proven) if pick.random() < 0.2 else proven - size.value.bytes
-        self.emit(Load(Reg.R0, Reg.R5, max(offset, 0), size))
-        self.place(skip)
-
-    def lookup(self) -> None:
-        """A map lookup, its result checked almost always."""
-        pick = self.random
-        self.emit(
-            Store(Reg.R10, -4, pick.randrange(6), Size.W),
-            Alu(AluOp.MOV, Reg.R2, Reg.R10),
-            Alu(AluOp.ADD, Reg.R2, -4),
-            LoadImm64(Reg.R1, MapRef(pick.choice(tuple(MAPS)))),
-            Call(CallKind.HELPER, HELPER_BY_NAME["map_lookup_elem"].id),
-        )
-        skip = self.label()
-        if pick.random() < 0.95:
-            self.jump(JumpIf(JmpOp.EQ, Reg.R0, 0, 0), skip)
-        self.emit(Load(Reg.R0, Reg.R0, pick.choice((0, 8, 12)), Size.W))
-        self.place(skip)
-        for reg in _NUMBERS:
-            self.fill(reg)
-
-    def loop(self, depth: int) -> None:
-        """A loop with a counter, over one or two statements."""
-        pick = self.random
-        start, counter = self.label(), -64 - 8 * depth
-        rounds = pick.choice((2, 3, 5, 10))
-        self.emit(Store(Reg.R10, counter, 0, Size.DW))
-        self.place(start)
-        for _ in range(pick.randint(1, 2)):
-            self.statement(depth + 1)
-        self.emit(
-            Load(Reg.R0, Reg.R10, counter, Size.DW),
-            Alu(AluOp.ADD, Reg.R0, 1),
-            Store(Reg.R10, counter, Reg.R0, Size.DW),
-        )
-        self.jump(JumpIf(JmpOp.LT, Reg.R0, rounds, 0), start)
-
-    def branch(self, depth: int) -> None:
-        """A comparison of numbers around one to three statements."""
-        pick = self.random
-        skip = self.label()
-        src: Reg | int = self.number() if pick.random() < 0.3 else self.immediate()
-        self.jump(
-            JumpIf(pick.choice(list(JmpOp)), self.number(), src, 0, pick.random() < 0.6), skip
-        )
-        for _ in range(pick.randint(1, 3)):
-            self.statement(depth + 1)
-        if pick.random() < 0.4:
-            end = self.label()
-            self.jump(Jump(0), end)
-            self.place(skip)
-            self.statement(depth + 1)
-            self.place(end)
-        else:
-            self.place(skip)
-
-    def statement(self, depth: int) -> None:
-        """Any statement."""
-        kind = self.random.random()
-        if kind < 0.38 or depth > 3:
-            self.arithmetic()
-        elif kind < 0.60:
-            self.branch(depth)
-        elif kind < 0.76:
-            self.stack()
-        elif kind < 0.84:
-            self.map_access()
-        elif kind < 0.90:
-            self.packet_access()
-        elif kind < 0.93:
-            self.lookup()
-        elif kind < 0.96 and depth < 2:
-            self.loop(depth)
-        else:
-            self.fill(self.number())
-
-
-def program(seed: int) -> ProgramSpec:
-    """The program of this seed."""
-    writer = Writer(seed)
-    pick = writer.random
-    function, leave = writer.label(), writer.label()
-    writer.emit(
-        Alu(AluOp.MOV, _CONTEXT, Reg.R1),
-        Load(_PACKET, Reg.R1, 0, Size.W),
-        Load(_END, Reg.R1, 4, Size.W),
-        Alu(AluOp.MOV, Reg.R2, _PACKET),
-        Alu(AluOp.ADD, Reg.R2, 32),
-    )
-    writer.jump(JumpIf(JmpOp.GT, Reg.R2, _END, 0), leave)
-    writer.emit(
-        Store(Reg.R10, -4, 0, Size.W),
-        Alu(AluOp.MOV, Reg.R2, Reg.R10),
-        Alu(AluOp.ADD, Reg.R2, -4),
-        LoadImm64(Reg.R1, MapRef("values")),
-        Call(CallKind.HELPER, HELPER_BY_NAME["map_lookup_elem"].id),
-    )
-    writer.jump(JumpIf(JmpOp.EQ, Reg.R0, 0, 0), leave)
-    writer.emit(Alu(AluOp.MOV, _VALUE, Reg.R0))
-    for reg in _NUMBERS:
-        writer.fill(reg)
-    calls = pick.random() < 0.25
-    for _ in range(pick.randint(2, 9)):
-        writer.statement(0)
-        if calls and pick.random() < 0.3:
-            writer.emit(Alu(AluOp.MOV, Reg.R5, _VALUE))
-            writer.jump(Call(CallKind.SUBPROG, 0), function)
-            for reg in _NUMBERS:
-                writer.fill(reg)
-            writer.emit(Alu(AluOp.MOV, Reg.R1, Reg.R0))
-    writer.place(leave)
-    writer.emit(Alu(AluOp.MOV, Reg.R0, 2), Exit())
-    if any(isinstance(item, tuple) and item[1] == function for item in writer.items):
-        writer.place(function)
-        writer.emit(Alu(AluOp.MOV, _VALUE, Reg.R5))
-        for _ in range(pick.randint(1, 3)):
-            pick.choice((writer.arithmetic, writer.stack, writer.map_access))()
-        writer.emit(Alu(AluOp.MOV, Reg.R0, writer.number()), Exit())
-    return writer.finish()
-
-
-class Oracle:
-    """The running kernel, with the maps of :data:`MAPS` made once. A context manager."""
-
-    def __enter__(self) -> Self:
-        self._resources = ExitStack()
-        live = self._resources.enter_context(LinuxKernel().load(ObjectSpec({}, MAPS)))
-        self._fds = {name: live.maps[name].fd for name in MAPS}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._resources.close()
-
-    def verdict(self, spec: ProgramSpec, *, log_level: int = 4) -> Verdict:
-        """Linux's verdict."""
-        return verdict(spec, self._fds, log_level=log_level)
-
-
-def describe(spec: ProgramSpec, ours: Report, theirs: Verdict) -> str:
-    """A disagreement, for reading."""
-    code = "\n".join(f"{pc:4}: {line}" for pc, line in listing(spec.insns))
-    log = "\n".join(theirs.log.strip().splitlines()[-25:])
-    return f"{code}\n--- linux: {theirs.errno}\n{log}\n--- ours\n{render(ours)}"
+_KINDS = {"values": verifier_values, "calls": verifier_calls}
+_NO_VERDICT = ("not-supported", "too-complex")
 
 
 def main() -> None:
@@ -401,29 +34,46 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kind", choices=tuple(_KINDS), default="values")
     parser.add_argument("--show", type=int, default=3, help="disagreements to print in full")
+    parser.add_argument("--limit", type=int, default=20_000, help="instructions to process")
     options = parser.parse_args()
+    explore.MAX_INSNS = options.limit
+    generator = _KINDS[options.kind]
     counts: Counter[str] = Counter()
+    codes: Counter[str] = Counter()
     disagreed: list[int] = []
     ours_processed = theirs_processed = 0
     deadline, seed = time.monotonic() + options.seconds, options.seed
-    with Oracle() as oracle:
+    with Oracle(generator.MAPS) as oracle:
         while time.monotonic() < deadline:
-            spec = program(seed)
-            ours, theirs = verify(spec), oracle.verdict(spec)
+            spec = generator.program(seed)
+            seed += 1
+            ours = verify(spec)
+            code = "accepted" if ours.accepted else ours.findings[0].code
+            codes[code] += 1
+            if code in _NO_VERDICT:
+                continue
+            try:
+                theirs = oracle.verdict(spec)
+            except SyscallError as error:
+                counts[f"linux: {error}"] += 1
+                continue
+            if "verifier bug" in theirs.log:
+                counts["linux: a bug of its verifier"] += 1
+                continue
             counts[f"linux {theirs.accepted}, ours {ours.accepted}"] += 1
             if ours.accepted != theirs.accepted:
-                disagreed.append(seed)
+                disagreed.append(seed - 1)
                 if len(disagreed) <= options.show:
                     logged = oracle.verdict(spec, log_level=7)
-                    print(f"=== seed {seed}\n{describe(spec, ours, logged)}")
+                    print(f"=== seed {seed - 1}\n{describe(spec, ours, logged)}")
             elif ours.accepted:
                 same = ours.insns_processed == theirs.insns_processed
                 counts["same instruction count" if same else "other instruction count"] += 1
                 ours_processed += ours.insns_processed
                 theirs_processed += theirs.insns_processed
-            seed += 1
-    for what, count in counts.most_common():
+    for what, count in (*counts.most_common(), *codes.most_common()):
         print(f"{count:8} {what}")
     print(
         f"processed: ours {ours_processed}, linux {theirs_processed}; disagreed: {disagreed[:20]}"

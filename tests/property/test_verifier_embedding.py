@@ -6,12 +6,10 @@ facts that code generation uses must be true of it. Accepted programs never touc
 
 from __future__ import annotations
 
-import importlib.util
 import random
-import sys
-from pathlib import Path
 
 import pytest
+import verifier_values
 
 from beebox.isa import semantics
 from beebox.isa.instruction import (
@@ -35,12 +33,6 @@ from beebox.verifier.explore import Exploration
 from beebox.verifier.findings import Refusal
 from beebox.verifier.result import RegKind
 from beebox.verifier.verify import verify
-
-_PATH = Path(__file__).parents[2] / "fuzz/verifier.py"
-_SPEC = importlib.util.spec_from_file_location("fuzz_verifier", _PATH)
-fuzz = importlib.util.module_from_spec(_SPEC)
-sys.modules["fuzz_verifier"] = fuzz
-_SPEC.loader.exec_module(fuzz)
 
 _U64 = (1 << 64) - 1
 _CONTEXT, _PACKET, _STACK, _MAP, _HANDLE = (index << 40 for index in range(1, 6))
@@ -102,7 +94,7 @@ class Machine:
             case Swap(to, bits, dst):
                 regs[dst] = semantics.swap(to, bits, regs[dst])
             case LoadImm64(dst, ref):
-                regs[dst] = _HANDLE + list(fuzz.MAPS).index(ref.name)
+                regs[dst] = _HANDLE + list(verifier_values.MAPS).index(ref.name)
                 return pc + 2
             case Load(dst, src, offset, size, signed):
                 address, width = regs[src] + offset, size.value.bytes
@@ -257,7 +249,7 @@ def observer(seed, states, facts):
 def test_execution_stays_inside(block):
     ran = 0
     for seed in range(block * 1000, block * 1000 + 45):
-        spec = fuzz.program(seed)
+        spec = verifier_values.program(seed)
         report = verify(spec)
         if not report.accepted:
             continue
@@ -272,7 +264,7 @@ def test_execution_stays_inside(block):
 @pytest.mark.parametrize("block", range(4))
 def test_pruning_never_changes_a_verdict(block):
     for seed in range(50_000 + block * 1000, 50_000 + block * 1000 + 120):
-        spec = fuzz.program(seed)
+        spec = verifier_values.program(seed)
         states = unpruned(spec)
         if states is not None:
             assert verify(spec).accepted == (not isinstance(states, Refusal)), f"seed {seed}"

@@ -47,8 +47,10 @@ def forget() -> None:
     _memo.clear()
 
 
-def branch(op: JmpOp, x: Scalar, y: Scalar, *, wide: bool) -> Outcome:
-    """Compare on 64 bits, or on the low 32."""
+def branch(op: JmpOp, x: Scalar, y: Scalar, *, wide: bool, itself: bool = False) -> Outcome:
+    """Compare on 64 bits, or on the low 32; ``itself``: both operands are one register."""
+    if itself:
+        return _branch(op, x, x, wide=wide, itself=True)
     key = (id(op), x.uid, y.uid, wide)  # hashing an enum's member is slow
     found = _memo.get(key)
     if found is None:
@@ -56,26 +58,18 @@ def branch(op: JmpOp, x: Scalar, y: Scalar, *, wide: bool) -> Outcome:
     return found
 
 
-def _branch(op: JmpOp, x: Scalar, y: Scalar, *, wide: bool) -> Outcome:
+def _branch(op: JmpOp, x: Scalar, y: Scalar, *, wide: bool, itself: bool = False) -> Outcome:
     if op is JmpOp.SET and _View(y, wide=wide).mask and not _View(x, wide=wide).mask:
         same = _branch(op, y, x, wide=wide)  # the rules want the constant on the right
         return Outcome(same.taken, same.y_jump, same.x_jump, same.y_fall, same.x_fall)
     taken = _decide(op, _View(x, wide=wide), _View(y, wide=wide))
     if taken is not None:
         return Outcome(taken, x, y, x, y)
-    x_jump, y_jump = _assume(op, x, y, wide=wide)
+    x_jump, y_jump = _assume(op, x, y, wide=wide, itself=itself)
     if op is JmpOp.SET:
         x_fall, y_fall = _assume_clear(x, y, wide=wide), y
     else:
-        x_fall, y_fall = _assume(_OPPOSITE[op], x, y, wide=wide)
-    jump_empty = x_jump is EMPTY or y_jump is EMPTY
-    fall_empty = x_fall is EMPTY or y_fall is EMPTY
-    if jump_empty and not fall_empty:
-        return Outcome(False, x, y, x_fall, y_fall)
-    if fall_empty and not jump_empty:
-        return Outcome(True, x_jump, y_jump, x, y)
-    if jump_empty and fall_empty:  # the operands contradict themselves: learn nothing
-        return Outcome(None, x, y, x, y)
+        x_fall, y_fall = _assume(_OPPOSITE[op], x, y, wide=wide, itself=itself)
     return Outcome(None, x_jump, y_jump, x_fall, y_fall)
 
 
@@ -102,18 +96,26 @@ class _View:
         self.smax -= self.smax == signed
 
     def back(self, x: Scalar, *, wide: bool) -> Scalar:
-        """``x`` narrowed to this view."""
-        if self.umin > self.umax or self.smin > self.smax or self.value & self.mask:
-            return EMPTY
+        """``x`` narrowed to this view; where no number is left, what Linux goes on with."""
         mine = (self.value, self.mask, self.umin, self.umax, self.smin, self.smax)
         if wide:
             if mine == (x.value, x.mask, x.umin, x.umax, x.smin, x.smax):
                 return x
-            return make(*mine, x.u32_min, x.u32_max, x.s32_min, x.s32_max)
+            return _possible(*mine, x.u32_min, x.u32_max, x.s32_min, x.s32_max)
         if mine == (x.value & U32, x.mask & U32, x.u32_min, x.u32_max, x.s32_min, x.s32_max):
             return x
         value, mask = (x.value & ~U32) | self.value, (x.mask & ~U32) | self.mask
-        return make(value, mask, x.umin, x.umax, x.smin, x.smax, *mine[2:])
+        return _possible(value, mask, x.umin, x.umax, x.smin, x.smax, *mine[2:])
+
+
+def _possible(value: int, mask: int, *ranges: int) -> Scalar:
+    """The scalar; where the views contradict, what Linux makes of them."""
+    umin, umax, smin, smax, u32_min, u32_max, s32_min, s32_max = ranges
+    value &= ~mask
+    found = make(value, mask, umin, umax, smin, smax, u32_min, u32_max, s32_min, s32_max)
+    if found is not EMPTY:
+        return found
+    return make(value, mask, umin, umax, smin, smax, u32_min, u32_max, s32_min, s32_max, force=True)
 
 
 def _decide(op: JmpOp, a: _View, b: _View) -> bool | None:
@@ -162,16 +164,16 @@ def _assume_clear(x: Scalar, y: Scalar, *, wide: bool) -> Scalar:
     if b.mask:
         return x
     low = (x.u32_min, x.u32_max, x.s32_min, x.s32_max)
-    return make(x.value & ~b.value, x.mask & ~b.value, x.umin, x.umax, x.smin, x.smax, *low)
+    value, mask = x.value & ~b.value, x.mask & ~b.value
+    return _possible(value, mask, x.umin, x.umax, x.smin, x.smax, *low)
 
 
-def _assume(op: JmpOp, x: Scalar, y: Scalar, *, wide: bool) -> tuple[Scalar, Scalar]:
+def _assume(op: JmpOp, x: Scalar, y: Scalar, *, wide: bool, itself: bool) -> tuple[Scalar, Scalar]:
     """Both operands, given that ``x op y`` holds."""
-    a, b = _View(x, wide=wide), _View(y, wide=wide)
+    a = _View(x, wide=wide)
+    b = a if itself else _View(y, wide=wide)
     match op:
         case JmpOp.EQ:
-            if (a.value ^ b.value) & ~(a.mask | b.mask):
-                return EMPTY, EMPTY
             a.umin = b.umin = max(a.umin, b.umin)
             a.umax = b.umax = min(a.umax, b.umax)
             a.smin = b.smin = max(a.smin, b.smin)

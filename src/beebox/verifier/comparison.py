@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from beebox.isa.instruction import JumpIf
+from beebox.isa.instruction import Reg as RegNumber
 from beebox.tables.limits import MAX_PACKET_OFFSET
 from beebox.tables.opcodes import JmpOp
 from beebox.verifier import references
@@ -56,15 +57,17 @@ def decide(path: Path, insn: JumpIf) -> tuple[bool, State | None]:
 
 
 def _numbers(path: Path, insn: JumpIf, left: Reg, right: Reg) -> tuple[bool, State | None]:
-    outcome = branch(insn.op, left.scalar, right.scalar, wide=insn.wide)
+    itself = insn.dst == insn.src and isinstance(insn.src, RegNumber)
+    outcome = branch(insn.op, left.scalar, right.scalar, wide=insn.wide, itself=itself)
     if outcome.taken is not None:
         path.precise(left)
         path.precise(right)
         return outcome.taken, None
     other = path.state.copy(path.pc + 1 + insn.offset)
+    copies = right is left and not itself  # of two, Linux keeps what it learned of the right one
     for state, new_left, new_right in (
-        (other, outcome.x_jump, outcome.y_jump),
-        (path.state, outcome.x_fall, outcome.y_fall),
+        (other, outcome.y_jump if copies else outcome.x_jump, outcome.y_jump),
+        (path.state, outcome.y_fall if copies else outcome.x_fall, outcome.y_fall),
     ):
         if new_left is not left.scalar:
             state.replace(left, path.number(new_left, left, right if right.serial else None))

@@ -135,19 +135,26 @@ def make(
     u32_max: int = U32,
     s32_min: int = S32_MIN,
     s32_max: int = S32_MAX,
+    force: bool = False,
 ) -> Scalar:
     """The scalar with these views, each tightened by the others; EMPTY when they contradict.
+
+    ``force``: of views that contradict, only the bits are kept, as Linux leaves them.
 
     The tightening follows the order of Linux's ``reg_bounds_sync``, so that ranges come out as
     there: ranges from the tnum, ranges from each other (three rounds), the tnum from the ranges.
     """
-    if mask == 0 and umin <= value <= umax:
+    if mask == 0 and umin <= value <= umax and not force:
         return const(value)
     for last in (False, True):
         smin = max(smin, s64(value | (mask & _SIGN64)))
         smax = min(smax, s64(value | (mask & S64_MAX)))
         umin = max(umin, value)
         umax = min(umax, value | mask)
+        if umin > value or umax < value | mask:
+            single = tnum.single(value, mask, umin, umax)
+            if single is not None:
+                return const(single)
         low_value, low_mask = value & U32, mask & U32
         u32_min = max(u32_min, low_value)
         u32_max = min(u32_max, low_value | low_mask)
@@ -171,6 +178,10 @@ def make(
                 low, high = s32(umin), s32(umax)
                 if low < 0 <= high:
                     s32_min, s32_max = max(s32_min, low), min(s32_max, high)
+            if (smin >> 32) + 1 == smax >> 32:
+                low, high = s32(smin), s32(smax)
+                if low < 0 <= high:
+                    s32_min, s32_max = max(s32_min, low), min(s32_max, high)
             # unsigned and signed of the same width from each other
             u32_min, u32_max, s32_min, s32_max = _cross(
                 u32_min, u32_max, s32_min, s32_max, U32, _SIGN32
@@ -182,21 +193,21 @@ def make(
             if s32_min >= 0 and smin >= S32_MIN and smax <= S32_MAX:
                 smin, smax = max(smin, s32_min), min(smax, s32_max)
                 umin, umax = max(umin, s32_min), min(umax, s32_max)
-        if umin > umax or smin > smax or u32_min > u32_max or s32_min > s32_max:
+        if not force and (umin > umax or smin > smax or u32_min > u32_max or s32_min > s32_max):
             return EMPTY
         other_value, other_mask = tnum.from_range(umin, umax, U64)
-        if (value ^ other_value) & ~(mask | other_mask):
+        if (value ^ other_value) & ~(mask | other_mask) and not force:
             return EMPTY
         value, mask = (value | other_value) & ~(mask & other_mask), mask & other_mask
         other_value, other_mask = tnum.from_range(u32_min, u32_max, U32)
         other_mask |= _HIGH
-        if (value ^ other_value) & ~(mask | other_mask):
+        if (value ^ other_value) & ~(mask | other_mask) and not force:
             return EMPTY
         value, mask = (value | other_value) & ~(mask & other_mask), mask & other_mask
-        if mask == 0:
+        if mask == 0 and not force:
             return const(value)
     if umin > umax or smin > smax or u32_min > u32_max or s32_min > s32_max:
-        return EMPTY
+        return make(value, mask) if force else EMPTY
     key = (value, mask, umin, umax, smin, smax, u32_min, u32_max, s32_min, s32_max)
     return _intern(key)
 

@@ -8,6 +8,10 @@ Interpretation with Tristate Numbers" (CGO 2022).
 
 from __future__ import annotations
 
+from typing import Final
+
+_U64: Final = (1 << 64) - 1
+
 
 def from_range(low: int, high: int, full: int) -> tuple[int, int]:
     """The smallest tnum that holds every number of ``[low, high]`` (unsigned)."""
@@ -45,3 +49,32 @@ def mul(av: int, am: int, bv: int, bm: int, full: int) -> tuple[int, int]:
         bv = bv << 1 & full
         bm = bm << 1 & full
     return value, mask
+
+
+def step(value: int, mask: int, number: int) -> int:
+    """The smallest 64-bit member above ``number``; the largest member where there is none."""
+    top = value | mask
+    if number >= top:
+        return top
+    if number < value:
+        return value
+    matched = value | (number & mask)
+    if matched > number:  # a known 1 where the number has a 0: behind it, the least bits will do
+        high = _U64 << (~number & value & _U64).bit_length() & _U64
+        return (high & number) | (~high & value)
+    low = (number & ~value & ~mask & _U64).bit_length()
+    high = _U64 << low & _U64
+    raised = (((high & mask & number) | (high & ~mask)) + (1 << low)) & _U64
+    return (raised & mask) | value
+
+
+def single(value: int, mask: int, low: int, high: int) -> int | None:
+    """The only 64-bit member in ``[low, high]``, by the three rules that Linux has for it."""
+    following = step(value, mask, low)
+    if low & ~mask == value:
+        return low if following > high else None
+    if following == value | mask:
+        return following
+    if following <= high and step(value, mask, following) > high:
+        return following
+    return None
