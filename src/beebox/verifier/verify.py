@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 
 from beebox.errors import NotSupportedError
@@ -28,6 +29,7 @@ from beebox.verifier.history import causal_path
 from beebox.verifier.result import Finding, Report, SubprogramFact, VerifiedProgram
 
 _PROFILES = ("kernel",)
+_TURN = threading.Lock()  # numbers are interned for one verification at a time
 _CPU = HELPER_BY_NAME["get_smp_processor_id"].id
 _PROGRAM_TYPES = frozenset(
     {
@@ -57,11 +59,16 @@ _OUR_FAULTS = (
 def verify(spec: ProgramSpec, *, profile: str = "kernel") -> Report:
     """The verdict on ``spec``; profile "kernel" is Linux 6.18's on a privileged load.
 
-    A fault of the verifier itself is a refusal, too (finding ``internal``). Raises
-    :exc:`NotSupportedError` for an unknown profile.
+    A fault of the verifier itself is a refusal, too (finding ``internal``). Threads take turns.
+    Raises :exc:`NotSupportedError` for an unknown profile.
     """
     if profile not in _PROFILES:
         raise NotSupportedError(f"verifier profile {profile!r}")
+    with _TURN:
+        return _explored(spec, profile)
+
+
+def _explored(spec: ProgramSpec, profile: str) -> Report:
     if scalar.forget():
         transfer.forget()
         branch.forget()
