@@ -27,9 +27,16 @@ def test_arrays_of_the_right_type_are_not_copied():
     assert packets.data.tobytes() == DATA
 
 
-@pytest.mark.parametrize(
-    "numbers", [[0, 50], (0, 50), np.array([0, 50, 1])[:2], np.array([50, 0])[::-1], array.array("H", [0, 50])]
-)  # fmt: skip
+NUMBERS = [
+    [0, 50],
+    (0, 50),
+    np.array([0, 50, 1])[:2],
+    np.array([50, 0])[::-1],
+    array.array("H", [0, 50]),
+]
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
 def test_other_integers_are_converted(numbers):
     packets = check_packets(DATA, numbers, np.array([20, 7, 30, 7])[::2], None, HOOK)
     assert packets.offsets.tolist() == [0, 50]
