@@ -59,6 +59,7 @@ class PacketHook:
     fates: Mapping[int, Fate]
     otherwise: Fate = Fate.DROPPED  # of a packet whose verdict is in no table
     keeps_bytes: bool = False  # a socket filter: the verdict is how much of the packet is kept
+    has_socket: bool = False  # packets belong to a socket, also those that no test run sends
     headers: Mapping[bytes, int] | None = None
     """In a test run: the bytes that must follow an Ethernet header, by its type."""
     gives_keys: bool = False  # a flow dissector: it leaves flow keys, and the frame as it is
@@ -114,6 +115,7 @@ def _skb(
     otherwise: Fate = Fate.DROPPED,
     *,
     keeps_bytes: bool = False,
+    has_socket: bool = False,
 ) -> PacketHook:
     return PacketHook(
         program_type.value.name,
@@ -125,7 +127,8 @@ def _skb(
         fates,
         otherwise,
         keeps_bytes,
-        _IP_HEADERS,
+        has_socket=has_socket,
+        headers=_IP_HEADERS,
     )
 
 
@@ -164,6 +167,7 @@ _CGROUP_SKB: Final = _skb(
     ETHERNET_BYTES,
     _names(CgroupSkbVerdict),
     _fates(passed=(CgroupSkbVerdict.PASS, CgroupSkbVerdict.PASS_CN)),
+    has_socket=True,
 )
 _FLOW_DISSECTOR: Final = PacketHook(
     ProgramType.FLOW_DISSECTOR.value.name,

@@ -308,7 +308,7 @@ class InterpreterEngine:
         from beebox.userspace.helpers import python_helpers  # noqa: PLC0415 -- this engine only
         from beebox.vm.interpreter import Interpreter, Machine  # noqa: PLC0415 -- the same
 
-        memory = Memory([environment.keys_region] if environment.hook.gives_keys else [])
+        memory = Memory(environment.regions())
         reached = ReachedMaps(self._maps, memory)
         machine = Machine(
             memory=memory,

@@ -8,7 +8,6 @@ from typing import Final
 
 from beebox.hooks.packet import PacketHook
 from beebox.tables.limits import FLOW_KEYS_BYTES
-from beebox.tables.program_types import ProgramType
 from beebox.userspace.native_helpers import dialect_code, field_constants, internal, linked_hook
 from beebox.userspace.tunnels import CONSTANTS as TUNNEL_CONSTANTS
 from beebox.vm.batch import XDP_HOOK, HookCode
@@ -20,8 +19,6 @@ SKB_TAILROOM_BYTES: Final = 1 << 14
 """Room around an skb, more than one helper call can ask for (BPF_SKB_MAX_LEN); helpers move the
 packet back when either is spent."""
 
-_SOCKET_HOOKS: Final = frozenset({ProgramType.CGROUP_SKB.value.name})
-
 
 @cache
 def hook_code(hook: PacketHook, layout: Layout) -> HookCode:
@@ -30,7 +27,7 @@ def hook_code(hook: PacketHook, layout: Layout) -> HookCode:
         return XDP_HOOK
     return HookCode(
         f"{_stem(hook)}_prepare",
-        internal(_text(hook)),
+        internal(_text(hook, hook.has_socket)),
         headroom=SKB_HEADROOM_BYTES,
         reserved=0,
         zeroed=0,
@@ -40,11 +37,19 @@ def hook_code(hook: PacketHook, layout: Layout) -> HookCode:
 
 
 @cache
-def skb_preparation(hook: PacketHook) -> Callable[[int, int, int, int, int, int], None]:
-    """The same preparation as a call: runtime block, context, frame, length, buffer's ends."""
+def skb_preparation(
+    hook: PacketHook, has_socket: bool
+) -> Callable[[int, int, int, int, int, int], None]:
+    """The same preparation as a call: runtime block, context, frame, length, buffer's ends.
+
+    A test run gives every packet a socket.
+    """
     symbol = f"{_stem(hook)}_prepare"
     prepare: Callable[[int, int, int, int, int, int], None] = linked_hook(
-        f"{_stem(hook)} {hook.name}", lambda: _text(hook), symbol, PREPARE_SIGNATURE
+        f"{_stem(hook)} {hook.name} {has_socket}",
+        lambda: _text(hook, has_socket),
+        symbol,
+        PREPARE_SIGNATURE,
     )
     return prepare
 
@@ -54,11 +59,11 @@ def _stem(hook: PacketHook) -> str:
     return "flow_hook" if hook.gives_keys else "skb_hook"
 
 
-def _text(hook: PacketHook) -> str:
+def _text(hook: PacketHook, has_socket: bool) -> str:
     constants = {
         **field_constants(SKB_LAYOUT),
         "START": hook.start,
-        "HAS_SOCKET": int(hook.name in _SOCKET_HOOKS),
+        "HAS_SOCKET": int(has_socket),
         **TUNNEL_CONSTANTS,
         "NEXT_KEYS": RUNTIME_FIELDS["next_keys"][0],
         "KEYS_STEP": RUNTIME_FIELDS["keys_step"][0],

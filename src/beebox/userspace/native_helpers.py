@@ -83,6 +83,20 @@ SOURCES: Final = (
         ),
     ),
     HelperSource(
+        "sockets",
+        (
+            "sk_lookup_tcp",
+            "sk_lookup_udp",
+            "skc_lookup_tcp",
+            "sk_release",
+            "sk_fullsock",
+            "tcp_sock",
+            "get_listener_sock",
+            "sk_cgroup_id",
+            "sk_ancestor_cgroup_id",
+        ),
+    ),
+    HelperSource(
         "xdp",
         (
             "xdp_adjust_head",

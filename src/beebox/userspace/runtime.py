@@ -26,7 +26,7 @@ from beebox.userspace.test_context import give, load_xdp, take_skb
 from beebox.userspace.trace import TraceLog
 from beebox.userspace.tunnels import TunnelBlock
 from beebox.vm.contexts import SKB_LAYOUT, Layout
-from beebox.vm.memory import Buffer, Packet, Runtime, address_of, region_at
+from beebox.vm.memory import Buffer, Packet, Region, Runtime, address_of, region_at
 
 ALL_LINEAR: Final = (1 << 32) - 1
 _WORLD_CLOCK: Final = getattr(time, "CLOCK_TAI", time.CLOCK_REALTIME)
@@ -104,6 +104,14 @@ class Environment:
             context.linear_bytes = linear_bytes
         return packet
 
+    def regions(self) -> list[Region]:
+        """What programs may reach beside packet, stack and maps: flow keys, the socket."""
+        found = [self.keys_region] if self.hook.gives_keys else []
+        if self._is_skb:
+            at, size = self.layout.fields["socket"]
+            found.append(region_at("socket", self.context_address + at, size, writable=False))
+        return found
+
     @property
     def runtime_address(self) -> int:
         """Where the runtime block is."""
@@ -161,9 +169,13 @@ class Environment:
         if not self._is_skb:
             load_xdp(packet, data)
             return
+        self._load_skb(data, has_socket=self.hook.has_socket)
+
+    def _load_skb(self, data: bytes, *, has_socket: bool) -> None:
+        packet = self.packet
         packet.buffer.view[packet.headroom : packet.headroom + len(data)] = data
         low = packet.buffer.address
-        skb_preparation(self.hook)(
+        skb_preparation(self.hook, has_socket)(
             self.runtime_address,
             self.context_address,
             packet.start,
@@ -178,7 +190,8 @@ class Environment:
             self.load(data)
             self._take_flags(context)
         elif self._is_skb:
-            self.load(data)
+            self.reset()
+            self._load_skb(data, has_socket=True)
             take_skb(self.packet, context)
         else:
             self.reset()

@@ -45,7 +45,8 @@ def _layout(struct: str, extension: Mapping[str, int]) -> Layout:
     at = max(context.size for context in contexts)
     at = (at + 7) & ~7
     for name, size in extension.items():
-        at = (at + size - 1) & ~(size - 1)
+        align = min(size, 8)
+        at = (at + align - 1) & ~(align - 1)
         fields[name] = (at, size)
         at += size
     return Layout(struct, (at + 7) & ~7, MappingProxyType(fields))
@@ -85,6 +86,7 @@ SKB_LAYOUT: Final = _layout(
         "encapsulation": 4,
         "hash_kind": 4,
         "mac_bytes": 4,  # skb->mac_len
+        "socket": 80,  # the uapi struct bpf_sock that sk points to
     },
 )
 """``struct sk_buff``, as far as programs notice it."""

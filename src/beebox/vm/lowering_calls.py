@@ -25,12 +25,18 @@ _POINTERS: Final = frozenset(
     {ArgKind.CONST_MAP_PTR, ArgKind.MAP_KEY, ArgKind.MAP_VALUE, ArgKind.MEM, ArgKind.CTX}
 )
 
+_NUMBERS: Final = frozenset({RetKind.INTEGER})
+_SOCKETS: Final = frozenset(
+    {RetKind.SOCKET_OR_NULL, RetKind.TCP_SOCK_OR_NULL, RetKind.SOCK_COMMON_OR_NULL}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class HelperCode:
     """A helper as native code: ``i64 @symbol(ptr %rt, args...)``.
 
-    ``args`` says which of R1-R5 it takes, in order: pointers arrive as ptr, numbers as i64. ``ir``
+    ``args`` says which of R1-R5 it takes, in order: pointers arrive as ptr, numbers and sockets as
+    i64; a socket is given as an i64, too. ``ir``
     is the module text that defines the symbol.
     """
 
@@ -67,17 +73,21 @@ def lower_helper(
     row = HELPERS.get(target)
     if code is None or row is None:
         raise NotSupportedError(f"helper {row.name if row else target} at insn {pc}")
-    if row.ret is not RetKind.INTEGER:
-        raise InternalError(f"helper {row.name}: native code gives numbers only")
+    if row.ret not in _NUMBERS | _SOCKETS:
+        raise InternalError(f"helper {row.name}: native code does not give a {row.ret.name}")
     args = ["ptr %rt"]
-    for number, kind in enumerate(code.args, start=1):
-        reg = Reg(number)
+    for position, kind in enumerate(code.args, start=1):
+        reg = Reg(position)
         if kind not in _POINTERS:
             args.append(f"i64 {body.integer(pc, reg)}")
             continue
-        size = _constant_size(body, pc, number + 1) if kind is ArgKind.MEM else None
+        size = _constant_size(body, pc, position + 1) if kind is ArgKind.MEM else None
         args.append(f"ptr {_memory(body, pc, reg, size)}")
-    body.set_integer(0, body.value(f"call i64 @{code.symbol}({', '.join(args)})"))
+    number = body.value(f"call i64 @{code.symbol}({', '.join(args)})")
+    if row.ret in _SOCKETS:
+        body.set_pointer(0, body.value(f"inttoptr i64 {number} to ptr"))
+    else:
+        body.set_integer(0, number)
 
 
 def _lower_map_helper(

@@ -12,7 +12,12 @@ from beebox.tables.contexts import Context, ContextField, FieldKind
 from beebox.tables.opcodes import AtomicOp
 from beebox.verifier.result import RegKind
 from beebox.vm.body import Body
-from beebox.vm.contexts import NO_QUEUE_MAPPING, STORED_BITS, layout_of, private_range
+from beebox.vm.contexts import (
+    NO_QUEUE_MAPPING,
+    STORED_BITS,
+    layout_of,
+    private_range,
+)
 from beebox.vm.structure import fetched
 from beebox.vm.text import Text
 

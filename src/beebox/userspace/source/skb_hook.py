@@ -57,6 +57,8 @@ LOCAL_IP4: Final = constant("LOCAL_IP4")
 REMOTE_IP6: Final = constant("REMOTE_IP6")
 LOCAL_IP6: Final = constant("LOCAL_IP6")
 LINEAR_BYTES: Final = constant("LINEAR_BYTES")
+SK: Final = constant("SK")
+SOCKET: Final = constant("SOCKET")
 TUNNEL: Final = constant("TUNNEL")
 TUNNEL_OWN: Final = constant("TUNNEL_OWN")
 TUNNEL_START: Final = constant("TUNNEL_START")
@@ -67,6 +69,16 @@ PACKET_MULTICAST: Final = 2
 PACKET_OTHERHOST: Final = 3
 AF_INET: Final = 2
 AF_INET6: Final = 10
+TCP_CLOSE: Final = 7
+NO_QUEUE: Final = 0xFFFF_FFFF
+SOCK_BYTES: Final = 80  # struct bpf_sock
+SOCK_FAMILY: Final = 4
+SOCK_SRC_IP4: Final = 24
+SOCK_SRC_IP6: Final = 28
+SOCK_DST_IP4: Final = 52
+SOCK_DST_IP6: Final = 56
+SOCK_STATE: Final = 72
+SOCK_RX_QUEUE: Final = 76
 
 
 @inline
@@ -94,18 +106,29 @@ def packet_type(frame: ptr) -> u32:
 
 @inline
 def prepare_socket(ctx: ptr, network: ptr, linear: u64, protocol: u32) -> None:
-    """The addresses of the socket that the packet belongs to: its own, local ones first."""
+    """The packet's socket: closed, its own address the packet's source."""
     zero(ctx + FAMILY, REMOTE_IP6 + 32 - FAMILY)
+    sk = ctx + SOCKET
+    store_ptr(ctx + SK, sk)
+    zero(sk, SOCK_BYTES)
+    store_u32(sk + SOCK_STATE, TCP_CLOSE)
+    store_u32(sk + SOCK_RX_QUEUE, NO_QUEUE)
     if protocol == ETH_P_IP:
         store_u32(ctx + FAMILY, AF_INET)
+        store_u32(sk + SOCK_FAMILY, AF_INET)
         if linear >= 20:
             copy(ctx + LOCAL_IP4, network + 12, 4)
             copy(ctx + REMOTE_IP4, network + 16, 4)
+            copy(sk + SOCK_SRC_IP4, network + 12, 4)
+            copy(sk + SOCK_DST_IP4, network + 16, 4)
     elif protocol == ETH_P_IPV6:
         store_u32(ctx + FAMILY, AF_INET6)
+        store_u32(sk + SOCK_FAMILY, AF_INET6)
         if linear >= 40:
             copy(ctx + LOCAL_IP6, network + 8, 16)
             copy(ctx + REMOTE_IP6, network + 24, 16)
+            copy(sk + SOCK_SRC_IP6, network + 8, 16)
+            copy(sk + SOCK_DST_IP6, network + 24, 16)
 
 
 @export
@@ -131,7 +154,9 @@ def prepare(rt: ptr, ctx: ptr, frame: ptr, length: u64, low: ptr, high: ptr) -> 
     store_u32(ctx + PROTOCOL, protocol)
     store_u32(ctx + PKT_TYPE, packet_type(frame))
     if HAS_SOCKET:
-        prepare_socket(ctx, data, linear, protocol)
+        behind = u64(ETH_HLEN - START)
+        headers = linear - behind if linear > behind else u64(0)
+        prepare_socket(ctx, data + behind, headers, protocol)
     tunnel = load_ptr(rt + TUNNEL)
     if load_u32(tunnel + TUNNEL_OWN) != 0:  # the last packet's program has set it
         copy(tunnel, tunnel + TUNNEL_START, TUNNEL_BYTES)
