@@ -18,6 +18,7 @@ from beebox.maps.layout import (
     RingLayout,
     SlotLayout,
 )
+from beebox.maps.objects import Objects
 from beebox.maps.storage import Operations, Storage
 from beebox.obj.model import MapSpec
 from beebox.tables.map_types import MapType
@@ -51,7 +52,7 @@ def snapshot(
         case SlotLayout():
             rows = storage.rows(where.elements, spec.max_entries, where.stride).copy()
             filled = np.flatnonzero(rows[:, : layout.SLOT_VALUE].any(axis=1))
-            start = 0 if spec.type.value.has_inner else layout.SLOT_VALUE
+            start = layout.SLOT_VALUE
             return _indexes(filled), rows[filled, start : start + value_bytes]
         case RingLayout():
             with operations.held():
@@ -62,6 +63,17 @@ def snapshot(
             raise MapError(problem, map_name=spec.name, errno=EOPNOTSUPP)
         case _:
             assert_never(where)
+
+
+def ids(spec: MapSpec, objects: Objects) -> tuple[Bytes, Bytes]:
+    """The same of a map of maps or programs, whose values are ids, in the order of keys."""
+    held = sorted(objects.by_key.items())
+    keys = b"".join(key for key, _ in held)
+    values = np.array([each.id for _, each in held], dtype="<u4")
+    return (
+        np.frombuffer(keys, dtype=np.uint8).reshape(len(held), spec.key_size),
+        values.view(np.uint8).reshape(len(held), 4),
+    )
 
 
 def count(spec: MapSpec, where: Layout, storage: Storage) -> int:

@@ -68,6 +68,13 @@ class LiveMap:
         self._storage: Storage | None = Storage(self._layout.size, map_name=spec.name)
         self._operations: Operations | None = None
         self._objects = Objects()
+        # Asked at every operation, and flags are slow to ask.
+        user_ops = spec.type.value.user_ops
+        self._reads = not spec.flags & MapFlags.WRONLY
+        self._writes = not (spec.flags & MapFlags.RDONLY or spec.frozen)
+        self._plain = bool(user_ops & MapOp.LOOKUP) and not (
+            slots.holds_objects(spec.type) or slots.is_target(spec.type)
+        )
         hashes = isinstance(self._layout, HashLayout | BloomLayout)
         if hashes and not spec.flags & MapFlags.ZERO_SEED:
             seed = np.frombuffer(os.urandom(8), dtype=np.uint8)
@@ -124,23 +131,32 @@ class LiveMap:
     def lookup(self, key: bytes) -> bytes:
         """The value; the id of a map or program. Raises :exc:`KeyNotFound`."""
         self._check("key", key, self._spec.key_size)
-        self._permit(MapFlags.WRONLY)
+        self._permit(self._reads, "read")
+        if not self._plain:
+            return self._lookup_special(key)
+        address = self.operations.call("lookup_unmarked", key)
+        if not address:
+            self._refuse(-ENOENT, key)
+        start = address - self.storage.address
+        return bytes(self.storage.data[start : start + self._value_bytes])
+
+    def _lookup_special(self, key: bytes) -> bytes:
+        """The value where it is more than bytes at an address."""
         kind = self._spec.type
         if kind.value.user_ops & MapOp.PEEK:
             return self.peek()
         if not kind.value.user_ops & MapOp.LOOKUP:
             self._refuse(-EOPNOTSUPP, key)
-        if slots.holds_objects(kind):
-            held = self._objects.by_key.get(key)
-            if held is None:
+        if slots.is_target(kind):
+            address = self.operations.call("lookup", key)
+            if not address:
                 self._refuse(-ENOENT, key)
-            return bytes(held.id.to_bytes(4, "little"))
-        name = "lookup" if isinstance(self._layout, SlotLayout) else "lookup_unmarked"
-        address = self.operations.call(name, key)
-        if not address:
+            start = address - self.storage.address
+            return bytes(self.storage.data[start : start + self._value_bytes])
+        held = self._objects.by_key.get(key)
+        if held is None:
             self._refuse(-ENOENT, key)
-        start = address - self.storage.address
-        return bytes(self.storage.data[start : start + self._value_bytes])
+        return bytes(held.id.to_bytes(4, "little"))
 
     def update(
         self,
@@ -153,24 +169,25 @@ class LiveMap:
         Raises :exc:`MapFull`, :exc:`KeyExists`, :exc:`KeyNotFound`.
         """
         self._check("key", key, self._spec.key_size)
-        self._permit(MapFlags.RDONLY, writes=True)
+        self._permit(self._writes, "write")
         if isinstance(value, bytes | bytearray):
             self._check("value", value, self._value_bytes)
+            if self._plain:
+                self._require(self.operations.call("update_all", key, value, 1, int(flags)), key)
+                return
         if slots.holds_objects(self._spec.type):
             self._put_object(key, value, int(flags))
         elif not isinstance(value, bytes | bytearray):
             raise InputError(f"map {self._spec.name} holds bytes, not {type(value).__name__}")
         elif slots.is_target(self._spec.type):
             self._put_target(key, bytes(value), int(flags))
-        elif self._spec.type.value.user_ops & MapOp.PUSH:
-            self.push(value, flags)
         else:
-            self._require(self.operations.call("update_all", key, value, 1, int(flags)), key)
+            self.push(value, flags)
 
     def delete(self, key: bytes) -> None:
         """Remove the element. Raises :exc:`KeyNotFound`, :exc:`MapError` for an array."""
         self._check("key", key, self._spec.key_size)
-        self._permit(MapFlags.RDONLY, writes=True)
+        self._permit(self._writes, "write")
         kind = self._spec.type
         if not kind.value.user_ops & MapOp.DELETE:
             self._refuse(-EOPNOTSUPP if kind is MapType.BLOOM_FILTER else -EINVAL, key)
@@ -183,8 +200,8 @@ class LiveMap:
     def lookup_and_delete(self, key: bytes) -> bytes:
         """The value of an element that is gone then. Raises :exc:`KeyNotFound`."""
         self._check("key", key, self._spec.key_size)
-        self._permit(MapFlags.WRONLY)
-        self._permit(MapFlags.RDONLY, writes=True)
+        self._permit(self._reads, "read")
+        self._permit(self._writes, "write")
         if self._spec.type.value.user_ops & MapOp.POP:
             return self.pop()
         if not self._spec.type.value.user_ops & MapOp.LOOKUP_AND_DELETE:
@@ -200,7 +217,7 @@ class LiveMap:
         """
         if key is not None:
             self._check("key", key, self._spec.key_size)
-        self._permit(MapFlags.WRONLY)
+        self._permit(self._reads, "read")
         kind = self._spec.type
         if not kind.value.user_ops & MapOp.ITERATE:
             self._refuse(-EOPNOTSUPP if kind is MapType.BLOOM_FILTER else -EINVAL, b"")
@@ -222,14 +239,14 @@ class LiveMap:
     def push(self, value: bytes, flags: UpdateFlags = UpdateFlags.ANY) -> None:
         """Put a value into a queue, stack or bloom filter. Raises :exc:`MapFull`."""
         self._check("value", value, self._value_bytes)
-        self._permit(MapFlags.RDONLY, writes=True)
+        self._permit(self._writes, "write")
         self._offer(MapOp.PUSH)
         self._require(self.operations.call("push", value, int(flags)), b"")
 
     def pop(self) -> bytes:
         """Take the next value out of a queue or stack. Raises :exc:`KeyNotFound`."""
-        self._permit(MapFlags.WRONLY)
-        self._permit(MapFlags.RDONLY, writes=True)
+        self._permit(self._reads, "read")
+        self._permit(self._writes, "write")
         self._offer(MapOp.POP, ENOTSUPP)
         result, value = self.operations.get("pop", self._value_bytes)
         self._require(result, b"")
@@ -237,7 +254,7 @@ class LiveMap:
 
     def peek(self) -> bytes:
         """The next value of a queue or stack. Raises :exc:`KeyNotFound`."""
-        self._permit(MapFlags.WRONLY)
+        self._permit(self._reads, "read")
         self._offer(MapOp.POP)
         result, value = self.operations.get("peek", self._value_bytes)
         self._require(result, b"")
@@ -246,7 +263,7 @@ class LiveMap:
     def contains(self, value: bytes) -> bool:
         """Whether a bloom filter may have the value: never False for one that was pushed."""
         self._check("value", value, self._value_bytes)
-        self._permit(MapFlags.WRONLY)
+        self._permit(self._reads, "read")
         if self._spec.type is not MapType.BLOOM_FILTER:
             self._refuse(-EOPNOTSUPP, b"")
         return self.operations.call("peek", value) == 0
@@ -258,24 +275,22 @@ class LiveMap:
     def lookup_batch(self) -> list[tuple[bytes, bytes]]:
         """Every element at once."""
         keys, values = self.snapshot()
-        pairs = [(key.tobytes(), value.tobytes()) for key, value in zip(keys, values, strict=True)]
-        if slots.holds_objects(self._spec.type):
-            held = self._objects.by_key
-            return [(key, held[key].id.to_bytes(4, "little")) for key, _ in pairs if key in held]
-        return pairs
+        return [(key.tobytes(), value.tobytes()) for key, value in zip(keys, values, strict=True)]
 
     def snapshot(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
         """Copies of all keys and values: two byte arrays, (elements, bytes of each)."""
-        self._permit(MapFlags.WRONLY)
+        self._permit(self._reads, "read")
+        if slots.holds_objects(self._spec.type):
+            return contents.ids(self._spec, self._objects)
         return contents.snapshot(self._spec, self._layout, self.operations, self._value_bytes)
 
     def update_batch(self, items: Sequence[tuple[bytes, bytes]]) -> None:
         """Set all of them; on an error those before it are set."""
-        if "update_all" not in abi.exports(self._layout) or slots.is_target(self._spec.type):
+        if not self._plain:
             for key, value in items:
                 self.update(key, value)
             return
-        self._permit(MapFlags.RDONLY, writes=True)
+        self._permit(self._writes, "write")
         for key, value in items:
             self._check("key", key, self._spec.key_size)
             self._check("value", value, self._value_bytes)
@@ -375,9 +390,8 @@ class LiveMap:
             problem = f"map {self._spec.name}: a {what} has {size} bytes (given {len(data)})"
             raise InputError(problem)
 
-    def _permit(self, forbidden: MapFlags, *, writes: bool = False) -> None:
-        if self._spec.flags & forbidden or (writes and self._spec.frozen):
-            verb = "write" if writes else "read"
+    def _permit(self, allowed: bool, verb: str) -> None:
+        if not allowed:
             problem = f"user space may not {verb} this map"
             raise MapError(problem, map_name=self._spec.name, errno=EPERM)
 

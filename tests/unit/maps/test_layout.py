@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from beebox.errors import MapError
+from beebox.errors import MapError, NotSupportedError
 from beebox.maps.layout import ArrayLayout, HashLayout, layout_of
 from beebox.obj.model import MapSpec
 from beebox.tables.map_types import MapFlags, MapType
@@ -61,3 +61,66 @@ def test_impossible_maps_are_refused(spec, errno):
     with pytest.raises(MapError) as refused:
         layout_of(spec)
     assert refused.value.errno == errno
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        MapSpec("m", MapType.PERF_EVENT_ARRAY, 4, 4, 1),
+        MapSpec("m", MapType.STACK_TRACE, 4, 8, 1),
+        MapSpec("m", MapType.CGROUP_ARRAY, 4, 4, 1),
+        MapSpec("m", MapType.SOCKMAP, 4, 4, 1),
+        MapSpec("m", MapType.SOCKHASH, 4, 4, 1),
+        MapSpec("m", MapType.CGROUP_STORAGE, 8, 4, 0),
+        MapSpec("m", MapType.PERCPU_CGROUP_STORAGE, 8, 4, 0),
+        MapSpec("m", MapType.REUSEPORT_SOCKARRAY, 4, 4, 1),
+        MapSpec("m", MapType.RINGBUF, 0, 0, 4096),
+        MapSpec("m", MapType.USER_RINGBUF, 0, 0, 4096),
+        MapSpec("m", MapType.ARENA, 0, 0, 1, MapFlags.MMAPABLE),
+        MapSpec("m", MapType.SK_STORAGE, 4, 4, 0, MapFlags.NO_PREALLOC, 1, 1),
+        MapSpec("m", MapType.INODE_STORAGE, 4, 4, 0, MapFlags.NO_PREALLOC, 1, 1),
+        MapSpec("m", MapType.TASK_STORAGE, 4, 4, 0, MapFlags.NO_PREALLOC, 1, 1),
+        MapSpec("m", MapType.CGRP_STORAGE, 4, 4, 0, MapFlags.NO_PREALLOC, 1, 1),
+        MapSpec("m", MapType.STRUCT_OPS, 4, 4, 1, value_type_id=1),
+    ],
+)
+def test_types_that_this_kernel_lacks_are_refused_by_name(spec):
+    with pytest.raises(NotSupportedError) as refused:
+        layout_of(spec)
+    assert spec.type.value.name in refused.value.feature
+
+
+TYPES = [
+    (MapSpec("m", MapType.LRU_HASH, 4, 8, 100), 1),
+    (MapSpec("m", MapType.LRU_PERCPU_HASH, 13, 5, 100), 3),
+    (MapSpec("m", MapType.LPM_TRIE, 5, 1, 100, MapFlags.NO_PREALLOC), 1),
+    (MapSpec("m", MapType.LPM_TRIE, 8, 8, 1, MapFlags.NO_PREALLOC), 1),
+    (MapSpec("m", MapType.LPM_TRIE, 20, 4, 100, MapFlags.NO_PREALLOC), 1),
+    (MapSpec("m", MapType.LPM_TRIE, 260, 40, 7, MapFlags.NO_PREALLOC), 1),
+]
+
+
+@pytest.mark.parametrize(("spec", "cpus"), TYPES)
+def test_parts_of_elements_and_tables_do_not_overlap(spec, cpus):
+    where = layout_of(spec, cpus=cpus)
+    assert where.value % 8 == where.stride % 8 == where.elements % 64 == 0
+    assert where.value >= where.key + spec.key_size
+    assert where.free_stack >= where.elements + where.stride * spec.max_entries
+    assert where.size == where.free_stack + 4 * spec.max_entries
+    if isinstance(where, HashLayout):
+        assert where.key == where.used + 4 >= (12 if where.has_tag else 8)
+        return
+    address = spec.key_size - 4
+    starts = [where.root, where.root_exact, where.nodes, where.meta, where.masks, where.elements]
+    sizes = [
+        8 << where.root_bits,
+        8 << where.root_bits,
+        128 * spec.max_entries,
+        where.meta_stride * spec.max_entries,
+        address * (8 * address + 1),
+    ]
+    for start, size, following in zip(starts, sizes, starts[1:], strict=False):
+        assert start + size <= following
+    assert where.meta_stride >= 136 + address
+    assert 2 * address - 1 < 1 << where.depth_bits
+    assert spec.max_entries < 1 << 31 - where.depth_bits

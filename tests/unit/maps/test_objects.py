@@ -101,6 +101,22 @@ def test_other_values_are_refused():
         plain.update(bytes(4), plain)
 
 
+@pytest.mark.parametrize("kind", [MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS])
+def test_contents_are_ids(kind):
+    template = MapSpec("t", MapType.HASH, 4, 8, 4)
+    inner = [LiveMap(MapSpec("i", MapType.HASH, 4, 8, 4)) for _ in range(2)]
+    with LiveMap(MapSpec("o", kind, 4, 4, 3, inner=template)) as outer:
+        outer.update_batch([(KEYS[2], inner[0]), (KEYS[0], inner[1])])
+        keys, values = outer.snapshot()
+        assert keys.tobytes() == KEYS[0] + KEYS[2]
+        assert values.view("<u4").ravel().tolist() == [inner[1].id, inner[0].id]
+        assert len(outer) == 2
+        with pytest.raises(MapError):
+            outer.update_batch([(KEYS[1], bytes(4))])
+        outer.delete(KEYS[0])
+        assert dict(outer.items()) == {KEYS[2]: inner[0].id.to_bytes(4, "little")}
+
+
 @pytest.mark.parametrize(
     "inner",
     [
