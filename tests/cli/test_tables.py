@@ -53,6 +53,16 @@ def test_filters(beebox: Beebox) -> None:
     assert all("xdp" in row["program_types"] for row in rows)
 
 
+def test_an_older_kernel_has_less(beebox: Beebox) -> None:
+    old = beebox("helpers", "--kernel-version", "4.9", "-j").json["helpers"]
+    assert {row["name"] for row in old} >= {"map_lookup_elem", "csum_diff"}
+    assert "fib_lookup" not in {row["name"] for row in old}
+    types = beebox("program-types", "--kernel-version=5.10.3-generic", "-j").json["program_types"]
+    assert "xdp" in {row["name"] for row in types}
+    assert "netfilter" not in {row["name"] for row in types}
+    assert "may_goto" not in beebox("insns", "--kernel-version", "6.8").out
+
+
 def test_a_program_type_with_its_context(beebox: Beebox) -> None:
     row = beebox("program-types", "BPF_PROG_TYPE_SCHED_CLS", "-j").json
     mark = next(field for field in row["context"]["fields"] if field["name"] == "mark")
@@ -87,10 +97,15 @@ def test_a_kfunc(beebox: Beebox) -> None:
         (("insns", "jump"), ""),
         (("kfuncs", "bpf_task_aquire"), "bpf_task_acquire"),
         (("helpers", "--program-type", "sched_cl"), "sched_cls"),
+        (("map-types", "--kernel-version", "new"), "6.1"),
     ],
 )
 def test_unknown_names(beebox: Beebox, words: tuple[str, ...], close: str) -> None:
     done = beebox(*words)
     assert (done.status, done.out) == (2, "")
     assert close in done.err
-    assert beebox(*words, "-j").json["error"]["kind"] == "InputError"
+
+
+def test_an_unknown_name_as_json(beebox: Beebox) -> None:
+    done = beebox("helpers", "bpf_fib_lookp", "-j")
+    assert (done.status, done.json["error"]["kind"]) == (2, "InputError")

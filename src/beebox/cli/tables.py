@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final, TypeVar
@@ -15,6 +16,7 @@ from beebox.tables.helper_texts import SUMMARIES
 from beebox.tables.helpers import FAMILIES, HELPER_BY_NAME, Helper
 from beebox.tables.map_types import MapType
 from beebox.tables.program_types import ProgramType
+from beebox.tables.versions import NEWEST, release
 
 Row = TypeVar("Row")
 _PREFIXES: Final = ("bpf_func_", "bpf_prog_type_", "bpf_map_type_", "bpf_")
@@ -32,6 +34,26 @@ def find(rows: Mapping[str, Row], name: str, what: str) -> Row:
     close = get_close_matches(word.removeprefix(prefix), rows, n=3)
     hint = f"; did you mean {', '.join(close)}?" if close else ""
     raise InputError(f"no {what} {name!r}{hint}")
+
+
+def _version(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str:
+    """A kernel version, the newest by default. Raises :exc:`InputError`."""
+    if value is not None and re.fullmatch(r"\d{1,3}\.\d{1,3}(\.\d+)?([-+].*)?", value) is None:
+        raise InputError(f"{value[:64]!r} is no kernel version; write it like 6.1")
+    return value or NEWEST
+
+
+version_option = click.option(
+    "--kernel-version",
+    metavar="X.Y",
+    callback=_version,
+    help="Only what mainline Linux X.Y has; default: 6.18.",
+)
+
+
+def exists(since: str, version: str) -> bool:
+    """Whether what came with ``since`` is in ``version``."""
+    return release(since) <= release(version)
 
 
 def print_row(output: Output, title: str, row: Mapping[str, Any]) -> None:
@@ -99,16 +121,21 @@ def helper_row(row: Helper) -> dict[str, Any]:
     epilog=example(
         "beebox helpers --program-type xdp",
         "beebox helpers bpf_fib_lookup",
-        "beebox helpers --map-type ringbuf -j",
+        "beebox helpers --map-type ringbuf --kernel-version 5.10 -j",
     ),
 )
 @click.argument("name", required=False)
 @click.option("--program-type", metavar="TYPE", help="Only what programs of this type may call.")
 @click.option("--map-type", metavar="TYPE", help="Only what takes maps of this type.")
 @click.option("--family", type=click.Choice(list(FAMILIES)), help="Only those of one family.")
+@version_option
 @global_options
 def helpers_command(
-    name: str | None, program_type: str | None, map_type: str | None, family: str | None
+    name: str | None,
+    program_type: str | None,
+    map_type: str | None,
+    family: str | None,
+    kernel_version: str,
 ) -> int:
     """List the helper functions of Linux 6.18, or show everything about one of them.
 
@@ -130,6 +157,7 @@ def helpers_command(
         for row in (FAMILIES[family] if family else HELPER_BY_NAME.values())
         if (caller is None or caller in row.program_types)
         and (wanted is None or wanted in row.map_types)
+        and exists(row.since, kernel_version)
     ]
     print_list(
         output,
@@ -187,8 +215,9 @@ def _one_helper(output: Output, row: Helper) -> None:
     epilog=example("beebox program-types", "beebox program-types sched_cls"),
 )
 @click.argument("name", required=False)
+@version_option
 @global_options
-def program_types_command(name: str | None) -> int:
+def program_types_command(name: str | None, kernel_version: str) -> int:
     """List the program types of Linux 6.18, or show one with its context, field by field."""
     output = current()
     if name is not None:
@@ -199,6 +228,7 @@ def program_types_command(name: str | None) -> int:
             found["fields"] = describe.plain(row.context.fields)
         print_row(output, row.name, found)
         return 0
+    rows = [row for row in ProgramType if exists(row.value.since, kernel_version)]
     print_list(
         output,
         "program types",
@@ -213,9 +243,9 @@ def program_types_command(name: str | None) -> int:
                 str(len(row.value.attach_types) or ""),
                 row.value.since,
             )
-            for row in ProgramType
+            for row in rows
         ),
-        lambda: [describe.plain(row.value) for row in ProgramType],
+        lambda: [describe.plain(row.value) for row in rows],
     )
     return 0
 
@@ -226,8 +256,9 @@ def program_types_command(name: str | None) -> int:
     epilog=example("beebox map-types", "beebox map-types lpm_trie"),
 )
 @click.argument("name", required=False)
+@version_option
 @global_options
-def map_types_command(name: str | None) -> int:
+def map_types_command(name: str | None, kernel_version: str) -> int:
     """List the map types of Linux 6.18, or show one with its rules."""
     output = current()
     if name is not None:
@@ -237,6 +268,7 @@ def map_types_command(name: str | None) -> int:
             found |= {"key": describe.sizes(row.key), "value": describe.sizes(row.value)}
         print_row(output, row.name, found)
         return 0
+    rows = [row for row in MapType if exists(row.value.since, kernel_version)]
     print_list(
         output,
         "map types",
@@ -250,9 +282,9 @@ def map_types_command(name: str | None) -> int:
                 describe.operations(row.value),
                 row.value.since,
             )
-            for row in MapType
+            for row in rows
         ),
-        lambda: [describe.plain(row.value) for row in MapType],
+        lambda: [describe.plain(row.value) for row in rows],
     )
     return 0
 
@@ -264,8 +296,9 @@ def map_types_command(name: str | None) -> int:
 )
 @click.argument("name", required=False)
 @click.option("--program-type", metavar="TYPE", help="Only what programs of this type may call.")
+@version_option
 @global_options
-def kfuncs_command(name: str | None, program_type: str | None) -> int:
+def kfuncs_command(name: str | None, program_type: str | None, kernel_version: str) -> int:
     """List the kernel functions of Linux 6.18 for programs, or show one."""
     from beebox.tables.kfuncs import KFUNCS  # noqa: PLC0415 -- large, and only needed here
 
@@ -276,7 +309,11 @@ def kfuncs_command(name: str | None, program_type: str | None) -> int:
         print_row(output, row.prototype, describe.plain(row))
         return 0
     caller = find(PROGRAM_TYPES, program_type, "program type") if program_type else None
-    rows = [row for row in KFUNCS.values() if caller is None or caller in row.program_types]
+    rows = [
+        row
+        for row in KFUNCS.values()
+        if (caller is None or caller in row.program_types) and exists(row.since, kernel_version)
+    ]
     print_list(
         output,
         "kfuncs",
@@ -293,8 +330,9 @@ def kfuncs_command(name: str | None, program_type: str | None) -> int:
     epilog=example("beebox insns", "beebox insns may_goto"),
 )
 @click.argument("name", required=False)
+@version_option
 @global_options
-def insns_command(name: str | None) -> int:
+def insns_command(name: str | None, kernel_version: str) -> int:
     """List the instructions of RFC 9669 and Linux 6.18, or show one with its opcodes."""
     from beebox.isa.catalogue import catalogue  # noqa: PLC0415 -- only needed here
 
@@ -304,6 +342,7 @@ def insns_command(name: str | None) -> int:
         entry = find(entries, name, "instruction")
         print_row(output, entry.name, describe.plain(entry))
         return 0
+    listed = [entry for entry in entries.values() if exists(entry.since, kernel_version)]
     print_list(
         output,
         "instructions",
@@ -317,8 +356,8 @@ def insns_command(name: str | None) -> int:
                 " ".join(dict.fromkeys(form.group for form in entry.forms if form.group)),
                 entry.since,
             )
-            for entry in entries.values()
+            for entry in listed
         ),
-        lambda: [describe.plain(entry) for entry in entries.values()],
+        lambda: [describe.plain(entry) for entry in listed],
     )
     return 0
