@@ -22,8 +22,11 @@ FAST_SLOW: Final = "fast_slow"  # and that of the Python function for everything
 
 _CLOCKS: Final = frozenset(
     HELPER_BY_NAME[name].id
-    for name in ("ktime_get_ns", "ktime_get_boot_ns", "ktime_get_coarse_ns", "ktime_get_tai_ns")
-    if name in HELPER_BY_NAME
+    for name in (
+        *("ktime_get_ns", "ktime_get_boot_ns", "ktime_get_coarse_ns", "ktime_get_tai_ns"),
+        *("jiffies64", "trace_printk"),
+        "tail_call",  # whatever follows may ask for the time
+    )
 )
 _CLOCK_MONOTONIC: Final = 1
 
