@@ -59,10 +59,10 @@ def l4_csum_replace(ctx: SkbContext, offset: u32, from_: u64, to: u64, flags: u6
 
 
 def _replace(ctx: SkbContext, at: int, before: int, after: int, size: int) -> i64:
+    if at % 2 or at + 2 > len(ctx.data):
+        return i64(-14)
     if size not in {0, 2, 4} or (size == 0 and before):
         return i64(-22)
-    if at % 2 or at + 2 > len(ctx.data):
-        return i64(-14 if at % 2 == 0 else -22)
     mask = (1 << 8 * (size or 4)) - 1
     kept = int.from_bytes(ctx.data[at : at + 2], "little") ^ 0xFFFF
     removed = fold(before & mask, 16) ^ 0xFFFF if size else 0
