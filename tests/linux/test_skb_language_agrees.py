@@ -198,3 +198,91 @@ def test_cpython_userspace_and_linux_agree(name, tmp_path):
             for kernel, loaded in kernels.items():
                 mine = loaded.programs["program"].test_run(frame)
                 assert (kernel, mine.retval, mine.data_out) == (kernel, ran.retval, ran.data_out)
+
+
+DISSECTOR = """\
+from beebox import FlowDissectorVerdict, SkbContext, flow_dissector
+from beebox.lib.net import ETH_P_IP, iphdr, udphdr
+@flow_dissector
+def program(ctx: SkbContext) -> FlowDissectorVerdict:
+    keys = ctx.flow_keys
+    if keys.n_proto != ETH_P_IP:
+        return FlowDissectorVerdict.FLOW_DISSECTOR_CONTINUE
+    ip = ctx.packet(iphdr, keys.nhoff)
+    if ip is None:
+        return FlowDissectorVerdict.DROP
+    keys.addr_proto = ETH_P_IP
+    keys.ipv4_src = ip.saddr
+    keys.ipv6_dst[3] = ip.daddr
+    keys.ip_proto = ip.protocol
+    keys.thoff = keys.nhoff + 20
+    udp = ctx.packet(udphdr, keys.thoff)
+    if udp is None:
+        return FlowDissectorVerdict.DROP
+    keys.sport = udp.source
+    keys.dport = udp.dest
+    return FlowDissectorVerdict.OK
+"""
+
+
+def test_flow_keys_agree(tmp_path):
+    path = tmp_path / "program.py"
+    path.write_text(DISSECTOR)
+    with beebox.load(path, kernel="linux") as linux, beebox.load(path) as jit:
+        seen = set()
+        for frame in frames():
+            ran = linux.programs["program"].test_run(frame)
+            mine = jit.programs["program"].test_run(frame)
+            assert (mine.retval, mine.data_out) == (ran.retval, ran.data_out), frame.hex()
+            seen.add(ran.retval)
+        assert len(seen) > 1
+
+
+OFFSETS = (
+    "r.n",
+    "r.n + 20",
+    "u32(r.n) + r.b[0]",
+    "r.w",
+    "r.w >> 3",
+    "r.w & 0xFFFF",
+    "u64(r.w) * r.w",
+    "u64(r.w) << 7",
+    "u32(r.b[0]) * 4 + 14",
+    "u32(r.b[0] & 15) * 4 + u32(r.b[1] >> 4) * 4 + 14",
+    "r.w % 1500",
+    "u32(total.value)",
+    "ctx.length - 9",
+    "ctx.length - r.b[3]",
+    "u32(r.b[0] > 5)",
+)
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+def test_any_offset_into_a_packet_is_accepted(offset, tmp_path):
+    path = tmp_path / "program.py"
+    path.write_text(
+        HEAD
+        + f"""
+@tc
+def program(ctx: SkbContext) -> u32:
+    r = ctx.packet(raw, 14)
+    if r is None: return u32(99)
+    at = {offset}
+    first = ctx.packet(u8, {offset})
+    again = ctx.packet(raw, at)
+    last = ctx.packet(u16, at + 3)
+    n = u32(0)
+    if first is not None: n += first
+    if again is not None: n += again.w
+    if last is not None: n += last
+    for i in range(4):
+        more = ctx.packet(u8, at + i)
+        if more is None: break
+        n += more
+    return n
+"""
+    )
+    with beebox.load(path, kernel="linux") as linux, beebox.load(path) as jit:
+        for frame in frames():
+            ran = linux.programs["program"].test_run(frame)
+            assert jit.programs["program"].test_run(frame).retval == ran.retval, frame.hex()

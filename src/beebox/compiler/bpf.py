@@ -41,6 +41,10 @@ MAX_PACKET_OFFSET: Final = 0xFFFF
 """The kernel's: no packet is longer."""
 
 
+_BARRIER: Final = 'call i64 asm sideeffect "", "=r,0"'
+"""A value that LLVM knows nothing of, in the register that it was in."""
+
+
 def lower(module: ir.Module) -> str:
     """LLVM IR text for the whole module; deterministic. Raises only :exc:`InternalError`."""
     info = DebugInfo(module)
@@ -235,13 +239,15 @@ class _Function:
         size = text.size_of(expr.type.ref.target)
         if most(expr.offset) <= MAX_PACKET_OFFSET - size:
             return self._checked_reference(expressions, expr, offset, size)
-        # the kernel adds only offsets to packets that it knows to be this small
+        # The kernel adds only offsets to packets that it knows to be this small. Barriers on both
+        # sides of the test: else LLVM would compute what it tests and what it adds apart, or join
+        # this test and the next.
         near, far, join = (body.fresh_label(what) for what in ("near", "far", "packet"))
+        offset = body.value(f"{_BARRIER}(i64 {offset})")
         small = body.value(f"icmp ule i64 {offset}, {MAX_PACKET_OFFSET - size}")
         body.end(f"br i1 {small}, label %{near}, label %{far}")
         body.label(near)
-        # a barrier: else LLVM would join both tests, and the kernel see neither
-        offset = body.value(f'call i64 asm sideeffect "", "=r,0"(i64 {offset})')
+        offset = body.value(f"{_BARRIER}(i64 {offset})")
         found = self._checked_reference(expressions, expr, offset, size)
         found_in = body.block
         body.branch(join)

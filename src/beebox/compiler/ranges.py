@@ -1,4 +1,7 @@
-"""How large an unsigned expression can be, as far as its own shape tells."""
+"""How large an unsigned expression can be, as far as the kernel's verifier can follow its shape.
+
+Not ``x % n``: LLVM multiplies instead of dividing, and the verifier loses the range.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,6 @@ def most(expr: Expr) -> int:
             bound = most(expr.left) << count
         case Binary(op=BinaryOp.SHR, right=Const(value=count)):
             bound = most(expr.left) >> count
-        case Binary(op=BinaryOp.MOD, right=Const(value=divisor)) if divisor:
-            bound = divisor - 1
         case _:
             bound = limit
     return min(bound, limit)  # what wraps may be anything
