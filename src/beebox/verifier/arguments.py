@@ -9,7 +9,7 @@ from beebox.tables.limits import MAX_VAR_SIZE
 from beebox.tables.map_types import MapType
 from beebox.verifier import memory, packet, stack, text
 from beebox.verifier.findings import Refusal
-from beebox.verifier.names import KERNEL, kernel_name, plain_name
+from beebox.verifier.names import KERNEL, kernel_name, misaligned, plain_name
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.state import Reg
@@ -20,6 +20,9 @@ _MEMORY: Final = (
     RegKind.PACKET_META,
     RegKind.MAP_VALUE,
     RegKind.MEM,
+)
+_MEMORY_AS_LOGGED: Final = (
+    "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_"
 )
 _PACKET: Final = (RegKind.PACKET, RegKind.PACKET_META)
 _SOCKETS: Final = (RegKind.SOCK_COMMON, RegKind.SOCKET, RegKind.TCP_SOCK, RegKind.XDP_SOCK)
@@ -141,12 +144,14 @@ def _check_kind(
         if not moved or (value.kind not in _STAYS_AT_START and not arg.releases):
             return
         if value.kind is not RegKind.SCALAR:
+            kernel = f"dereference of modified {kernel_name(value)} ptr R{number} "
+            kernel += f"off={value.off} disallowed"
+            if arg.releases and value.off:
+                kernel = f"R{number} must have zero offset when passed to release func"
             raise Refusal(
                 "argument-type", path.pc,
                 f"argument {number} of bpf_{row.name} must point to the start of what it points "
-                "to, but was moved",
-                kernel=f"dereference of modified {kernel_name(value)} ptr R{number} "
-                f"off={value.off} disallowed", values=(value,), reg=number,
+                "to, but was moved", kernel=kernel, values=(value,), reg=number,
             )  # fmt: skip
         return
     _wrong_kind(path, row, number, value, expected)
@@ -156,10 +161,13 @@ def _wrong_kind(
     path: Path, row: Helper, number: int, value: Reg, expected: tuple[RegKind, ...]
 ) -> NoReturn:
     wanted = ", ".join(KERNEL[kind] for kind in expected)
+    logged = _MEMORY_AS_LOGGED if expected is _MEMORY else wanted
+    if expected is _MEMORY and value.kind is RegKind.SCALAR and row.args[number - 1].nullable:
+        logged = "fp"
     raise Refusal(
         "argument-type" if not value.nullable else "null-pointer", path.pc,
         f"argument {number} of bpf_{row.name} must be one of {wanted}, but is {plain_name(value)}",
-        kernel=f"R{number} type={kernel_name(value)} expected={wanted}",
+        kernel=f"R{number} type={kernel_name(value)} expected={logged}",
         values=(value,), reg=number,
     )  # fmt: skip
 
@@ -192,7 +200,8 @@ def _check_map(path: Path, row: Helper, number: int, value: Reg) -> None:
         raise Refusal(
             "map-type", path.pc,
             f"bpf_{row.name} does not work on {spec.type.value.name} maps such as {spec.name}",
-            kernel=f"cannot pass map_type {spec.type.value.id} into func bpf_{row.name}#{row.id}",
+            kernel="expected prog array map for tail call" if row.name == "tail_call" else
+            f"cannot pass map_type {spec.type.value.id} into func bpf_{row.name}#{row.id}",
             values=(value,), reg=number,
         )  # fmt: skip
     if row.name in _WRITES_MAP and memory.is_read_only(spec):
@@ -206,7 +215,7 @@ def _access(path: Path, row: Helper, number: int, value: Reg, size: int, *, writ
     """The helper accesses ``size`` bytes at ``value``."""
     match value.kind:
         case RegKind.STACK:
-            low, high = stack.observe(path, value, size)
+            low, high = stack.observe(path, value, number, size, write=writes)
             if writes:
                 stack.smear(path, value.frame, low, high)
         case RegKind.PACKET | RegKind.PACKET_META:
@@ -222,7 +231,7 @@ def _check_alignment(path: Path, row: Helper, number: int, value: Reg, size: int
         raise Refusal(
             "argument-type", path.pc,
             f"argument {number} of bpf_{row.name} must be aligned to {size} bytes",
-            kernel=f"misaligned access off {value.off} size {size}",
+            kernel=misaligned(value, 0, size),
             values=(value,), reg=number,
         )  # fmt: skip
 

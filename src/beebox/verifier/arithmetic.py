@@ -30,6 +30,8 @@ _PICKY = (*_SHIFTS, *_DIVISIONS)
 def execute(path: Path, insn: Alu) -> None:
     """``dst = dst op src``."""
     op, dst = insn.op, insn.dst
+    if dst == 10:
+        path.write(dst, None)  # refuses
     if op in _PICKY:
         _check_immediate(path, insn)
     right = path.operand(insn.src)
@@ -160,10 +162,11 @@ def _check_offset(path: Path, amount: Scalar, pointer: Reg, number: Reg, dst: in
     """Linux's ``check_reg_sane_offset``: no offset may come near wrapping an address."""
     if amount.is_const and abs(amount.smin) >= MAX_VAR_OFFSET:
         text = f"an offset of {amount.smin} is out of bounds"
-        kernel = f"math between pointer and {amount.smin} is not allowed"
+        kernel = f"math between {kernel_name(pointer)} pointer and {amount.smin} is not allowed"
     elif amount.smin == S64_MIN:
         text = "the offset has no lower bound"
-        kernel = "math between pointer and register with unbounded min value is not allowed"
+        kernel = f"math between {kernel_name(pointer)} pointer and register with unbounded min "
+        kernel += "value is not allowed"
     elif amount.smin <= -MAX_VAR_OFFSET or amount.smin >= MAX_VAR_OFFSET:
         text = f"an offset of {amount.smin} or more is out of bounds"
         kernel = f"value {amount.smin} makes pointer be out of bounds"

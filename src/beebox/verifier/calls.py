@@ -42,7 +42,7 @@ def helper(path: Path, insn: Call) -> None:
     _check_caller(path, row)
     found = check(path, row)
     if row.name == "tail_call":
-        references.require_none(path, "a tail call")
+        references.require_none(path, "a tail call", kernel="tail_call")
     if found.released:
         references.release(path, found.released)
     for number in range(1, 6):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from beebox.tables.program_types import AttachType, ReturnRange
 from beebox.verifier import references
 from beebox.verifier.findings import Refusal
-from beebox.verifier.names import plain_name
+from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
+from beebox.verifier.scalar import S64_MAX, S64_MIN
+
+_EXIT: Final = "BPF_EXIT instruction in main prog"
 
 
 def finish(path: Path) -> None:
     """Check what R0 holds where the outermost function exits."""
-    references.require_none(path, "the program ends")
+    references.require_none(path, "the program ends", kernel=_EXIT)
     value = path.regs[0]
     if value is None:
         raise Refusal(
@@ -27,17 +32,23 @@ def finish(path: Path) -> None:
         raise Refusal(
             "return-value", path.pc,
             f"the result must be a number in {low}..={high}, but is {plain_name(value)}",
-            kernel=f"At program exit the register R0 is not a known value ({value.kind.name})",
+            kernel=f"At program exit the register R0 is not a known value ({kernel_name(value)})",
             values=(value,), reg=0,
         )  # fmt: skip
     path.precise(value)
     if value.scalar.smin < low or value.scalar.smax > high:
-        found = f"smin={value.scalar.smin} smax={value.scalar.smax}"
+        found = " ".join(
+            f"{name}={end}"
+            for name, end, none in (
+                ("smin", value.scalar.smin, S64_MIN), ("smax", value.scalar.smax, S64_MAX)
+            )
+            if end != none
+        )  # fmt: skip
         raise Refusal(
             "return-range", path.pc,
             f"{_who(path)} may return {low}..={high}, but R0 is {value.scalar!r}",
-            kernel=f"At program exit the register R0 has {found} should have been in "
-            f"[{low}, {high}]", values=(value,), reg=0,
+            kernel=f"At program exit the register R0 has {found or 'unknown scalar value'} should "
+            f"have been in [{low}, {high}]", values=(value,), reg=0,
         )  # fmt: skip
 
 

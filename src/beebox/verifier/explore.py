@@ -247,7 +247,7 @@ class Exploration:
         if len(frames) >= MAX_CALL_FRAMES:
             raise Refusal(
                 "call-depth", pc, f"more than {MAX_CALL_FRAMES} nested calls",
-                kernel=f"the call stack of {len(frames) + 1} frames is too deep !",
+                kernel=f"the call stack of {len(frames) + 1} frames is too deep",
             )  # fmt: skip
         target = pc + 1 + insn.target
         callee = self.shape.function_of(target)
@@ -290,7 +290,7 @@ class Exploration:
                 raise Refusal(
                     "call-depth", self.shape.starts[function],
                     f"more than {MAX_CALL_FRAMES} nested calls",
-                    kernel=f"the call stack of {frames} frames is too deep !",
+                    kernel=f"the call stack of {frames - 1} frames is too deep !",
                 )  # fmt: skip
             if function in self.tail_calling and above >= MAX_TAIL_CALL_STACK_BYTES and frames > 1:
                 raise Refusal(

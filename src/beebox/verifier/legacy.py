@@ -25,7 +25,8 @@ def load(path: Path, insn: LoadPacket) -> None:
             kernel="BPF_LD_[ABS|IND] instructions not allowed for this program type",
         )  # fmt: skip
     context = path.read(_CONTEXT_REGISTER)
-    references.require_none(path, "LD_ABS and LD_IND may end the program")
+    what = "LD_ABS and LD_IND may end the program"
+    references.require_none(path, what, kernel="BPF_LD_[ABS|IND]")
     if context.kind is not RegKind.CTX:
         raise Refusal(
             "legacy-load", path.pc, f"R6 must be the context here, but is {plain_name(context)}",

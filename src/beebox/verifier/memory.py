@@ -12,7 +12,7 @@ from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.opcodes import AtomicOp
 from beebox.verifier import context, packet, sockets, stack
 from beebox.verifier.findings import Refusal
-from beebox.verifier.names import kernel_name, plain_name
+from beebox.verifier.names import kernel_name, misaligned, plain_name
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import const, of_size
@@ -44,7 +44,7 @@ def store(path: Path, insn: Store) -> None:
     value = path.operand(insn.src)
     size = insn.size.value.bytes
     if base.kind is RegKind.STACK:
-        stack.store(path, base, insn.offset, size, value)
+        stack.store(path, base, insn.dst, insn.offset, size, value)
     elif base.kind is RegKind.CTX:
         context.store(path, base, insn.dst, insn.offset, size)
     elif base.kind in sockets.KINDS and not base.nullable:
@@ -66,8 +66,8 @@ def atomic(path: Path, insn: Atomic) -> None:
     _require_atomic(path, base, insn.dst, insn.offset, size)
     old = path.number(of_size(size))
     if base.kind is RegKind.STACK:
-        old = stack.load(path, base, insn.offset, size)
-        stack.alter(path, base, insn.offset, size)
+        old = stack.load(path, base, insn.dst, insn.offset, size)
+        stack.alter(path, base, insn.dst, insn.offset, size)
     else:
         check(path, base, insn.dst, insn.offset, size, write=False)
         check(path, base, insn.dst, insn.offset, size, write=True)
@@ -87,7 +87,7 @@ def _ordered(path: Path, insn: Atomic, size: int) -> None:
     base, value = path.read(insn.dst), path.read(insn.src)
     _require_atomic(path, base, insn.dst, insn.offset, size)
     if base.kind is RegKind.STACK:
-        stack.store(path, base, insn.offset, size, value)
+        stack.store(path, base, insn.dst, insn.offset, size, value)
     else:
         check(path, base, insn.dst, insn.offset, size, write=True)
 
@@ -105,7 +105,7 @@ def _require_atomic(path: Path, base: Reg, number: int, offset: int, size: int) 
     if (base.off + offset + variable.value) % size or variable.mask % size:
         raise Refusal(
             "atomic", path.pc, f"an atomic access of {size} bytes must be aligned to {size}",
-            kernel=f"misaligned value access off {base.off + offset} size {size}",
+            kernel=misaligned(base, offset, size),
             values=(base,), reg=number,
         )  # fmt: skip
 
@@ -113,7 +113,7 @@ def _require_atomic(path: Path, base: Reg, number: int, offset: int, size: int) 
 def _loaded(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
     match base.kind:
         case RegKind.STACK:
-            return stack.load(path, base, offset, size)
+            return stack.load(path, base, number, offset, size)
         case RegKind.CTX:
             return context.load(path, base, number, offset, size)
         case RegKind.SOCK_COMMON | RegKind.SOCKET | RegKind.TCP_SOCK | RegKind.XDP_SOCK if (

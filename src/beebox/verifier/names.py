@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from beebox.verifier.result import RegKind
+from beebox.verifier.scalar import Scalar
 from beebox.verifier.state import Reg
 
+_MOST_DECIMAL: Final = 1 << 15
 KERNEL: Final = {
     RegKind.SCALAR: "scalar",
     RegKind.CTX: "ctx",
@@ -43,9 +45,28 @@ _PLAIN: Final = {
 }
 
 
+_ALIGNED: Final = {RegKind.STACK: "stack ", RegKind.MAP_VALUE: "value "}
+_LOOKED_UP: Final = (RegKind.MAP, RegKind.XDP_SOCK)
+
+
 def kernel_name(value: Reg) -> str:
     """As the kernel's log has it: ``map_value_or_null``."""
+    if value.nullable and value.kind in _LOOKED_UP:
+        return "map_value_or_null"  # until it is checked, whatever the map holds
     return KERNEL[value.kind] + ("_or_null" if value.nullable else "")
+
+
+def bits(scalar: Scalar) -> str:
+    """Known and unknown bits as the kernel's log has them: ``(0x0; 0xff)``."""
+    if scalar.is_const:
+        return f"{scalar.smin}" if abs(scalar.smin) < _MOST_DECIMAL else f"{scalar.value:#x}"
+    return f"({scalar.value:#x}; {scalar.mask:#x})"
+
+
+def misaligned(base: Reg, offset: int, size: int) -> str:
+    """The kernel's line on an access that may be unaligned."""
+    where = f"{bits(base.scalar)}+{base.off}+{offset}"
+    return f"misaligned {_ALIGNED.get(base.kind, '')}access off {where} size {size}"
 
 
 def plain_name(value: Reg) -> str:

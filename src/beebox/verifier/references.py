@@ -41,15 +41,18 @@ def release(path: Path, id_: int) -> None:
     state.replace_where(lambda reg: reg.ref == id_, lambda old: path.number(ANY, old))
 
 
-def require_none(path: Path, what: str) -> None:
-    """Refuse ``what`` (the end of the program, mostly) while a reference is held."""
+def require_none(path: Path, what: str, *, kernel: str) -> None:
+    """Refuse ``what`` (the end of the program, mostly) while a reference is held.
+
+    ``kernel`` is what the kernel's log calls it.
+    """
     if not path.state.refs:
         return
     id_, pc = path.state.refs[0]
     raise Refusal(
         "reference-leak", path.pc,
         f"{what} while the reference acquired at insn {pc} is not released",
-        kernel=f"Unreleased reference id={id_} alloc_insn={pc}",
+        kernel=f"{kernel} would lead to reference leak",
         values=holders(path, id_),
     )  # fmt: skip
 

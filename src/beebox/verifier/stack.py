@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from beebox.tables.limits import MAX_STACK_BYTES, MAX_VAR_OFFSET
 from beebox.verifier.findings import Refusal
+from beebox.verifier.names import bits, misaligned
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import const, of_size
@@ -18,22 +19,29 @@ from beebox.verifier.transfer import truncate
 _NOTHING = UNWRITTEN * 8
 
 
-def reach(path: Path, base: Reg, offset: int, size: int, *, what: str) -> tuple[int, int]:
+def reach(
+    path: Path, base: Reg, number: int, offset: int, size: int, *, what: str
+) -> tuple[int, int]:
     """The stack bytes ``[low, high)`` that the access can touch. Refuses those outside."""
     variable = base.scalar
     low = base.off + offset + variable.smin
     high = base.off + offset + variable.smax + size
     if variable.smin <= -MAX_VAR_OFFSET or variable.smax >= MAX_VAR_OFFSET:
         raise Refusal(
-            "stack-bounds", path.pc, f"{what} of the stack at an offset without bounds",
-            kernel=f"invalid unbounded variable-offset {what} stack", values=(base,),
+            "stack-bounds", path.pc, f"{what} the stack at an offset without bounds",
+            kernel=f"invalid unbounded variable-offset {what} stack R{number}", values=(base,),
+            reg=number,
         )  # fmt: skip
     if low < -MAX_STACK_BYTES or high > 0 or low >= 0:
         where = f"{low}" if variable.is_const else f"{low}..={high - size}"
+        kernel = f"invalid {what} stack R{number} off={low} size={size}"
+        if not variable.is_const:
+            kernel = f"invalid variable-offset {what} stack R{number} var_off={bits(variable)} "
+            kernel += f"off={base.off + offset} size={size}"
         raise Refusal(
             "stack-bounds", path.pc,
-            f"{what} of {size} bytes at stack offset {where}; the stack is -{MAX_STACK_BYTES}..0",
-            kernel=f"invalid {what} stack off={base.off + offset} size={size}", values=(base,),
+            f"{what} {size} bytes at stack offset {where}; the stack is -{MAX_STACK_BYTES}..0",
+            kernel=kernel, values=(base,), reg=number,
         )  # fmt: skip
     function = path.state.frames[base.frame].function
     path.stack_bytes[function] = max(path.stack_bytes.get(function, 0), (7 - low) // 8 * 8)
@@ -46,14 +54,14 @@ def _aligned(path: Path, base: Reg, offset: int, size: int) -> None:
         raise Refusal(
             "stack-bounds", path.pc,
             f"access to {size} bytes of the stack that may be unaligned",
-            kernel=f"misaligned stack access off {base.off + offset} size {size}", values=(base,),
+            kernel=misaligned(base, offset, size), values=(base,),
         )  # fmt: skip
 
 
-def load(path: Path, base: Reg, offset: int, size: int) -> Reg:
+def load(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
     """What a zero-extending load gives."""
     _aligned(path, base, offset, size)
-    low, high = reach(path, base, offset, size, what="read from")
+    low, high = reach(path, base, number, offset, size, what="read from")
     stack = path.state.frames[base.frame].stack
     if not base.scalar.is_const:
         return _joined(path, stack, low, high, size)
@@ -78,10 +86,10 @@ def load(path: Path, base: Reg, offset: int, size: int) -> Reg:
     return path.number(const(0) if kinds == ZERO * size else of_size(size))
 
 
-def store(path: Path, base: Reg, offset: int, size: int, value: Reg) -> None:
+def store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg) -> None:
     """Write the low ``size`` bytes of ``value``."""
     _aligned(path, base, offset, size)
-    low, high = reach(path, base, offset, size, what="write to")
+    low, high = reach(path, base, number, offset, size, what="write to")
     frames = path.state.frames
     stack = frames[base.frame].stack
     if not base.scalar.is_const:
@@ -123,10 +131,10 @@ def _check_pointer_spill(path: Path, base: Reg, size: int, value: Reg) -> None:
         )  # fmt: skip
 
 
-def alter(path: Path, base: Reg, offset: int, size: int) -> None:
+def alter(path: Path, base: Reg, number: int, offset: int, size: int) -> None:
     """An atomic operation leaves some number in ``size`` bytes."""
     _aligned(path, base, offset, size)
-    smear(path, base.frame, *reach(path, base, offset, size, what="write to"))
+    smear(path, base.frame, *reach(path, base, number, offset, size, what="write to"))
 
 
 def smear(path: Path, frame: int, low: int, high: int) -> None:
@@ -141,9 +149,9 @@ def smear(path: Path, frame: int, low: int, high: int) -> None:
         stack[index] = Slot(None, kinds[:at] + MISC + kinds[at + 1 :])
 
 
-def observe(path: Path, base: Reg, size: int) -> tuple[int, int]:
-    """A helper reads ``size`` bytes: any bytes will do, whoever wrote them."""
-    return reach(path, base, 0, size, what="helper access to")
+def observe(path: Path, base: Reg, number: int, size: int, *, write: bool) -> tuple[int, int]:
+    """A helper accesses ``size`` bytes: any bytes will do, whoever wrote them."""
+    return reach(path, base, number, 0, size, what="write to" if write else "read from")
 
 
 def constant_at(path: Path, base: Reg, size: int) -> int | None:

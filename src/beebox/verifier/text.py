@@ -48,7 +48,7 @@ def check_snprintf(path: Path, format_: Reg, size: Reg) -> None:
     if size.scalar.value % 8:
         raise Refusal(
             "argument-size", path.pc, "the data of bpf_snprintf must be an array of u64",
-            kernel="Invalid argument", values=(size,), reg=5,
+            values=(size,), reg=5,
         )  # fmt: skip
     asked = _specifiers(data)
     if asked is None or asked > size.scalar.value // 8:

@@ -31,7 +31,7 @@ from beebox.verifier.result import Finding, Report, SubprogramFact, VerifiedProg
 _PROFILES = ("kernel",)
 _TURN = threading.Lock()  # numbers are interned for one verification at a time
 _CPU = HELPER_BY_NAME["get_smp_processor_id"].id
-_PROGRAM_TYPES = frozenset(
+PROGRAM_TYPES = frozenset(
     {
         ProgramType.SOCKET_FILTER,
         ProgramType.SCHED_CLS,
@@ -104,13 +104,13 @@ def _explored(spec: ProgramSpec, profile: str) -> Report:
 
 
 def _check_type(spec: ProgramSpec) -> None:
-    if spec.type not in _PROGRAM_TYPES:
+    if spec.type not in PROGRAM_TYPES:
         raise Refusal("not-supported", 0, f"{spec.type.name} programs are not verified yet")
     attach = spec.attach_type
     if attach is not None and attach not in spec.type.value.attach_types:
         raise Refusal(
             "attach-type", 0, f"{spec.type.value.name} programs do not attach as "
-            f"{attach.name.lower()}", kernel="Invalid argument",
+            f"{attach.name.lower()}",
         )  # fmt: skip
 
 

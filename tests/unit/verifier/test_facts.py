@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from beebox.btf.builder import Builder
+from beebox.btf.types import Func, FuncProto, Linkage, Member, Struct
 from beebox.isa.assembler import assemble
-from beebox.obj.model import MapSpec, ProgramSpec
+from beebox.obj.model import FuncInfo, MapSpec, ProgramSpec
 from beebox.tables.map_types import MapType
-from beebox.tables.program_types import ProgramType
+from beebox.tables.program_types import AttachType, ProgramType
 from beebox.verifier import explore
+from beebox.verifier import verify as verify_module
 from beebox.verifier.result import RegFact, RegKind
-from beebox.verifier.verify import digest, verify
+from beebox.verifier.verify import PROGRAM_TYPES, digest, verify
 
 _TABLE = MapSpec("table", MapType.HASH, 4, 16, 8)
 
@@ -111,3 +116,198 @@ def test_a_program_that_takes_too_long_is_refused(monkeypatch):
     report = verify(ProgramSpec("p", "xdp", ProgramType.XDP, code, {}))
     assert [finding.code for finding in report.findings] == ["too-complex"]
     assert report.insns_processed == 5001
+
+
+_INNER = MapSpec("inner", MapType.ARRAY, 4, 16, 4)
+_MAPS = {
+    "table": _TABLE,
+    "arrays": MapSpec("arrays", MapType.ARRAY_OF_MAPS, 4, 4, 4, inner=_INNER),
+    "ring": MapSpec("ring", MapType.RINGBUF, 0, 0, 4096),
+    "sockets": MapSpec("sockets", MapType.XSKMAP, 4, 4, 4),
+}
+
+
+def facts_of(code, type_=ProgramType.SCHED_CLS):
+    spec = ProgramSpec("p", type_.value.name, type_, assemble(code), _MAPS)
+    return verify(spec).require_accepted()
+
+
+def test_an_inner_map_is_named_by_its_outer_one():
+    facts = facts_of("""
+    *(u32 *)(r10 - 4) = 0
+    r2 = r10
+    r2 += -4
+    r1 = map[arrays] ll
+    call bpf_map_lookup_elem
+    if r0 == 0 goto out
+    r1 = r0
+    r2 = r10
+    r2 += -4
+    call bpf_map_lookup_elem
+    r0 = *(u64 *)(r0 + 8)
+    out:
+    exit
+    """)
+    assert facts.regs[6][0] == RegFact(RegKind.MAP, "arrays[]", nullable=True)
+    assert facts.regs[10][1] == RegFact(RegKind.MAP, "arrays[]")
+    assert facts.regs[11][0] == RegFact(RegKind.MAP_VALUE, "arrays[]")
+    assert facts.maps == {"arrays"}
+
+
+def test_records_sockets_and_flow_keys_have_kinds_of_their_own():
+    record = facts_of("""
+    r1 = map[ring] ll
+    r2 = 8
+    r3 = 0
+    call bpf_ringbuf_reserve
+    if r0 == 0 goto out
+    r1 = r0
+    r2 = 0
+    call bpf_ringbuf_submit
+    out:
+    r0 = 0
+    exit
+    """)
+    assert record.regs[5][0] == RegFact(RegKind.MEM, nullable=True)
+    assert record.regs[6][0] == RegFact(RegKind.MEM)
+    socket = facts_of("""
+    r1 = *(u64 *)(r1 + 168)
+    r0 = 0
+    if r1 == 0 goto out
+    call bpf_sk_fullsock
+    out:
+    exit
+    """)
+    assert socket.regs[1][1] == RegFact(RegKind.SOCK_COMMON, nullable=True)
+    assert socket.regs[3][1] == RegFact(RegKind.SOCK_COMMON)
+    assert socket.regs[4][0] == RegFact(RegKind.SOCKET, nullable=True)
+    keys = facts_of(
+        "r1 = *(u64 *)(r1 + 144)\nr0 = *(u8 *)(r1 + 3)\nexit", ProgramType.FLOW_DISSECTOR
+    )
+    assert keys.regs[1][1] == RegFact(RegKind.FLOW_KEYS)
+    queue = facts_of(
+        """
+    *(u32 *)(r10 - 4) = 0
+    r2 = r10
+    r2 += -4
+    r1 = map[sockets] ll
+    call bpf_map_lookup_elem
+    if r0 == 0 goto out
+    r0 = *(u32 *)(r0 + 0)
+    out:
+    exit
+    """,
+        ProgramType.XDP,
+    )
+    assert queue.regs[7][0] == RegFact(RegKind.XDP_SOCK)
+
+
+def test_a_pointer_that_a_call_voids_is_mixed_with_what_it_was():
+    facts = facts_of(
+        """
+    r6 = r1
+    r7 = *(u32 *)(r1 + 0)
+    r8 = *(u32 *)(r1 + 12)
+    if r8 == 0 goto +3
+    r1 = r6
+    r2 = 4
+    call bpf_xdp_adjust_head
+    r0 = r7
+    exit
+    """,
+        ProgramType.XDP,
+    )
+    assert facts.regs[7][7] == RegFact(RegKind.MIXED)
+
+
+def test_both_ways_of_may_goto_are_edges():
+    facts = facts_of("r0 = 0\nagain:\nmay_goto out\nr0 += 1\ngoto again\nout:\nexit")
+    assert facts.edges == {1: 3}
+
+
+def test_digest_tells_attach_types_and_inner_maps_apart():
+    code = assemble("r1 = map[arrays] ll\nr0 = 0\nexit")
+    spec = ProgramSpec("p", "xdp", ProgramType.XDP, code, _MAPS)
+    assert digest(replace(spec, attach_type=AttachType.XDP_DEVMAP)) != digest(spec)
+    assert digest(replace(spec, type=ProgramType.SCHED_CLS)) != digest(spec)
+    longer = replace(_MAPS["arrays"], inner=replace(_INNER, max_entries=8))
+    assert digest(replace(spec, maps={**_MAPS, "arrays": longer})) != digest(spec)
+
+
+def test_digest_counts_cpus_where_the_program_asks_for_one(monkeypatch):
+    asks = ProgramSpec(
+        "p", "xdp", ProgramType.XDP, assemble("call bpf_get_smp_processor_id\nexit"), {}
+    )
+    other = replace(asks, insns=assemble("call bpf_get_prandom_u32\nexit"))
+    before = digest(asks), digest(other)
+    monkeypatch.setattr(verify_module, "possible_cpus", lambda: 1000)
+    assert digest(asks) != before[0]
+    assert digest(other) == before[1]
+
+
+def test_global_functions_that_may_move_the_packet_void_pointers_always():
+    code = """
+    r7 = *(u32 *)(r1 + 0)
+    r3 = *(u32 *)(r1 + 4)
+    r4 = r7
+    r4 += 14
+    r0 = 1
+    if r4 > r3 goto out
+    r2 = 0
+    call move
+    r0 = *(u8 *)(r7 + 0)
+    out:
+    exit
+    move:
+    r0 = 0
+    if r2 == 0 goto done
+    r2 = 4
+    call bpf_xdp_adjust_head
+    done:
+    exit
+    """
+    builder = Builder()
+    proto = builder.add(FuncProto(builder.signed_int(), ()))
+    spec = ProgramSpec("p", "xdp", ProgramType.XDP, assemble(code), {})
+    for linkage, codes in ((Linkage.STATIC, []), (Linkage.GLOBAL, ["not-a-pointer"])):
+        functions = tuple(
+            FuncInfo(pc, f"f{pc}", builder.add(Func(f"f{pc}", proto, linkage))) for pc in (0, 10)
+        )
+        described = replace(spec, functions=functions, btf=builder.build())
+        assert [finding.code for finding in verify(described).findings] == codes
+
+
+@pytest.mark.parametrize("name", ["bpf_spin_lock", "bpf_timer"])
+def test_maps_with_fields_of_the_kernel_are_refused(name):
+    builder = Builder()
+    lock = builder.add(Struct(name, 4, (Member("val", builder.unsigned(4), 0),)))
+    value = builder.add(
+        Struct("value", 16, (Member("count", builder.unsigned(8), 0), Member("lock", lock, 64)))
+    )
+    table = replace(_TABLE, value_type_id=value)
+    code = assemble("r1 = map[table] ll\nr0 = 0\nexit")
+    spec = ProgramSpec("p", "xdp", ProgramType.XDP, code, {"table": table}, btf=builder.build())
+    assert [finding.code for finding in verify(spec).findings] == ["not-supported"]
+    plain = replace(spec, maps={"table": _TABLE})
+    assert verify(plain).accepted
+
+
+def test_an_attach_type_of_another_program_type_is_refused():
+    spec = ProgramSpec(
+        "p", "xdp", ProgramType.XDP, assemble("r0 = 1\nexit"), {}, AttachType.CGROUP_INET_EGRESS
+    )
+    assert [finding.code for finding in verify(spec).findings] == ["attach-type"]
+
+
+def test_program_types_that_are_not_verified_are_refused():
+    for type_ in set(ProgramType) - PROGRAM_TYPES:
+        spec = ProgramSpec("p", "", type_, assemble("r0 = 0\nexit"), {})
+        assert [finding.code for finding in verify(spec).findings] == ["not-supported"]
+
+
+def test_a_helper_for_gpl_programs_needs_such_a_license():
+    code = assemble("r1 = r10\nr1 += -8\nr2 = 8\ncall bpf_trace_printk\nexit")
+    spec = ProgramSpec("p", "xdp", ProgramType.XDP, code, {}, license="Dual BSD/GPL")
+    assert verify(spec).accepted
+    closed = replace(spec, license="Proprietary")
+    assert [finding.code for finding in verify(closed).findings] == ["helper-gpl"]
