@@ -118,6 +118,7 @@ class CaptureError(InputError):
         places = [file, f"packet {packet}" if packet is not None else None]
         places += [f"offset {offset:#x}" if offset is not None else None]
         super().__init__(": ".join(place for place in places if place) + f": {problem}")
+        self.problem = problem
         self.file = file
         self.offset = offset
         self.packet = packet

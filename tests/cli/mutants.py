@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import gzip
 import io
 import random
 import resource
@@ -17,9 +18,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import zstandard
+
 from beebox import api
 from beebox.cli import main
 from beebox.obj import writer
+from beebox.userspace.captures import parse_capture
+from beebox.userspace.captures.writing import CaptureWriter
 
 ROOT = Path(__file__).parent.parent.parent
 SECONDS_PER_CASE = 20
@@ -146,8 +151,25 @@ def captures(number: int, rng: random.Random, folder: Path) -> list[str]:
     spec = folder / "count.o"
     spec.write_bytes(compiled("count.py"))
     path = folder / "mutant.pcap"
-    path.write_bytes(damage_bytes(first_packets(rng.choice((1, 20, 100))), rng))
+    data = first_packets(rng.choice((1, 20, 100)))
+    match number % 5:
+        case 0:
+            data = as_pcapng(data, folder)
+        case 1:
+            data = gzip.compress(data)
+        case 2:
+            data = zstandard.ZstdCompressor().compress(as_pcapng(data, folder))
+        case _:
+            pass
+    path.write_bytes(damage_bytes(data, rng))
     return ["replay", str(spec), str(path), "--engine", ("jit", "interpreter")[number % 2]]
+
+
+def as_pcapng(data: bytes, folder: Path) -> bytes:
+    """The same packets in the other format."""
+    with CaptureWriter(folder / "whole.pcapng") as writer:
+        writer.write(parse_capture(data))
+    return (folder / "whole.pcapng").read_bytes()
 
 
 def first_packets(count: int) -> bytes:

@@ -183,6 +183,14 @@ def test_wrong_use_is_status_2(
     assert out == ""
 
 
+def test_a_capture_is_never_written_over(beebox: Beebox, repository: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.pcap"
+    path.write_bytes((repository / CAPTURE).read_bytes())
+    done = beebox("replay", "-o", tmp_path / "." / "x.pcap", COUNT, CAPTURE, path)
+    assert done.status == 2
+    assert path.read_bytes() == (repository / CAPTURE).read_bytes()
+
+
 def test_json_and_packets_do_not_share_a_stream(beebox: Beebox) -> None:
     done = beebox("replay", "-j", "-o", "-", COUNT, CAPTURE)
     assert (done.status, done.json["error"]["kind"]) == (2, "InputError")

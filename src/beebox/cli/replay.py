@@ -6,6 +6,7 @@ import contextlib
 import signal
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -44,7 +45,7 @@ _SHOWN_ENTRIES: Final = 10
     ),
 )
 @click.argument("selector", metavar="FILE[:PROGRAM]")
-@click.argument("captures", metavar="CAPTURE...", nargs=-1)
+@click.argument("captures", metavar="[CAPTURE...]", nargs=-1)
 @click.option("--engine", type=click.Choice(["jit", "interpreter"]), default="jit")
 @click.option(
     "-o",
@@ -138,6 +139,8 @@ def replay_command(
     output = replace(current(), aside=target == "-")
     if output.json and output.aside:
         raise click.UsageError("-j and -o - both want standard output")
+    if target is not None and any(_same_file(target, each) for each in captures):
+        raise click.UsageError(f"{target} is read already; write to another file")
     clock = _clock(clock_text)
     network = read_network(network_file) if network_file is not None else None
     file, name = split_selector(selector)
@@ -239,6 +242,14 @@ def _source(
             yield live
         finally:
             signal.signal(signal.SIGINT, before)
+
+
+def _same_file(one: str, other: str) -> bool:
+    """Whether both names lead to one file that is there."""
+    try:
+        return Path(one).samefile(other)
+    except (OSError, ValueError):
+        return False
 
 
 def _clock(text: str) -> Clock:

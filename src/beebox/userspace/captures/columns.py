@@ -22,7 +22,7 @@ class Columns:
         room = min(_MOST_PACKETS, window.rest // least + 1)
         self.count = 0
         self._window = window
-        self._data = window.data  # a refill takes another
+        self.data = window.data  # a refill takes another
         self.offsets = np.empty(room, dtype=np.uint64)
         self.lengths = np.empty(room, dtype=np.uint32)
         self.wire_lengths = np.empty(room, dtype=np.uint32)
@@ -59,7 +59,7 @@ class Columns:
         count = self.count
         return Capture(
             file=self._window.file,
-            data=self._data,
+            data=self.data,
             offsets=self.offsets[:count],
             lengths=self.lengths[:count],
             wire_lengths=self.wire_lengths[:count],

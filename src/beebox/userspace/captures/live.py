@@ -68,6 +68,8 @@ class Live:
         self._stopped = False
         tap = name.removeprefix("tap:")
         self._source = _Tap(tap) if tap != name else _Socket(name)
+        self._poll = select.poll()
+        self._poll.register(self._source.fd, select.POLLIN)
 
     def stop(self) -> None:
         """Let the iteration end soon."""
@@ -94,7 +96,7 @@ class Live:
                     found.append(packet)
                 continue
             left = until - time.monotonic()
-            if left <= 0 or not select.select([self._source.fd], [], [], left)[0]:
+            if left <= 0 or not self._poll.poll(left * 1000):
                 break
         return found
 

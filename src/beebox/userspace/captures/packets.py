@@ -207,25 +207,28 @@ class Capture:
 
 
 def join(blocks: Sequence[Capture], *, file: str) -> Capture:
-    """One capture of several blocks, in memory of its own."""
-    base, links, at = [], [], 0
-    interfaces: list[Interface] = []
-    for block in blocks:
-        base.append(block.offsets + np.uint64(at))
-        at += len(block.data)
-        own = block.links if block.links is not None else np.zeros(len(block), dtype=np.uint32)
-        links.append((own + len(interfaces)).astype(np.uint32))
-        interfaces += block.interfaces
+    """One capture of several blocks, in memory of its own; blocks may share theirs."""
     if not blocks:
         nothing = np.empty(0, dtype=np.uint32)
         wide = np.empty(0, dtype=np.uint64)
         return Capture(file, np.empty(0, dtype=np.uint8), wide, nothing, nothing, wide)
     if len(blocks) == 1:
         return blocks[0]
+    data: list[npt.NDArray[np.uint8]] = []
+    offsets, links, base, end = [], [], 0, 0
+    interfaces: list[Interface] = []
+    for block in blocks:
+        if not data or block.data is not data[-1]:
+            data.append(block.data)
+            base, end = end, end + len(block.data)
+        offsets.append(block.offsets + np.uint64(base))
+        own = block.links if block.links is not None else np.zeros(len(block), dtype=np.uint32)
+        links.append((own + len(interfaces)).astype(np.uint32))
+        interfaces += block.interfaces
     return Capture(
         file=file,
-        data=np.concatenate([block.data for block in blocks]),
-        offsets=np.concatenate(base),
+        data=np.concatenate(data),
+        offsets=np.concatenate(offsets),
         lengths=np.concatenate([block.lengths for block in blocks]),
         wire_lengths=np.concatenate([block.wire_lengths for block in blocks]),
         times_ns=np.concatenate([block.times_ns for block in blocks]),

@@ -22,6 +22,7 @@ from beebox.userspace.captures.streams import Window
 
 MAGIC: Final = b"\x0a\x0d\x0d\x0a"
 MAX_INTERFACES: Final = 4096  # in one section
+MAX_SECTIONS: Final = 1 << 16
 
 _ORDER_MAGIC: Final = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 _INTERFACE: Final = 1
@@ -80,9 +81,11 @@ class _Section:
 def read_pcapng(window: Window) -> Iterator[Capture]:
     """The packets, a block at a time. Raises :exc:`CaptureError` behind what came before."""
     section = _section(window)
-    packets = 0
+    packets, sections = 0, 1
+    columns = Columns(window, least=_LEAST_PACKET, links=True)
     while True:
-        columns = Columns(window, least=_LEAST_PACKET, links=True)
+        if columns.count or columns.data is not window.data:
+            columns = Columns(window, least=_LEAST_PACKET, links=True)
         status = columns.walk(
             "walk_pcapng",
             SWAP=int(section.order == ">"),
@@ -105,6 +108,9 @@ def read_pcapng(window: Window) -> Iterator[Capture]:
                 _skip(window, section.order, packets)
             case Status.CONTROL:
                 if window.bytes(4) == MAGIC:
+                    sections += 1
+                    if sections > MAX_SECTIONS:
+                        raise _error(f"more than {MAX_SECTIONS} sections", window, packets)
                     section = _section(window)
                 else:
                     _interface(window, section)

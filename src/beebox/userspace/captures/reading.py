@@ -77,7 +77,17 @@ def blocks(stream: ByteStream, *, block_bytes: int = BLOCK_BYTES) -> Iterator[Ca
     """The packets of one stream, a block at a time. Raises :exc:`CaptureError`."""
     window = Window(uncompressed(stream), block_bytes=block_bytes)
     window.want(4)
-    return _format(window)(window)
+    packets = 0
+    try:
+        for block in _format(window)(window):
+            packets += len(block)
+            yield block
+    except CaptureError as error:  # below the format no one knows of packets
+        if error.packet is not None or not packets:
+            raise
+        raise CaptureError(
+            error.problem, file=error.file, offset=error.offset, packet=packets + 1
+        ) from error
 
 
 def _format(window: Window) -> Callable[[Window], Iterator[Capture]]:
@@ -105,10 +115,12 @@ def parse_capture(data: bytes, *, file: str = "<capture>") -> Capture:
 
 
 def _whole(stream: ByteStream) -> Capture:
-    found, size = [], 0
+    found: list[Capture] = []
+    size = 0
     for block in blocks(stream):
+        if not found or block.data is not found[-1].data:
+            size += len(block.data)
         found.append(block)
-        size += len(block.data)
         if size > MAX_WHOLE_BYTES:
             raise CaptureError(f"larger than {MAX_WHOLE_BYTES >> 30} GiB", file=stream.file)
     return join(found, file=stream.file)

@@ -9,7 +9,6 @@ import io
 import os
 import select
 import stat
-import sys
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -20,7 +19,8 @@ from beebox.errors import CaptureError
 
 BLOCK_BYTES: Final = 4 << 20
 _SLACK_BYTES: Final = 16
-_WAIT_SECONDS: Final = 0.02  # for more of a pipe, once there is something to work on
+_WAIT_MS: Final = 20  # for more of a pipe, once there is something to work on
+_STDIN: Final = 0
 
 
 class ByteStream(Protocol):
@@ -62,7 +62,7 @@ class FileStream:
         self.done = 0
         try:
             if str(path) == "-":
-                self._raw = io.FileIO(sys.stdin.fileno(), "rb", closefd=False)
+                self._raw = io.FileIO(_STDIN, "rb", closefd=False)
             else:
                 self._raw = io.FileIO(str(path), "rb")
             status = os.fstat(self._raw.fileno())
@@ -74,7 +74,10 @@ class FileStream:
     def read_into(self, view: memoryview) -> int:
         """As :class:`ByteStream`."""
         try:
-            count = self._raw.readinto(view) or 0
+            count = self._raw.readinto(view)
+            while count is None:  # a pipe that another process made non-blocking
+                self._wait(None)
+                count = self._raw.readinto(view)
         except OSError as cause:
             raise self._failed(cause) from cause
         self.done += count
@@ -82,7 +85,12 @@ class FileStream:
 
     def ready(self) -> bool:
         """As :class:`ByteStream`; a pipe is given a moment."""
-        return self._regular or bool(select.select([self._raw], [], [], _WAIT_SECONDS)[0])
+        return self._regular or self._wait(_WAIT_MS)
+
+    def _wait(self, milliseconds: int | None) -> bool:
+        poll = select.poll()
+        poll.register(self._raw, select.POLLIN)
+        return bool(poll.poll(milliseconds))
 
     def close(self) -> None:
         """As :class:`ByteStream`."""

@@ -19,6 +19,7 @@ from frames import (
 )
 
 from beebox.lib.filter import compile_filter
+from beebox.linux.kernel import LinuxKernel
 from beebox.userspace.captures import parse_capture
 from beebox.userspace.engines import Packets
 from beebox.userspace.filtering import PacketFilter
@@ -136,6 +137,20 @@ def test_over_gives_frames_with_their_numbers(capture):
     with PacketFilter("arp or vlan") as chosen:
         (block,) = chosen.over([capture])
     assert [block.number(i) for i in range(len(block))] == [9, 10, 11]
+
+
+@pytest.mark.linux
+def test_linux_takes_and_runs_filters_alike():
+    """Apart from ``len``: Linux has a clock of its own."""
+    frames = [frame for frame in FRAMES.values() if len(frame) >= 14]
+    for text, expected in VECTORS:
+        if "len" in text or "less" in text or "greater" in text:
+            continue
+        with LinuxKernel().load(compile_filter(text)) as live:
+            program = live.programs["filter"]
+            found = [bool(program.test_run(frame).retval) for frame in frames]
+        names = {name for name, match in zip(FRAMES, found, strict=True) if match}
+        assert names == expected, text
 
 
 @pytest.mark.parametrize(
