@@ -89,6 +89,7 @@ SOURCES: Final = (
             "sk_lookup_udp",
             "skc_lookup_tcp",
             "sk_release",
+            "sk_assign",
             "sk_fullsock",
             "tcp_sock",
             "get_listener_sock",

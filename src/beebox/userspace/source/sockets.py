@@ -11,6 +11,8 @@ from typing import Final
 from beebox.compiler.dialect import export, i64, inline, ptr, u32
 
 ROOT_CGROUP: Final = 1
+EINVAL: Final = 22
+EOPNOTSUPP: Final = 95
 
 
 @export
@@ -74,3 +76,12 @@ def sk_cgroup_id(rt: ptr, sk: i64) -> i64:
 def sk_ancestor_cgroup_id(rt: ptr, sk: i64, level: i64) -> i64:
     """The root cgroup is at level 0; there are no others."""
     return i64(ROOT_CGROUP) if u32(level) == 0 else i64(0)
+
+
+@export
+@inline
+def sk_assign(rt: ptr, ctx: ptr, sock: i64, flags: i64) -> i64:
+    """A test run is not on the way in, where a packet gets its socket."""
+    if flags != 0:
+        return i64(-EINVAL)
+    return i64(-EOPNOTSUPP)
