@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from beebox.cli import plot
+from beebox.cli.flows import flows_data, show_flows
 from beebox.cli.output import Output
 from beebox.cli.targets import show_targets, targets_data
 from beebox.obj.model import LineInfo
 from beebox.userspace.captures.summary import summary
+from beebox.userspace.flows import Flows
 from beebox.userspace.kernel import UserspaceCollection
 from beebox.userspace.profile import LineCost, Profile
 from beebox.userspace.program import UserspaceProgram
@@ -37,6 +39,7 @@ class Reports:
         self._program = program
         self._rates = Rates()
         self._redirects = Redirects(live.maps)
+        self._flows = Flows() if program.hook.gives_keys else None
         seen = program.observation
         self._profile: Profile | None = None
         self._reasons: Reasons | None = None
@@ -51,6 +54,7 @@ class Reports:
     def observers(self) -> list[Observer]:
         """In the order in which they must see each batch."""
         found: list[Observer] = [self._rates, self._redirects]
+        found += [self._flows] if self._flows else []
         found += [self._profile] if self._profile else []
         return [*found, self._reasons] if self._reasons else found
 
@@ -62,6 +66,7 @@ class Reports:
             "profile": profile_data(self._profile) if self._profile else None,
             "redirects": targets_data(self._redirects.counts()),
             "clones": targets_data(self._program.clones.items()),
+            "flows": flows_data(self._flows.counts()) if self._flows else None,
         }
 
     def show(self, output: Output) -> None:
@@ -71,6 +76,8 @@ class Reports:
             show_reasons(self._reasons, output)
         show_targets("redirected to", self._redirects.counts(), output)
         show_targets("clones sent to", self._program.clones.items(), output)
+        if self._flows:
+            show_flows(self._flows.counts(), output)
         if self._profile:
             show_profile(self._profile, output)
 

@@ -21,6 +21,7 @@ SECTIONS = {
     "socket_sample": ["socket"],
     "cgroup_quota": ["cgroup_skb/egress"],
     "dispatch": ["xdp"] * 4,
+    "router": ["xdp"],
 }
 
 

@@ -139,10 +139,15 @@ class _Reader:
         self.indices: dict[str, int] = {}
 
     def refuse(self, where: str, problem: str) -> NoReturn:
-        raise InputError(f"{self.file}: {where}: {problem}")
+        raise InputError(f"{self.place(where)}: {problem}")
 
     def lacks(self, where: str, feature: str) -> NoReturn:
-        raise NotSupportedError(f"{self.file}: {where}: {feature}")
+        raise NotSupportedError(f"{self.place(where)}: {feature}")
+
+    def place(self, where: str) -> str:
+        """The file and a line, or the file and a place in it."""
+        line = where.removeprefix("line ")
+        return f"{self.file}:{line}" if line != where else f"{self.file}: {where}"
 
     def network(self, whole: object) -> Network:
         """The whole."""
@@ -255,7 +260,7 @@ class _Reader:
         if isinstance(flags, list) and "dead" in flags:
             return None
         prefix = self.prefix(row, "dst", self.family(row), where)
-        where = f"{where} ({prefix})"
+        where = where if where.startswith("line ") else f"{where} ({prefix})"
         if "nexthops" in row or "nhid" in row:
             self.lacks(where, "several next hops, of which Linux picks by a random key,")
         for key in row:
