@@ -78,3 +78,12 @@ def test_what_follows_a_socket_that_is_never_found():
     with namespaces.namespace():
         for seen in skb.same_everywhere(skb.program("tc", body), skb.FRAMES):
             assert seen.stored[0] == 5
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("flags", [0, 1, 1 << 32])
+def test_a_test_run_is_no_place_to_assign_a_socket(flags):
+    body = ["r2 = *(u64 *)(r6 + 168)", "if r2 == 0 goto none", "r1 = r6", f"r3 = {flags} ll"]
+    body += ["call 124", "none:", "store"]
+    for seen in skb.same_everywhere(skb.program("tc", body), skb.FRAMES):
+        assert seen.stored[0] == (1 << 64) - (22 if flags else 95)
