@@ -112,6 +112,7 @@ CONTEXTS = {
 NO_STRUCT = {
     "tracepoint": "each tracepoint has a record of its own",
     "syscall": "the caller decides",
+    "lirc_mode2": "a number",
     "bpf_raw_tracepoint_args": "an array without a length",
 }
 NAMED_OTHERWISE = {

@@ -1,4 +1,4 @@
-"""Contexts of tracing programs, netfilter and syscall programs: words, records and pointers."""
+"""Contexts of programs on probes, events, netfilter and infrared, and of syscall programs."""
 
 from __future__ import annotations
 
@@ -68,6 +68,11 @@ BPF_NF_CTX: Final = Context(
             "skb", 8, 8, FieldKind.TRUSTED_BTF_ID, reads=(8,), since="6.4", type_name="sk_buff"
         ),
     ),
+)
+LIRC_SAMPLE: Final = Context(
+    "lirc_mode2",
+    4,
+    (ContextField("sample", 0, 4, since="4.18"),),  # LIRC_PULSE(n), LIRC_SPACE(n), ...
 )
 SYSCALL_ARGS: Final = Context(
     "syscall",

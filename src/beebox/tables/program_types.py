@@ -31,6 +31,7 @@ from beebox.tables.contexts_tracing import (
     BPF_NF_CTX,
     BPF_PERF_EVENT_DATA,
     BPF_RAW_TRACEPOINT_ARGS,
+    LIRC_SAMPLE,
     PT_REGS,
     RAW_TRACEPOINT_WRITABLE_ARGS,
     SYSCALL_ARGS,
@@ -437,9 +438,10 @@ class ProgramType(Enum):
     LIRC_MODE2 = ProgramTypeRow(
         20,
         "lirc_mode2",
+        LIRC_SAMPLE,
         attach_types=(AttachType.LIRC_MODE2,),
         needs_attach_type=True,
-        meaning="not used; the context is the address of one 32-bit sample",
+        meaning="not used",
         since="4.18",
     )
     SK_REUSEPORT = ProgramTypeRow(
