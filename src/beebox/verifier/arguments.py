@@ -43,6 +43,7 @@ _EXPECTED: Final = {
 }
 """The kinds of value that fit. What is not here is not verified yet, and refused."""
 
+_HOLDS_SOCKETS: Final = (MapType.SOCKMAP, MapType.SOCKHASH)
 _STAYS_AT_START: Final = (RegKind.CTX, RegKind.MAP)
 _WRITES_MAP: Final = frozenset(
     {"map_update_elem", "map_delete_elem", "map_push_elem", "map_pop_elem"}
@@ -76,6 +77,8 @@ def check(path: Path, row: Helper) -> Arguments:
 
 def _check(path: Path, row: Helper, number: int, arg: Arg, value: Reg, found: Arguments) -> None:
     kind = arg.kind
+    if kind is ArgKind.MAP_VALUE and path.map_spec(found.map).type in _HOLDS_SOCKETS:
+        kind = ArgKind.BTF_ID_SOCK_COMMON
     expected = _EXPECTED.get(kind)
     if expected is None:
         what = kind.name.lower()
