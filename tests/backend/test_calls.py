@@ -46,6 +46,18 @@ r0 = 2
 exit
 """
 ATOMIC = "r1 = 1\nlock *(u64 *)(r0 + 0) += r1"
+COMPARE_AND_SWAP = """
+r6 = r0
+again:
+may_goto out
+r0 = *(u64 *)(r6 + 0)
+r7 = r0
+r1 = r0
+r1 += 1
+r0 = cmpxchg_64(r6 + 0, r0, r1)
+if r0 != r7 goto again
+"""
+FETCH_32 = "r1 = 1\nw1 = atomic_fetch_add((u32 *)(r0 + 0), w1)"
 PLAIN = "r1 = *(u64 *)(r0 + 0)\nr1 += 1\n*(u64 *)(r0 + 0) = r1"
 INSERT = """
 r6 = *(u32 *)(r1 + 0)
@@ -285,10 +297,11 @@ def all_ways(program, rounds: int):
 
 
 @pytest.mark.parametrize(
-    ("engine", "cpus", "rounds"), [("jit", 1, 20_000), ("jit", 3, 20_000), ("interpreter", 2, 500)]
+    ("engine", "cpus", "rounds"), [("jit", 1, 10_000), ("jit", 3, 10_000), ("interpreter", 2, 300)]
 )
-def test_atomic_counters_are_exact(engine, cpus, rounds):
-    with load(COUNT.format(map="one", count=ATOMIC), engine, cpus=cpus) as loaded:
+@pytest.mark.parametrize("count", [ATOMIC, COMPARE_AND_SWAP, FETCH_32], ids=["add", "cas", "32"])
+def test_atomic_counters_are_exact(engine, cpus, rounds, count):
+    with load(COUNT.format(map="one", count=count), engine, cpus=cpus) as loaded:
         program = loaded.programs["main"]
         together(*all_ways(program, rounds), *all_ways(program, rounds))
         assert int.from_bytes(loaded.maps["one"].lookup(bytes(4)), "little") == 8 * rounds
