@@ -51,8 +51,10 @@ class Seen:
     stored: tuple[int, ...]
 
 
-def program(section: str, body: Sequence[str], *, verdict: int = 0) -> ObjectSpec:
-    """A program whose ``store N`` lines keep R0 in word N of the map; R6 is the context."""
+def program(
+    section: str, body: Sequence[str], *, verdict: int = 0, maps: Sequence[MapSpec] = ()
+) -> ObjectSpec:
+    """A program whose ``store`` lines keep R0 in the map's next word; R6 is the context."""
     lines = []
     count = 0
     for line in body:
@@ -64,7 +66,7 @@ def program(section: str, body: Sequence[str], *, verdict: int = 0) -> ObjectSpe
     assert count <= SLOTS
     text = "\n".join([HEAD, *lines, TAIL.format(verdict=verdict)])
     functions = {"main": FunctionSpec("main", section, assemble(text))}
-    return ObjectSpec(functions, {"results": RESULTS}, license="GPL")
+    return ObjectSpec(functions, {row.name: row for row in (RESULTS, *maps)}, license="GPL")
 
 
 def run(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import MappingProxyType
 from typing import Final
 
 from beebox.errors import NotSupportedError
@@ -26,6 +25,7 @@ from beebox.tables.map_types import MapType
 from beebox.tables.opcodes import AluOp
 from beebox.tables.program_types import AttachType
 from beebox.userspace.native_helpers import IN_MAP_CODE, native_helpers
+from beebox.userspace.unmodelled import REASONS
 from beebox.verifier.result import VerifiedProgram
 from beebox.vm.contexts import layout_of
 
@@ -57,26 +57,6 @@ LWT_PUSH_ENCAP: Final = HELPER_BY_NAME["lwt_push_encap"].id
 BPF_LWT_ENCAP_IP: Final = 2
 
 _NO_ROUTE: Final = "segment routing works on a packet's route, and packets here have none"
-_COOKIES: Final = "the cookies of a running kernel come from a secret of its own"
-REASONS: Final = MappingProxyType(
-    {
-        **dict.fromkeys(
-            ("lwt_seg6_store_bytes", "lwt_seg6_adjust_srh", "lwt_seg6_action"), _NO_ROUTE
-        ),
-        **dict.fromkeys(
-            (
-                "tcp_gen_syncookie",
-                "tcp_check_syncookie",
-                "tcp_raw_gen_syncookie_ipv4",
-                "tcp_raw_gen_syncookie_ipv6",
-                "tcp_raw_check_syncookie_ipv4",
-                "tcp_raw_check_syncookie_ipv6",
-            ),
-            _COOKIES,
-        ),
-    }
-)
-"""Why some helpers are not modelled, by name."""
 
 
 def admit(program: VerifiedProgram) -> None:

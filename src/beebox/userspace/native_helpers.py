@@ -49,6 +49,7 @@ SOURCES: Final = (
         "helpers", ("ktime_get_ns", "get_prandom_u32", "get_smp_processor_id", "csum_diff")
     ),
     HelperSource("trace", ("trace_printk",)),
+    HelperSource("strings", ("strncmp", "strtol", "strtoul")),
     HelperSource("xdp_net", ("fib_lookup", "redirect"), XDP_LAYOUT),
     HelperSource(
         "skb_net",

@@ -22,7 +22,14 @@ MAP_HELPERS: Final = frozenset({*abi.HELPERS, abi.TAIL_CALL})
 """Helpers that are in the maps' own code."""
 
 _POINTERS: Final = frozenset(
-    {ArgKind.CONST_MAP_PTR, ArgKind.MAP_KEY, ArgKind.MAP_VALUE, ArgKind.MEM, ArgKind.CTX}
+    {
+        ArgKind.CONST_MAP_PTR,
+        ArgKind.MAP_KEY,
+        ArgKind.MAP_VALUE,
+        ArgKind.MEM,
+        ArgKind.CTX,
+        ArgKind.CONST_STR,
+    }
 )
 
 _NUMBERS: Final = frozenset({RetKind.INTEGER})

@@ -2,13 +2,19 @@
 
 import pytest
 
+from beebox.errors import NotSupportedError
+from beebox.hooks.packet import HOOKED
+from beebox.isa.assembler import assemble
 from beebox.maps.abi import TAIL_CALL
+from beebox.obj.model import FunctionSpec, ObjectSpec
 from beebox.tables.helpers import HELPER_BY_NAME, HELPERS
 from beebox.userspace.helpers import python_helpers
+from beebox.userspace.kernel import UserspaceKernel
 from beebox.userspace.native_helpers import IN_MAP_CODE, SOURCES, helper_code, native_helpers
 from beebox.userspace.reached import ReachedMaps
 from beebox.userspace.trace import TraceLog
-from beebox.vm.contexts import SKB_LAYOUT, XDP_LAYOUT
+from beebox.userspace.unmodelled import REASONS
+from beebox.vm.contexts import SKB_LAYOUT, XDP_LAYOUT, layout_of
 from beebox.vm.memory import Memory, Runtime
 
 LAYOUTS = [XDP_LAYOUT, SKB_LAYOUT]
@@ -33,3 +39,25 @@ def test_native_code_defines_what_it_names(layout):
 
 def test_sources_name_rows_of_the_table():
     assert {name for source in SOURCES for name in source.helpers} <= set(HELPER_BY_NAME)
+
+
+@pytest.mark.parametrize("program_type", sorted(HOOKED, key=lambda row: row.value.id))
+def test_covered_and_listed_are_the_table(program_type):
+    layout = layout_of(program_type.value.context)
+    covered = {HELPERS[id_].name for id_ in native_helpers(layout) | IN_MAP_CODE}
+    allowed = {row.name for row in HELPERS.values() if program_type in row.program_types}
+    assert allowed - covered == allowed & set(REASONS)
+    assert not allowed & covered & set(REASONS)
+
+
+def test_listed_helpers_are_for_packet_programs():
+    allowed = {row.name for row in HELPERS.values() if row.program_types & HOOKED}
+    assert set(REASONS) <= allowed
+
+
+def test_what_is_listed_is_refused_by_name():
+    text = "r1 = 9\ncall 109\nr0 = 0\nexit"
+    function = FunctionSpec("main", "tc", assemble(text))
+    with pytest.raises(NotSupportedError, match="send_signal") as refused:
+        UserspaceKernel().load(ObjectSpec({"main": function}, license="GPL"))
+    assert refused.value.hint == REASONS["send_signal"]
