@@ -107,7 +107,6 @@ _ROWS: Final = (
     ("locks in map values are not modelled yet", ("spin_lock", "spin_unlock")),
     ("pointers in map values are not modelled yet", ("kptr_xchg",)),
     ("formats with arguments in memory are not modelled yet", ("snprintf", "trace_vprintk")),
-    ("a packet given to a socket leaves what is modelled here", ("sk_assign",)),
 )
 
 REASONS: Final = MappingProxyType({name: reason for reason, names in _ROWS for name in names})
