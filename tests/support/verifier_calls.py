@@ -194,6 +194,27 @@ class _Text:
             self.emit(pick.choice((f"if r4 >= r3 goto {skip}x", f"if r3 <= r4 goto {skip}x")))
             self.emit("r0 = 0", f"{skip}x:")
 
+    def ordered(self) -> None:
+        """An atomic operation on whatever a register points to."""
+        pick = self.random
+        reg = pick.choice(("r8", "r8", "r8", "r10", "r10", "r7", "r6"))
+        at = pick.choice((-8, -16, -12)) if reg == "r10" else pick.choice((0, 8, 16, 6, 62))
+        place = f"({reg} + {at})" if at >= 0 else f"({reg} - {-at})"
+        size = pick.choice(("u64", "u64", "u32", "u16"))
+        wide = size if size != "u16" else "u32"
+        self.emit(
+            pick.choice(
+                (
+                    f"r9 = load_acquire(({size} *){place})",
+                    f"store_release(({size} *){place}, r9)",
+                    f"lock *({wide} *){place} += r9",
+                    f"r9 = atomic_fetch_or(({wide} *){place}, r9)",
+                    f"r9 = xchg_64({place[1:-1]}, r9)",
+                    f"r0 = 1\nr0 = cmpxchg_64({place[1:-1]}, r0, r9)",
+                )
+            )
+        )
+
     def arithmetic(self) -> None:
         pick = self.random
         line = pick.choice(
@@ -483,7 +504,7 @@ class _Text:
             (self.context_load, 10), (self.context_store, 5), (self.packet_access, 10),
             (self.variable_packet_access, 4), (self.arithmetic, 8), (self.spill, 6),
             (self.legacy_load, 4), (self.flow_keys, 8), (self.socket, 6), (self.record, 5),
-            (self.lookup, 8), (self.helper, 22), (self.tail_call, 2),
+            (self.lookup, 8), (self.helper, 22), (self.tail_call, 2), (self.ordered, 3),
         ]  # fmt: skip
         if not self.in_subprogram:
             choices.append((self.subprogram, 3))

@@ -28,3 +28,4 @@ XDP_FRAME_HEADER_BYTES: Final = 40  # struct xdp_frame: headroom that stays free
 XDP_LINEAR_BYTES: Final = 3520  # a page less headroom and struct skb_shared_info (320)
 FLOW_KEYS_BYTES: Final = 56  # struct bpf_flow_keys
 MAX_TAIL_CALL_STACK_BYTES: Final = 256  # of the frames above a subprogram with a tail call
+NET_IP_ALIGN: Final = 2  # how far packets start past an aligned address, for strict alignment

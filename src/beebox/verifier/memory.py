@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from beebox.isa.instruction import Atomic, Load, Store
 from beebox.obj.model import MapSpec
-from beebox.tables.limits import FLOW_KEYS_BYTES, MAX_VAR_OFFSET
+from beebox.tables.limits import FLOW_KEYS_BYTES, MAX_VAR_OFFSET, NET_IP_ALIGN
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.opcodes import AtomicOp
 from beebox.verifier import context, packet, sockets, stack
@@ -21,6 +21,14 @@ from beebox.verifier.transfer import sign_extend
 
 _IN_KERNEL_USE = (MapType.DEVMAP, MapType.DEVMAP_HASH)
 """Their values are what the kernel itself works with: programs only read them."""
+
+_NOT_ATOMIC = (
+    RegKind.CTX,
+    RegKind.PACKET,
+    RegKind.PACKET_META,
+    RegKind.FLOW_KEYS,
+    *sockets.KINDS,
+)
 
 
 def load(path: Path, insn: Load) -> None:
@@ -43,14 +51,18 @@ def store(path: Path, insn: Store) -> None:
     base = path.read(insn.dst)
     value = path.operand(insn.src)
     size = insn.size.value.bytes
+    _store(path, base, insn.dst, insn.offset, size, value)
+
+
+def _store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg) -> None:
     if base.kind is RegKind.STACK:
-        stack.store(path, base, insn.dst, insn.offset, size, value)
+        stack.store(path, base, number, offset, size, value)
     elif base.kind is RegKind.CTX:
-        context.store(path, base, insn.dst, insn.offset, size)
+        context.store(path, base, number, offset, size)
     elif base.kind in sockets.KINDS and not base.nullable:
-        sockets.refuse_store(path, base, insn.dst)
+        sockets.refuse_store(path, base, number)
     else:
-        check(path, base, insn.dst, insn.offset, size, write=True)
+        check(path, base, number, offset, size, write=True)
 
 
 def atomic(path: Path, insn: Atomic) -> None:
@@ -63,7 +75,8 @@ def atomic(path: Path, insn: Atomic) -> None:
     path.read(insn.src)
     if insn.op is AtomicOp.CMPXCHG:
         path.read(0)
-    _require_atomic(path, base, insn.dst, insn.offset, size)
+    _require_own(path, base, insn.dst)
+    _require_aligned(path, base, insn.dst, insn.offset, size)
     old = path.number(of_size(size))
     if base.kind is RegKind.STACK:
         old = stack.load(path, base, insn.dst, insn.offset, size)
@@ -81,32 +94,35 @@ def _ordered(path: Path, insn: Atomic, size: int) -> None:
     """load_acquire and store_release: an aligned load or store of ordered memory."""
     if insn.op is AtomicOp.LOAD_ACQUIRE:
         base = path.read(insn.src)
-        _require_atomic(path, base, insn.src, insn.offset, size)
-        path.write(insn.dst, _loaded(path, base, insn.src, insn.offset, size))
+        _require_aligned(path, base, insn.src, insn.offset, size)
+        value = _loaded(path, base, insn.src, insn.offset, size)
+        _require_own(path, base, insn.src, loads=True)
+        path.write(insn.dst, value)
         return
     base, value = path.read(insn.dst), path.read(insn.src)
-    _require_atomic(path, base, insn.dst, insn.offset, size)
-    if base.kind is RegKind.STACK:
-        stack.store(path, base, insn.dst, insn.offset, size, value)
-    else:
-        check(path, base, insn.dst, insn.offset, size, write=True)
+    _require_aligned(path, base, insn.dst, insn.offset, size)
+    _store(path, base, insn.dst, insn.offset, size, value)
+    _require_own(path, base, insn.dst)
 
 
-def _require_atomic(path: Path, base: Reg, number: int, offset: int, size: int) -> None:
-    name = kernel_name(base)
-    if base.kind not in (RegKind.STACK, RegKind.MAP_VALUE, RegKind.MEM) or base.nullable:
+def _require_own(path: Path, base: Reg, number: int, *, loads: bool = False) -> None:
+    """Atomics work on memory that is the program's own: not on the packet or the kernel's."""
+    if base.kind in _NOT_ATOMIC and not (base.nullable and base.kind in sockets.KINDS):
+        what = "loads from" if loads else "stores into"
         raise Refusal(
             "atomic", path.pc,
-            f"R{number} is {plain_name(base)}: atomics work on map values and the stack",
-            kernel=f"BPF_ATOMIC stores into R{number} {name} is not allowed",
+            f"R{number} is {plain_name(base)}: atomics work on map values, records and the stack",
+            kernel=f"BPF_ATOMIC {what} R{number} {kernel_name(base)} is not allowed",
             values=(base,), reg=number,
         )  # fmt: skip
-    variable = base.scalar
-    if (base.off + offset + variable.value) % size or variable.mask % size:
+
+
+def _require_aligned(path: Path, base: Reg, number: int, offset: int, size: int) -> None:
+    ahead = NET_IP_ALIGN if base.kind in (RegKind.PACKET, RegKind.PACKET_META) else 0
+    if (ahead + base.off + offset + base.scalar.value) % size or base.scalar.mask % size:
         raise Refusal(
             "atomic", path.pc, f"an atomic access of {size} bytes must be aligned to {size}",
-            kernel=misaligned(base, offset, size),
-            values=(base,), reg=number,
+            kernel=misaligned(base, offset, size), values=(base,), reg=number,
         )  # fmt: skip
 
 

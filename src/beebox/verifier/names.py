@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from beebox.tables.limits import NET_IP_ALIGN
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import Scalar
 from beebox.verifier.state import Reg
@@ -45,7 +46,12 @@ _PLAIN: Final = {
 }
 
 
-_ALIGNED: Final = {RegKind.STACK: "stack ", RegKind.MAP_VALUE: "value "}
+_ALIGNED: Final = {
+    RegKind.STACK: "stack ",
+    RegKind.MAP_VALUE: "value ",
+    RegKind.CTX: "context ",
+    RegKind.FLOW_KEYS: "flow keys ",
+}
 _LOOKED_UP: Final = (RegKind.MAP, RegKind.XDP_SOCK)
 
 
@@ -66,6 +72,8 @@ def bits(scalar: Scalar) -> str:
 def misaligned(base: Reg, offset: int, size: int) -> str:
     """The kernel's line on an access that may be unaligned."""
     where = f"{bits(base.scalar)}+{base.off}+{offset}"
+    if base.kind in (RegKind.PACKET, RegKind.PACKET_META):
+        return f"misaligned packet access off {NET_IP_ALIGN}+{where} size {size}"
     return f"misaligned {_ALIGNED.get(base.kind, '')}access off {where} size {size}"
 
 
