@@ -242,6 +242,13 @@ def test_policy_rules():
     assert codes == {SUCCESS, NO_NEIGH, BLACKHOLE, PROHIBIT, NOT_FWDED}
 
 
+def test_numbers_instead_of_names_say_the_same():
+    with network(ROUTES + RULES):
+        named = parse_network(namespaces.description())
+        assert parse_network(namespaces.description(numeric=True)) == named
+        assert len(named.rules) == 6 + 3 + 4 + 2
+
+
 def test_forwarding_is_by_interface_and_family():
     with network(forwarding=("va",)) as net, fib.everywhere(net) as ask:
         for device, code in (("va", SUCCESS), ("vb", FWD_DISABLED), ("lo", FWD_DISABLED)):

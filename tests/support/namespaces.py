@@ -64,15 +64,16 @@ def shown(*words: str) -> str:
     return told.strip() or "[]"
 
 
-def description() -> str:
+def description(*, numeric: bool = False) -> str:
     """This namespace as the network file that ``beebox replay --network`` reads."""
+    words = ["-N"] * numeric
     neighbours = [shown(*version, "neigh", "show", "nud", "all") for version in ((), ("-6",))]
     lists = {
         "addr": shown("addr"),
-        "route": shown("route", "show", "table", "all"),
+        "route": shown(*words, "route", "show", "table", "all"),
         "neigh": json.dumps([row for text in neighbours for row in json.loads(text)]),
-        "rule": shown("rule"),
-        "rule6": shown("-6", "rule"),
+        "rule": shown(*words, "rule"),
+        "rule6": shown(*words, "-6", "rule"),
         "netconf": shown("netconf"),
     }
     return "{" + ", ".join(f'"{key}": {text}' for key, text in lists.items()) + "}"

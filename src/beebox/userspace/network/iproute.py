@@ -91,10 +91,9 @@ _RULE_KEYS: Final = frozenset(
         "line",
     ]
 )
+_REFUSALS: Final = (RuleAction.BLACKHOLE, RuleAction.UNREACHABLE, RuleAction.PROHIBIT)
 _ACTIONS: Final = {
-    "blackhole": RuleAction.BLACKHOLE,
-    "unreachable": RuleAction.UNREACHABLE,
-    "prohibit": RuleAction.PROHIBIT,
+    text: action for action in _REFUSALS for text in (action.name.lower(), str(action.value))
 }
 _DSCP: Final = {  # iproute2's names, as values of the TOS byte
     "default": 0,
@@ -430,13 +429,17 @@ class _Reader:
         return self.number({"table": value}, "table", where)
 
     def scope(self, value: object, where: str) -> Scope:
-        name = str(value).upper()
-        if name not in Scope.__members__:
-            self.lacks(where, f"the scope {value}")
-        return Scope[name]
+        text = str(value)
+        named = (each for each in Scope if text in {each.name.lower(), str(each.value)})
+        found = next(named, None)
+        if found is None:
+            self.lacks(where, f"the scope {text}")
+        return found
 
     def kind(self, value: object, where: str) -> RouteType:
-        name = str(value).upper()
-        if name not in RouteType.__members__:
-            self.lacks(where, f"the route type {value}")
-        return RouteType[name]
+        text = str(value)
+        named = (each for each in RouteType if text in {each.name.lower(), str(each.value)})
+        found = next(named, None)
+        if found is None:
+            self.lacks(where, f"the route type {text}")
+        return found
