@@ -69,6 +69,11 @@ def program(
     return ObjectSpec(functions, {row.name: row for row in (RESULTS, *maps)}, license="GPL")
 
 
+def whole_program(section: str, text: str) -> ObjectSpec:
+    """A program without a map."""
+    return ObjectSpec({"main": FunctionSpec("main", section, assemble(text))}, license="GPL")
+
+
 def run(
     kernel: str | UserspaceKernel,
     spec: ObjectSpec,

@@ -14,10 +14,10 @@ from beebox.vm.batch import XDP_HOOK, HookCode
 from beebox.vm.contexts import SKB_LAYOUT, Layout
 from beebox.vm.memory import PREPARE_SIGNATURE, RUNTIME_FIELDS
 
-SKB_HEADROOM_BYTES: Final = 1 << 14
+SKB_HEADROOM_BYTES: Final = 256
 SKB_TAILROOM_BYTES: Final = 1 << 14
-"""Room around an skb, more than one helper call can ask for (BPF_SKB_MAX_LEN); helpers move the
-packet back when either is spent."""
+"""Room around an skb, more than helpers can make it grow to (BPF_SKB_MAX_LEN); they move the packet
+where it is short of room on one side."""
 
 
 @cache

@@ -26,6 +26,7 @@ from beebox.userspace.records import Records
 CHUNK_PACKETS: Final = {"jit": 1 << 16, "interpreter": 1 << 8}  # about 10 ms each
 _SMALL: Final = 1 << 16
 _LEFT_BYTES: Final = 16 << 20  # of frames as a program left them
+_SLOTS_BYTES: Final = 1 << 28  # of room for what packets become, at once
 _WALL_PACKETS: Final = 1 << 10  # between two looks at the clock
 
 Clock: TypeAlias = Literal["capture", "wall"] | int
@@ -186,6 +187,9 @@ class Run:
         if self._clock == "wall":
             step = min(step, _WALL_PACKETS)
         if self._keeps and len(frames):
+            slot = self._program.slot_bytes(min(int(frames.lengths.max()), self.hook.max_bytes))
+            step = min(step, max(1, _SLOTS_BYTES // slot)) if slot is not None else step
+        if self._keeps and len(frames):
             slot = self._program.slot_bytes(int(frames.lengths.max()))
             step = min(step, max(1, _LEFT_BYTES // slot)) if slot is not None else step
         for start in range(0, len(frames), step):
@@ -196,13 +200,15 @@ class Run:
 
     def result(self, retvals: npt.NDArray[np.uint32], ran: npt.NDArray[np.bool_]) -> Replay:
         """The sums so far."""
+        verdicts: dict[str, int] = {}
+        for value in sorted(self._counts):
+            name = self.hook.verdict_name(value)
+            verdicts[name] = verdicts.get(name, 0) + self._counts[value]
         return Replay(
             packets=self.packets,
             bytes=self._bytes,
             refused=self._refused,
-            verdicts={
-                self.hook.verdict_name(value): self._counts[value] for value in sorted(self._counts)
-            },
+            verdicts=verdicts,
             retvals=retvals,
             ran=ran,
             elapsed_ns=self._elapsed_ns,

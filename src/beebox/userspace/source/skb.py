@@ -75,6 +75,7 @@ IPV4_BYTES: Final = 20
 IPV6_BYTES: Final = 40
 INT_MAX: Final = 0x7FFF_FFFF
 SKB_PAD: Final = 64  # NET_SKB_PAD
+SPARE: Final = 256  # headroom beyond what is asked for, where a packet is moved
 NOT_SET: Final = 0xFFFF  # a header's offset
 MAX_LEN: Final = 16_064  # BPF_SKB_MAX_LEN: four pages without skb_shared_info
 
@@ -181,8 +182,11 @@ def make_headroom(ctx: ptr, size: u64) -> bool:
         more = (u32(size) - room + (SKB_PAD - 1)) & u32(~(SKB_PAD - 1))
         store_u32(ctx + HEAD_BYTES, room + more)
         store_u32(ctx + TRANSPORT_HEADER, (load_u32(ctx + TRANSPORT_HEADER) + more) & 0xFFFF)
-    if load_u64(ctx + DATA) - load_u64(ctx + HARD_START) < size:
-        slide(ctx, load_u64(ctx + HARD_END) - (load_u64(ctx + DATA) + len_of(ctx)))
+    before = load_u64(ctx + DATA) - load_u64(ctx + HARD_START)
+    if before < size:
+        behind = load_u64(ctx + HARD_END) - (load_u64(ctx + DATA) + len_of(ctx))
+        by = size - before + SPARE
+        slide(ctx, min(behind, by))
     return load_u64(ctx + DATA) - load_u64(ctx + HARD_START) >= size
 
 
