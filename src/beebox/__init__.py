@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from beebox.compiler.language import be16 as be16
     from beebox.compiler.language import be32 as be32
     from beebox.compiler.language import be64 as be64
+    from beebox.compiler.language import bounded as bounded
     from beebox.compiler.language import bswap64 as bswap64
     from beebox.compiler.language import cgroup_skb_egress as cgroup_skb_egress
     from beebox.compiler.language import cgroup_skb_ingress as cgroup_skb_ingress
@@ -159,10 +160,10 @@ _EXPORTS = {
         "Array ArrayOfMaps BloomFilter CgroupSkbVerdict Constant CpuMap DevMap DevMapHash "
         "FlowDissectorVerdict Global Hash HashOfMaps LpmTrie LruHash LruPerCpuHash LwtVerdict "
         "MapFlags PacketContext PerCpuArray PerCpuHash ProgArray Queue SkbContext Stack "
-        "TcAction UpdateFlags XdpAction XdpContext XskMap array atomic be16 be32 be64 bswap64 "
-        "cgroup_skb_egress cgroup_skb_ingress copied flow_dissector htonl htons i16 i32 i64 "
-        "i8 ipv4 lwt_in lwt_out lwt_seg6local lwt_xmit ntohl ntohs over section sizeof "
-        "socket_filter struct tc tcx_egress tcx_ingress u16 u32 u64 u8 xdp zeroed"
+        "TcAction UpdateFlags XdpAction XdpContext XskMap array atomic be16 be32 be64 bounded "
+        "bswap64 cgroup_skb_egress cgroup_skb_ingress copied flow_dissector htonl htons i16 "
+        "i32 i64 i8 ipv4 lwt_in lwt_out lwt_seg6local lwt_xmit ntohl ntohs over section "
+        "sizeof socket_filter struct tc tcx_egress tcx_ingress u16 u32 u64 u8 xdp zeroed"
     ),
     "beebox.compiler.structs": ("bpf_flow_keys bpf_fib_lookup bpf_tunnel_key bpf_redir_neigh"),
     "beebox.compiler.stubs": (

@@ -13,6 +13,7 @@ from typing import Final, assert_never
 from beebox.compiler import emit, ir
 from beebox.compiler import emit_text as text
 from beebox.compiler.bpf_effects import packet_bounds, packet_changers
+from beebox.compiler.budget import mark_of
 from beebox.compiler.contexts import element_bytes, whole
 from beebox.compiler.debuginfo import DebugInfo, FunctionInfo
 from beebox.compiler.emit_expr import Address, Expressions, TargetExpr
@@ -27,7 +28,10 @@ target triple = "bpfel"
 """
 # no-builtins: a loop must not become a call of memset. No jump tables: newer kernels only.
 _COMMON: Final = 'nounwind "frame-pointer"="all" "no-builtins" "no-jump-tables"="true"'
-_ATTRIBUTES: Final = f"attributes #0 = {{ {_COMMON} }}\nattributes #1 = {{ noinline {_COMMON} }}"
+_ATTRIBUTES: Final = (
+    f"attributes #0 = {{ {_COMMON} }}\nattributes #1 = {{ noinline {_COMMON} }}\n"
+    "attributes #2 = { noduplicate nounwind }"
+)
 
 
 _BOUNDS: Final = {
@@ -132,6 +136,7 @@ class _Module:
         self.info = info
         self.globals = {declaration.name: declaration for declaration in module.globals}
         self.changers = packet_changers(module)
+        self.mark = mark_of(module)
         self.declarations: set[str] = set()
         self.strings: list[str] = []
         self._strings: dict[bytes, str] = {}
@@ -308,6 +313,9 @@ class _Function:
                     )
             case ir.CallHelper():
                 return self._call_helper(expressions, expr)
+            case ir.Budget():
+                unknown = expressions.body.value('call i64 asm sideeffect "", "=r"() #2')
+                return expressions.body.value(f"icmp ne i64 {unknown}, {self._module.mark}")
             case ir.Bytes():
                 return self._module.string(expr.data)
             case ir.Intrinsic():

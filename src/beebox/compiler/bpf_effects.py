@@ -12,7 +12,7 @@ from beebox.tables.contexts import FieldKind
 def packet_bounds(function: ir.Function) -> tuple[FieldKind, ...]:
     """The packet's bounds that the function itself needs."""
     needed: set[FieldKind] = set()
-    for node in _nodes(function):
+    for node in nodes(function):
         match node:
             case ir.PacketLength():
                 needed |= {FieldKind.PACKET, FieldKind.PACKET_END}
@@ -30,9 +30,9 @@ def packet_changers(module: ir.Module) -> frozenset[str]:
     calls: dict[str, set[str]] = {}
     changers: set[str] = set()
     for function in module.functions:
-        nodes = list(_nodes(function))
-        calls[function.name] = {node.name for node in nodes if isinstance(node, ir.CallFunction)}
-        if any(isinstance(node, ir.CallHelper) and node.helper.changes_packet for node in nodes):
+        found = list(nodes(function))
+        calls[function.name] = {node.name for node in found if isinstance(node, ir.CallFunction)}
+        if any(isinstance(node, ir.CallHelper) and node.helper.changes_packet for node in found):
             changers.add(function.name)
     while True:
         callers = {name for name, callees in calls.items() if callees & changers} - changers
@@ -41,7 +41,7 @@ def packet_changers(module: ir.Module) -> frozenset[str]:
         changers |= callers
 
 
-def _nodes(function: ir.Function) -> Iterator[object]:
+def nodes(function: ir.Function) -> Iterator[object]:
     """Every statement, expression and place of a function, in no particular order."""
     pending: list[object] = list(function.body)
     while pending:

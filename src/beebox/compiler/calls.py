@@ -16,6 +16,7 @@ from beebox.compiler.helper_calls import call_helper
 from beebox.compiler.ir import (
     ArrayType,
     BoolType,
+    Budget,
     CallFunction,
     Compare,
     CompareOp,
@@ -207,6 +208,9 @@ def _keyword(f: FunctionContext, node: ast.Call, word: str) -> Operand:
             type_ = IntType(SWAPS[word], signed=False)
             swapped = convert(f, number(f, f.operand(_only(f, node))), type_)
             return Unary(UnaryOp.BSWAP, swapped, type_, span)
+        case "bounded":
+            _positional(f, node, 0)
+            return Budget(BOOL, span)
         case "copied":
             return _copied(f, _only(f, node))
         case "zeroed":

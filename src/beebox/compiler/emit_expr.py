@@ -25,6 +25,7 @@ TargetExpr: TypeAlias = (
     | ir.MapHandle
     | ir.MapLookup
     | ir.CallHelper
+    | ir.Budget
     | ir.Bytes
     | ir.Intrinsic
 )
@@ -312,6 +313,7 @@ class Expressions:
                 | ir.MapHandle()
                 | ir.MapLookup()
                 | ir.CallHelper()
+                | ir.Budget()
                 | ir.Bytes()
                 | ir.Intrinsic()
             ):

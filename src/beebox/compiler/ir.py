@@ -468,6 +468,14 @@ class AtomicFetch:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """``bounded()``: true while the kernel lets this loop go on (may_goto); a condition only."""
+
+    type: Type
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Bytes:
     """Constant bytes in read-only memory (a format string); a pointer to them."""
 
@@ -510,6 +518,7 @@ Expr: TypeAlias = (
     | ContextArg
     | Temporary
     | AtomicFetch
+    | Budget
     | Bytes
     | Intrinsic
 )

@@ -116,6 +116,7 @@ __all__ = [
     "be16",
     "be32",
     "be64",
+    "bounded",
     "bswap64",
     "cgroup_skb_egress",
     "cgroup_skb_ingress",
@@ -283,6 +284,11 @@ def bswap64(value: u64) -> u64:
 def zeroed(type_: type[T]) -> T:
     """A struct or an array that is all zeros."""
     return cast("T", coerce(type_, None))
+
+
+def bounded() -> bool:
+    """A condition that the kernel makes false when a loop has taken too long."""
+    return True
 
 
 def copied(value: T) -> T:

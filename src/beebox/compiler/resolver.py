@@ -38,7 +38,7 @@ from beebox.compiler.types import BIG_ENDIAN, BOOL, INTEGERS, POINTER
 
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 _WORDS: Final = (
-    "Constant Global array atomic ipv4 over section sizeof struct zeroed copied "
+    "Constant Global array atomic ipv4 over section sizeof struct zeroed copied bounded "
     "htons ntohs htonl ntohl bswap64"
 )
 _STRUCTS: Final = "structs.py"

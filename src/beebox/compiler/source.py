@@ -54,7 +54,7 @@ def compile_source(text: str, *, file: str) -> ObjectSpec:
 
 
 def _compile(text: str, file: str) -> ObjectSpec:
-    from beebox.compiler import bpf, frontend  # noqa: PLC0415 -- a source seen before spares them
+    from beebox.compiler import bpf, budget, frontend  # noqa: PLC0415 -- a source seen before spares them
 
     module = frontend.analyze(text, file=file)
     try:
@@ -67,7 +67,9 @@ def _compile(text: str, file: str) -> ObjectSpec:
         if found is None:
             raise
         raise found from error
-    return reader.read(data, file=file)
+    spec = reader.read(data, file=file)
+    mark = budget.mark_of(module)
+    return spec if mark is None else budget.with_may_gotos(spec, mark)
 
 
 def _limit_exceeded(error: CodegenError, module: ir.Module) -> CompileError | None:
