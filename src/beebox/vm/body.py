@@ -8,7 +8,9 @@ used interval, unless a frame pointer is needed as a value; it always starts zer
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from beebox.errors import InternalError
@@ -34,14 +36,21 @@ NUMBER: Final = Form(pointer=False)
 POINTER: Final = Form(pointer=True)
 
 
+@cache
+def frame(offset: int) -> Form:
+    """R10 plus ``offset``. Each form is one object: they are compared by identity."""
+    return Form(pointer=True, offset=offset)
+
+
 def form_of(fact: RegFact | None) -> Form | None:
     """The form that ``fact`` picks; None for a dead register."""
     if fact is None:
         return None
-    if fact.kind in {RegKind.SCALAR, RegKind.MIXED}:
+    kind = fact.kind
+    if kind is RegKind.SCALAR or kind is RegKind.MIXED:
         return NUMBER
-    if fact.kind is RegKind.STACK and fact.frames_up == 0 and fact.offset is not None:
-        return Form(pointer=True, offset=fact.offset)
+    if kind is RegKind.STACK and fact.frames_up == 0 and fact.offset is not None:
+        return frame(fact.offset)
     return POINTER
 
 
@@ -56,6 +65,7 @@ class Body:
         self.leaders: frozenset[int] = frozenset()  # pcs where a block starts
         self.unreached = False
         self.loops = False  # a may_goto counts in this frame
+        self._forms: dict[int, Sequence[Form | None]] = {}
         self._temps = 0
         self._slots: dict[int, int] = {}  # offset from R10 -> bytes used there
         self._escapes = False  # a pointer into the frame is a value somewhere
@@ -80,6 +90,14 @@ class Body:
         """What holds of ``reg`` on arrival at ``pc``."""
         facts = self.program.regs[pc] if pc < len(self.program.regs) else None
         return None if facts is None else facts[reg]
+
+    def forms(self, pc: int) -> Sequence[Form | None]:
+        """How R0-R9 are held on arrival at ``pc``, which a state reaches; None where dead."""
+        found = self._forms.get(pc)
+        if found is None:
+            facts = self.program.regs[pc] or ()
+            found = self._forms[pc] = [form_of(fact) for fact in facts[:10]]
+        return found
 
     def form(self, pc: int, reg: int) -> Form:
         """How ``reg`` is held on arrival at ``pc``; a dead register counts as a number."""
@@ -119,7 +137,7 @@ class Body:
 
     def set_frame(self, reg: int, offset: int) -> None:
         """``reg`` becomes R10 + ``offset``."""
-        self.written[reg] = Form(pointer=True, offset=offset)
+        self.written[reg] = frame(offset)
 
     # ---- the stack
 
@@ -149,10 +167,12 @@ class Body:
         if target >= len(self.program.regs) or self.program.regs[target] is None:
             self.unreached = True
             return f"%{UNREACHED}"
-        for reg in range(10):
-            want = form_of(self.fact(target, reg))
-            have = self.written.get(reg) or form_of(self.fact(pc, reg))
-            if want is not None and have is not None and want != have:
+        wanted, held, written = self.forms(target), self.forms(pc), self.written
+        if not written and wanted == held:
+            return f"%L{target}"
+        for reg, want in enumerate(wanted):
+            have = written.get(reg) or held[reg]
+            if want is not have and want is not None and have is not None:
                 self._convert(reg, have, want)
         return f"%L{target}"
 
