@@ -74,7 +74,8 @@ class UserspaceKernel:
     maps have. One by default, so that a replay gives the same on every machine. ``seed`` starts the
     random helper.
     ``observe`` makes programs write down where verdicts come from, or also what runs cost.
-    ``network`` is what routes and redirects are answered from.
+    ``network`` is what routes and redirects are answered from. Of an skb the first ``linear_bytes``
+    can be loaded and stored directly; all by default, as in a test run of Linux 6.18.
     """
 
     def __init__(
