@@ -237,7 +237,11 @@ _CONTEXT: Final = """\
   %ctx = alloca [{context} x i8], align 8
   %ctx_data = getelementptr i8, ptr %ctx, i64 {data}"""
 
+_PREFETCHED: Final = 16  # packets ahead: a long capture is not in any cache
+
 _BATCH: Final = f"""\
+declare i64 @llvm.umin.i64(i64, i64)
+declare void @llvm.prefetch.p0(ptr, i32 immarg, i32 immarg, i32 immarg)
 declare i64 @llvm.umax.i64(i64, i64)
 declare void @llvm.memset.p0.i64(ptr writeonly, i8, i64, i1 immarg)
 declare void @llvm.memcpy.p0.p0.i64(ptr noalias writeonly, ptr noalias readonly, i64, i1 immarg)
@@ -253,6 +257,7 @@ entry:
   %no_times = icmp eq ptr %times, null
   %times_from = select i1 %no_times, ptr %clock, ptr %times
   %none = icmp eq i64 %n, 0
+  %last = sub i64 %n, 1
   br i1 %none, label %done, label %loop
 loop:
   %i = phi i64 [0, %entry], [%next, %loop]
@@ -266,6 +271,12 @@ loop:
   %length32 = load i32, ptr %length_in, align 4
   %length = zext i32 %length32 to i64
   %packet = getelementptr i8, ptr %packets, i64 %offset
+  %ahead_i = add i64 %i, {_PREFETCHED}
+  %ahead_at = call i64 @llvm.umin.i64(i64 %ahead_i, i64 %last)
+  %ahead_in = getelementptr i64, ptr %offsets, i64 %ahead_at
+  %ahead_offset = load i64, ptr %ahead_in, align 8
+  %ahead = getelementptr i8, ptr %packets, i64 %ahead_offset
+  call void @llvm.prefetch.p0(ptr %ahead, i32 0, i32 3, i32 1)
   %slot_at = mul i64 %i, %stride
   %slot = getelementptr i8, ptr %scratch, i64 %slot_at
 {{restore}}\
