@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import pty
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,34 @@ from beebox.cli.main import run
 from beebox.userspace.captures import parse_capture
 
 Beebox = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def beebox(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Beebox:
+    """The command within this process: what other tests run as one of its own."""
+    monkeypatch.chdir(repository)
+
+    def inside(*words: str | Path) -> Done:
+        status = run([str(word) for word in words])
+        return Done(status, *capfd.readouterr())
+
+    return inside
+
 
 COUNT = "examples/count.py"
 FIREWALL = "examples/firewall.py"
@@ -40,12 +70,14 @@ def test_formats_are_told_by_their_content(
     assert result["captures"] == [str(tmp_path / "a"), CAPTURE, str(tmp_path / "b.txt")]
 
 
-def test_standard_input(beebox: Beebox, repository: Path) -> None:
+def test_standard_input(command: Path, repository: Path) -> None:
     data = gzip.compress((repository / CAPTURE).read_bytes())
-    assert beebox("replay", "-j", COUNT, "-", data=data).json["packets"] == PACKETS
-    done = beebox("replay", COUNT, "-", data=b"")
-    assert done.status == 2
-    assert "<stdin>" in done.err
+    words = [command, "replay", "-j", COUNT, "-"]
+    done = subprocess.run(words, cwd=repository, input=data, capture_output=True, check=True)
+    assert json.loads(done.stdout)["packets"] == PACKETS
+    done = subprocess.run(words, cwd=repository, input=b"", capture_output=True, check=False)
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["error"]["file"] == "<stdin>"
 
 
 def test_a_filter_comes_before_the_count(beebox: Beebox) -> None:
@@ -170,17 +202,11 @@ def test_two_programs_side_by_side(beebox: Beebox, tmp_path: Path) -> None:
         [FIREWALL, "/dev/zero"],
     ],
 )
-def test_wrong_use_is_status_2(
-    words: list[str],
-    repository: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(repository)
-    assert run(["replay", *words]) == 2
-    out, err = capfd.readouterr()
-    assert err.startswith("beebox: error: ")
-    assert out == ""
+def test_wrong_use_is_status_2(beebox: Beebox, words: list[str]) -> None:
+    done = beebox("replay", *words)
+    assert done.status == 2
+    assert done.err.startswith("beebox: error: ")
+    assert done.out == ""
 
 
 def test_a_capture_is_never_written_over(beebox: Beebox, repository: Path, tmp_path: Path) -> None:

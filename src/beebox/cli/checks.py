@@ -3,14 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
 
 from beebox.cli.output import Output
+from beebox.userspace.captures.writing import CaptureWriter
 from beebox.userspace.checks import Assertion, Difference, Offender
+from beebox.userspace.program import UserspaceProgram
+from beebox.userspace.replay import Clock, Observer
 
 
-def offender_data(offender: Offender) -> dict[str, Any]:
-    """One packet, for ``-j``."""
+class Checks:
+    """The checks of one replay and what they have to say at its end; a context manager."""
+
+    def __init__(self, program: UserspaceProgram, claims: Sequence[str]) -> None:
+        self._program = program
+        self._other = ""
+        self._difference: Difference | None = None
+        with ExitStack() as stack:
+            hook = program.hook
+            self._assertions = [stack.enter_context(Assertion(each, hook)) for each in claims]
+            self._stack = stack.pop_all()
+
+    def compare(
+        self,
+        second: UserspaceProgram,
+        name: str,
+        *,
+        clock: Clock,
+        writer: CaptureWriter | None,
+    ) -> None:
+        """Compare with another program, which is called ``name``."""
+        self._difference = Difference(self._program, second, clock=clock, writer=writer)
+        self._other = name
+
+    @property
+    def observers(self) -> list[Observer]:
+        """What must see each batch."""
+        found: list[Observer] = [*self._assertions]
+        return found if self._difference is None else [*found, self._difference]
+
+    @property
+    def broken(self) -> bool:
+        """Whether an assertion does not hold."""
+        return any(each.failed for each in self._assertions)
+
+    def data(self) -> dict[str, Any]:
+        """Everything, for ``-j``."""
+        difference = self._difference
+        return {
+            "assertions": [_assertion_data(each) for each in self._assertions],
+            "diff": _difference_data(difference, self._other) if difference else None,
+        }
+
+    def show(self, output: Output) -> None:
+        """Everything, for people."""
+        if self._difference is not None:
+            _show_difference(self._difference, self._program.spec.name, self._other, output)
+        _show_assertions(self._assertions, output)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+
+def _offender_data(offender: Offender) -> dict[str, Any]:
     return {
         "capture": offender.file,
         "number": offender.number,
@@ -20,17 +85,17 @@ def offender_data(offender: Offender) -> dict[str, Any]:
     }
 
 
-def assertion_data(assertion: Assertion) -> dict[str, Any]:
+def _assertion_data(assertion: Assertion) -> dict[str, Any]:
     """An assertion's outcome, for ``-j``."""
     return {
         "assert": assertion.text,
         "matched": assertion.matched,
         "failed": assertion.failed,
-        "first": [offender_data(each) for each in assertion.offenders],
+        "first": [_offender_data(each) for each in assertion.offenders],
     }
 
 
-def difference_data(difference: Difference, other: str) -> dict[str, Any]:
+def _difference_data(difference: Difference, other: str) -> dict[str, Any]:
     """What two programs disagree on, for ``-j``."""
     rows = sorted(difference.counts.items())
     return {
@@ -39,11 +104,11 @@ def difference_data(difference: Difference, other: str) -> dict[str, Any]:
         "counts": [
             {"verdict": ours, "other": theirs, "packets": count} for (ours, theirs), count in rows
         ],
-        "first": [offender_data(each) for each in difference.offenders],
+        "first": [_offender_data(each) for each in difference.offenders],
     }
 
 
-def show_assertions(assertions: Sequence[Assertion], output: Output) -> None:
+def _show_assertions(assertions: Sequence[Assertion], output: Output) -> None:
     """Each assertion in a line, the first packets that break it below."""
     for each in assertions:
         output.text()
@@ -56,7 +121,7 @@ def show_assertions(assertions: Sequence[Assertion], output: Output) -> None:
             _show_offenders(each.offenders, each.failed, output)
 
 
-def show_difference(difference: Difference, name: str, other: str, output: Output) -> None:
+def _show_difference(difference: Difference, name: str, other: str, output: Output) -> None:
     """How many packets differ and how, the first ones below."""
     output.text()
     if not difference.packets:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,9 +20,11 @@ from beebox.cli.progress import progress_bar
 from beebox.errors import InputError
 
 if TYPE_CHECKING:
+    from beebox.cli.checks import Checks
     from beebox.userspace.captures import Capture, Captures
     from beebox.userspace.captures.live import Live
     from beebox.userspace.kernel import UserspaceKernel
+    from beebox.userspace.network.model import Network
     from beebox.userspace.program import UserspaceProgram
     from beebox.userspace.replay import Clock, Replay
 
@@ -126,13 +128,9 @@ def replay_command(
     joined by |. --live needs CAP_NET_RAW (tap:NAME: CAP_NET_ADMIN) and goes on until --count,
     --seconds or Ctrl-C.
     """
-    from beebox.cli import checks  # noqa: PLC0415 -- loads numpy
     from beebox.cli.reports import Reports, observe  # noqa: PLC0415 -- loads numpy
     from beebox.userspace.captures.writing import CaptureWriter  # noqa: PLC0415 -- the same
-    from beebox.userspace.checks import Assertion, Difference  # noqa: PLC0415 -- the same
-    from beebox.userspace.filtering import PacketFilter  # noqa: PLC0415 -- loads LLVM
     from beebox.userspace.kernel import UserspaceKernel  # noqa: PLC0415 -- loads LLVM
-    from beebox.userspace.network.files import read_network  # noqa: PLC0415 -- on demand
     from beebox.userspace.observers import Passed, limited  # noqa: PLC0415 -- loads numpy
     from beebox.userspace.replay import Observer, replay  # noqa: PLC0415 -- loads numpy
 
@@ -142,7 +140,7 @@ def replay_command(
     if target is not None and any(_same_file(target, each) for each in captures):
         raise click.UsageError(f"{target} is read already; write to another file")
     clock = _clock(clock_text)
-    network = read_network(network_file) if network_file is not None else None
+    network = _network(network_file)
     file, name = split_selector(selector)
     spec = with_knobs(api.open_object(file), knobs)
     name = choose(spec, name)
@@ -153,20 +151,18 @@ def replay_command(
         program = live.programs[name]
         reports = Reports(program, live)
         observers: list[Observer] = [*reports.observers]
-        assertions = [stack.enter_context(Assertion(claim, program.hook)) for claim in claims]
-        observers += assertions
+        checks = stack.enter_context(_checks(program, claims)) if claims or other else None
         writer = None if target is None else stack.enter_context(CaptureWriter(target))
-        difference = None
-        if other is not None:
+        if other is not None and checks is not None:
             second = stack.enter_context(_other(other, UserspaceKernel(engine, network=network)))
-            difference = Difference(program, second, clock=clock, writer=writer)
-            observers.append(difference)
+            checks.compare(second, other, clock=clock, writer=writer)
         elif writer is not None:
             observers.append(Passed(writer))
+        observers += checks.observers if checks is not None else []
         source = stack.enter_context(_source(captures, interface, seconds))
-        blocks: Iterable[Capture] = source
-        if expression is not None:
-            blocks = stack.enter_context(PacketFilter(expression)).over(source)
+        blocks = (
+            source if expression is None else stack.enter_context(_filtered(source, expression))
+        )
         update = stack.enter_context(progress_bar(output, lines=lines))
         total = source.total
         result = replay(
@@ -186,29 +182,49 @@ def replay_command(
         show_log(program, output)
     if source.dropped:
         output.status(f"{source.dropped} packets came faster than they were read")
-    broken = any(assertion.failed for assertion in assertions)
+    broken = checks is not None and checks.broken
     written = {} if writer is None else {"file": writer.file, "packets": writer.packets}
     if output.json:
-        document = {**_document(result, maps, captures or (str(interface),), written)}
-        document |= {
-            "filter": expression,
-            "assertions": [checks.assertion_data(each) for each in assertions],
-            "diff": checks.difference_data(difference, str(other)) if difference else None,
-        }
-        output.data({**document, **reports.data()})
+        document = _document(result, maps, captures or (str(interface),), written)
+        document |= {"filter": expression, "assertions": [], "diff": None}
+        output.data({**document, **reports.data(), **(checks.data() if checks else {})})
         return int(broken)
     _show_result(name, result, output)
     reports.show(output)
     _show_maps(maps, output)
-    if difference is not None:
-        checks.show_difference(difference, name, str(other), output)
-    checks.show_assertions(assertions, output)
+    if checks is not None:
+        checks.show(output)
     if written:
         output.text(f"\n{written['packets']} packets written to {written['file']}")
     nanoseconds = result.ns_per_packet
     rate = 1000 / nanoseconds if nanoseconds else 0.0
     output.text(f"\n{result.engine}: {nanoseconds:.1f} ns/packet, {rate:.2f} Mpps")
     return int(broken)
+
+
+def _network(file: str | None) -> Network | None:
+    """What ``--network`` names."""
+    if file is None:
+        return None
+    from beebox.userspace.network.files import read_network  # noqa: PLC0415 -- on demand
+
+    return read_network(file)
+
+
+def _checks(program: UserspaceProgram, claims: Sequence[str]) -> Checks:
+    """What watches the program for ``--assert`` and ``--diff``."""
+    from beebox.cli.checks import Checks  # noqa: PLC0415 -- on demand
+
+    return Checks(program, claims)
+
+
+@contextlib.contextmanager
+def _filtered(blocks: Iterable[Capture], expression: str) -> Iterator[Iterable[Capture]]:
+    """The packets that match."""
+    from beebox.userspace.filtering import PacketFilter  # noqa: PLC0415 -- on demand
+
+    with PacketFilter(expression) as chosen:
+        yield chosen.over(blocks)
 
 
 @contextlib.contextmanager
