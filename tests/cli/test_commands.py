@@ -20,7 +20,7 @@ PROGRAM_FIELDS = {
 }  # fmt: skip
 REPLAY_FIELDS = {
     "captures", "filter", "packets", "bytes", "refused", "verdicts", "rates", "reasons", "profile",
-    "redirects", "clones",
+    "redirects", "clones", "flows",
     "maps", "assertions", "diff", "written", "engine", "ns_per_packet", "seconds",
 }  # fmt: skip
 DROP_SHORT = """
