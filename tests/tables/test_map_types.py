@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import product
 
@@ -13,10 +14,11 @@ from beebox.btf.codec import encode
 from beebox.btf.types import Array, Btf, Int, Member, Struct
 from beebox.errors import MapError, SyscallError
 from beebox.linux import attrs
+from beebox.linux.objects import possible_cpus
 from beebox.linux.syscall import Command, Fd, bpf
 from beebox.obj.map_rules import check_spec
 from beebox.obj.model import MapSpec
-from beebox.tables.map_types import Entries, MapFlags, MapType
+from beebox.tables.map_types import Entries, MapFlags, MapOp, MapType
 
 KEYS = (0, 1, 4, 5, 8, 12, 16, 260, 261, 512, 513)
 VALUES = (0, 1, 4, 8, 9, 12, 16, 1016, 1024, 32768, 32769, 65407, 65408, (4 << 20) - 48, 5 << 20)
@@ -55,7 +57,8 @@ class Oracle:
         key = {0: 0, 8: 3 + len(VALUES)}.get(spec.key_size, 1)
         return self.btf.number, key, 3 + VALUES.index(spec.value_size)
 
-    def errno(self, spec: MapSpec) -> int:
+    @contextmanager
+    def made(self, spec: MapSpec) -> Iterator[int]:
         attr = attrs.map_create(
             spec.type.value.id,
             spec.key_size,
@@ -66,11 +69,18 @@ class Oracle:
             inner_fd=self.inner.number if spec.inner else 0,
             extra=spec.extra,
         )
+        fd = Fd(bpf(Command.MAP_CREATE, attr), "probe")
         try:
-            Fd(bpf(Command.MAP_CREATE, attr), "probe").close()
+            yield fd.number
+        finally:
+            fd.close()
+
+    def errno(self, spec: MapSpec) -> int:
+        try:
+            with self.made(spec):
+                return 0
         except SyscallError as error:
             return error.errno or -1
-        return 0
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +159,33 @@ def test_types_of_key_and_value_are_taken_where_the_table_says(kind: MapType, or
     key_size = 8 if kind is MapType.LPM_TRIE else base.key_size
     spec = replace(base, key_size=key_size, value_type_id=1)
     assert (oracle.errno(spec) != 0) == kind.value.no_btf
+
+
+NOT_OFFERED = frozenset({524, errno.EOPNOTSUPP})  # ENOTSUPP, the kernel's own
+OPERATIONS = {
+    Command.MAP_UPDATE_ELEM: MapOp.UPDATE | MapOp.PUSH,
+    Command.MAP_LOOKUP_ELEM: MapOp.LOOKUP | MapOp.PEEK,
+    Command.MAP_GET_NEXT_KEY: MapOp.ITERATE,
+    Command.MAP_LOOKUP_AND_DELETE_ELEM: MapOp.LOOKUP_AND_DELETE | MapOp.POP,
+    Command.MAP_DELETE_ELEM: MapOp.DELETE,
+}
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("kind", [kind for kind in MapType if kind is not MapType.STRUCT_OPS])
+def test_user_space_has_the_operations_of_the_table(kind: MapType, oracle: Oracle):
+    spec = legal(kind)
+    with oracle.made(spec) as fd:
+        key = bytes(spec.key_size) or None
+        room = bytes(8 * max(1, spec.value_size) * possible_cpus())
+        for command, operations in OPERATIONS.items():
+            given = (None, bytes(16)) if command is Command.MAP_GET_NEXT_KEY else (key, room)
+            code = 0
+            try:
+                bpf(command, attrs.map_elem(fd, *given))
+            except SyscallError as error:
+                code = error.errno or -1
+            if kind.value.user_ops & operations:
+                assert code not in NOT_OFFERED, command
+            else:  # some say that the operation is invalid
+                assert code in NOT_OFFERED | {errno.EINVAL}, command
