@@ -44,6 +44,7 @@ NODES_USED: Final = 28  # of an LPM trie
 NODES_FREE: Final = 32
 HEADER: Final = 64  # a cache line: writers do not disturb readers
 
+BUCKETS_PER_ENTRY: Final = 4  # of 4 bytes: with few chains of two, branches are predictable
 ARRAY_ELEMENTS: Final = 64
 SLOT_VALUE: Final = 8  # inside a slot, behind its word
 HANDLE_BYTES: Final = 8  # of an inner map or a program in storage
@@ -197,7 +198,7 @@ def placed(spec: MapSpec, *, cpus: int) -> Layout:
 
 
 def _hash_layout(spec: MapSpec, cpus: int) -> HashLayout:
-    buckets = 1 << (2 * spec.max_entries - 1).bit_length()
+    buckets = 1 << (BUCKETS_PER_ENTRY * spec.max_entries - 1).bit_length()
     elements = padded(HEADER + buckets * 4, 64)
     # Keys of one word need no tag: they move up beside the link.
     has_tag = spec.key_size > 4
