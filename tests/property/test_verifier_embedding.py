@@ -22,16 +22,18 @@ from beebox.isa.instruction import (
     JumpIf,
     Load,
     LoadImm64,
+    MayGoto,
     Reg,
     Store,
     Swap,
 )
 from beebox.tables.opcodes import AluOp, AtomicOp
-from beebox.verifier import scalar
+from beebox.verifier import explore, scalar
 from beebox.verifier.cfg import shape
 from beebox.verifier.explore import Exploration
 from beebox.verifier.findings import Refusal
 from beebox.verifier.result import RegKind
+from beebox.verifier.state import BEYOND_END
 from beebox.verifier.verify import verify
 
 _U64 = (1 << 64) - 1
@@ -55,6 +57,7 @@ class Machine:
             for address in range(start, start + size):
                 self.memory[address] = pick.choice((0, 0, 1, 7, 255, pick.randrange(256)))
         self.table_has = pick.random() < 0.5
+        self.rounds = pick.choice((0, 1, 2, 5, 40, 200))
         self.regs = [None] * 11
         self.frames = []
         self.enter(0)
@@ -113,6 +116,9 @@ class Machine:
                     regs[src] = old
             case Jump(offset):
                 return pc + 1 + offset
+            case MayGoto(offset):
+                self.rounds -= 1
+                return pc + 1 + (offset if self.rounds < 0 else 0)
             case JumpIf(op, dst, src, offset, wide):
                 taken = semantics.compare(op, regs[dst], self.value(src), 64 if wide else 32)
                 return pc + 1 + (offset if taken else 0)
@@ -156,6 +162,10 @@ def embedded(reg, number, machine):
         RegKind.STACK: _STACK + (reg.frame + 1) * 4096,
     }[reg.kind]
     variable = (number - distance - reg.off) & _U64
+    if reg.kind is RegKind.PACKET and reg.range < 0:
+        end = _PACKET + machine.length
+        if number < end or (number == end and reg.range == BEYOND_END):
+            return False
     if reg.kind is RegKind.PACKET and reg.range > 0:
         reaches = number - reg.off + reg.range - _PACKET
         if reaches > machine.length:
@@ -268,3 +278,21 @@ def test_pruning_never_changes_a_verdict(block):
         states = unpruned(spec)
         if states is not None:
             assert verify(spec).accepted == (not isinstance(states, Refusal)), f"seed {seed}"
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_loops_that_nobody_counts_stay_inside(block, monkeypatch):
+    """may_goto: however many rounds run, no fact is wrong and no access leaves its memory."""
+    monkeypatch.setattr(explore, "MAX_INSNS", 20_000)
+    ran = looped = 0
+    for seed in range(block * 1000, block * 1000 + 120):
+        spec = verifier_values.program(seed, budget=True)
+        report = verify(spec)
+        if not report.accepted:
+            continue
+        looped += any(isinstance(insn, MayGoto) for insn in spec.insns)
+        for run in range(8):
+            Machine(spec, run).run(observer(seed, None, report.verified))
+            ran += 1
+    assert ran > 100
+    assert looped > 10

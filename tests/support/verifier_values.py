@@ -19,6 +19,7 @@ from beebox.isa.instruction import (
     Load,
     LoadImm64,
     MapRef,
+    MayGoto,
     Reg,
     Store,
     Swap,
@@ -66,10 +67,14 @@ _SIZES = (Size.B, Size.H, Size.W, Size.DW)
 
 
 class Writer:
-    """One random program under construction. Jumps name labels until :meth:`finish`."""
+    """One random program under construction. Jumps name labels until :meth:`finish`.
 
-    def __init__(self, seed: int) -> None:
+    ``budget``: loops end by ``may_goto``, whose rounds the verifier does not count.
+    """
+
+    def __init__(self, seed: int, *, budget: bool = False) -> None:
         self.random = random.Random(seed)
+        self.budget = budget
         self.items: list[Instruction | tuple[Instruction, int]] = []
         self.places: dict[int, int] = {}  # label -> slot
         self.slot = 0
@@ -81,7 +86,7 @@ class Writer:
             self.items.append(insn)
             self.slot += slot_count(insn)
 
-    def jump(self, insn: JumpIf | Jump | Call, label: int) -> None:
+    def jump(self, insn: JumpIf | Jump | MayGoto | Call, label: int) -> None:
         """Add a jump or call to ``label``."""
         self.items.append((insn, label))
         self.slot += 1
@@ -108,6 +113,8 @@ class Writer:
                         insn = JumpIf(op, dst, src, distance, wide)
                     case Jump():
                         insn = Jump(distance)
+                    case MayGoto():
+                        insn = MayGoto(distance)
                     case Call(kind):
                         insn = Call(kind, distance)
                     case _:
@@ -262,6 +269,9 @@ class Writer:
     def loop(self, depth: int) -> None:
         """A loop with a counter, over one or two statements."""
         pick = self.random
+        if self.budget:
+            self.budget_loop(depth)
+            return
         start, counter = self.label(), -64 - 8 * depth
         rounds = pick.choice((2, 3, 5, 10))
         self.emit(Store(Reg.R10, counter, 0, Size.DW))
@@ -274,6 +284,18 @@ class Writer:
             Store(Reg.R10, counter, Reg.R0, Size.DW),
         )
         self.jump(JumpIf(JmpOp.LT, Reg.R0, rounds, 0), start)
+
+    def budget_loop(self, depth: int) -> None:
+        """A loop with ``may_goto``, over one to three statements."""
+        start, out = self.label(), self.label()
+        self.place(start)
+        self.jump(MayGoto(0), out)
+        for _ in range(self.random.randint(1, 3)):
+            self.statement(depth + 1)
+        if self.random.random() < 0.5:
+            self.emit(Alu(AluOp.ADD, self.number(), 1))
+        self.jump(Jump(0), start)
+        self.place(out)
 
     def branch(self, depth: int) -> None:
         """A comparison of numbers around one to three statements."""
@@ -309,15 +331,15 @@ class Writer:
             self.packet_access()
         elif kind < 0.93:
             self.lookup()
-        elif kind < 0.96 and depth < 2:
+        elif kind < (0.99 if self.budget else 0.96) and depth < 2:
             self.loop(depth)
         else:
             self.fill(self.number())
 
 
-def program(seed: int) -> ProgramSpec:
+def program(seed: int, *, budget: bool = False) -> ProgramSpec:
     """The program of this seed."""
-    writer = Writer(seed)
+    writer = Writer(seed, budget=budget)
     pick = writer.random
     function, leave = writer.label(), writer.label()
     writer.emit(
