@@ -45,6 +45,8 @@ _EXPECTED: Final = {
 
 _HOLDS_SOCKETS: Final = (MapType.SOCKMAP, MapType.SOCKHASH)
 _STAYS_AT_START: Final = (RegKind.CTX, RegKind.MAP)
+ALWAYS_PRESENT: Final = (MapType.ARRAY, MapType.PERCPU_ARRAY)
+"""Map types whose elements exist for every key below ``max_entries``."""
 _WRITES_MAP: Final = frozenset(
     {"map_update_elem", "map_delete_elem", "map_push_elem", "map_pop_elem"}
 )
@@ -96,9 +98,10 @@ def _check(path: Path, row: Helper, number: int, arg: Arg, value: Reg, found: Ar
             found.map = value.map
             _check_map(path, row, number, value)
         case ArgKind.MAP_KEY:
-            size = path.map_spec(found.map).key_size
-            _access(path, row, number, value, size, writes=False)
-            found.key = stack.constant_at(path, value, size)
+            spec = path.map_spec(found.map)
+            _access(path, row, number, value, spec.key_size, writes=False)
+            if spec.type in ALWAYS_PRESENT:
+                found.key = stack.constant_at(path, value, spec.key_size)
         case ArgKind.MAP_VALUE:
             if not is_null:
                 spec = path.map_spec(found.map)

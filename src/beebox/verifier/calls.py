@@ -12,7 +12,7 @@ from beebox.tables.helpers import HELPERS, Helper, RetKind
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.program_types import ProgramType
 from beebox.verifier import packet, references
-from beebox.verifier.arguments import Arguments, check
+from beebox.verifier.arguments import ALWAYS_PRESENT, Arguments, check
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
@@ -22,7 +22,6 @@ from beebox.verifier.state import Reg
 _GPL: Final = frozenset(
     {"GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"}
 )
-_ALWAYS_PRESENT: Final = (MapType.ARRAY, MapType.PERCPU_ARRAY)
 _HOLDS_SOCKETS: Final = (MapType.SOCKMAP, MapType.SOCKHASH)
 _SOCKET: Final = {
     RetKind.SOCK_COMMON_OR_NULL: RegKind.SOCK_COMMON,
@@ -136,7 +135,7 @@ def _looked_up(path: Path, row: Helper, found: Arguments) -> Reg:
         )
     present = (
         row.name == "map_lookup_elem"
-        and spec.type in _ALWAYS_PRESENT
+        and spec.type in ALWAYS_PRESENT
         and not spec.flags & MapFlags.INNER_MAP  # an inner map may be smaller
         and found.key is not None
         and found.key < spec.max_entries
