@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+import beebox as beebox_api
+from beebox import XdpAction
+from beebox.userspace.network.files import read_network
+
 Beebox = Callable[..., Any]
 ROUTER = ("examples/router.py", "examples/capture.pcap")
 DISSECTOR = """
@@ -65,3 +69,17 @@ def test_what_a_dissector_made_of_packets(beebox: Beebox, tmp_path: Path) -> Non
     shown = beebox("replay", str(source), "examples/capture.pcap").out
     assert "IPv6" in shown
     assert beebox("replay", "-j", *ROUTER).json["flows"] is None
+
+
+def test_from_python_a_network_is_a_file_or_a_value(repository: Path) -> None:
+    frame = bytes(12) + b"\x08\x00" + bytes([0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0])
+    frame += bytes([192, 0, 2, 10, 192, 0, 2, 1]) + bytes(20)
+    source, file = repository / "examples/router.py", repository / "examples/router.net"
+    for network in (file, str(file), read_network(file)):
+        with beebox_api.load(source, network=network) as live:
+            run = live.programs["route"].test_run(frame)
+            assert run.retval == XdpAction.REDIRECT
+            assert run.data_out[:6] == bytes.fromhex("020000000201")
+            assert run.data_out[22] == 63
+    with beebox_api.load(source) as live:
+        assert live.programs["route"].test_run(frame).retval == XdpAction.PASS

@@ -18,6 +18,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from types import MappingProxyType
 from typing import Final
 
+import numpy as np
+
 from beebox.userspace.network.model import (
     AF_INET,
     AF_INET6,
@@ -70,8 +72,11 @@ NEIGHBOUR4: Final = struct.Struct("<Q6s2x")
 NEIGHBOUR6: Final = struct.Struct("<QQI6s6x")
 """Address (high half, low half), interface index, MAC address."""
 
-TABLE: Final = struct.Struct("<IIII")
-"""Number, family, count and start of its starts."""
+TABLE: Final = struct.Struct("<IIIIII")
+"""Number, family, count and start of its starts, start of their index (0: none), 0."""
+INDEXED_FROM: Final = 64
+"""From so many starts on, an IPv4 table has an index: for each upper half of an address, and one
+beyond, the place (u32) of the start that holds its first address."""
 START4: Final = struct.Struct("<II")
 START6: Final = struct.Struct("<QQII")
 """An address, and the node from there on (:data:`NONE`: none); starts are in ascending order."""
@@ -142,10 +147,11 @@ def encode(network: Network) -> bytes:
     interfaces = sorted(network.interfaces, key=lambda each: each.ifindex)
     places = {each.ifindex: place for place, each in enumerate(interfaces)}
     shared = _Arrays([], [])
-    tables: list[tuple[int, int, bytes, int]] = []
-    for (family, number), routes in sorted(_tables(network).items()):
-        starts, count = _flatten(family, routes, shared, interfaces, places)
-        tables.append((number, family, starts, count))
+    tables = sorted(_tables(network).items())
+    made: dict[int, bytes] = {}  # by the list of routes: two tables may have one
+    for (family, _), routes in tables:
+        if id(routes) not in made:
+            made[id(routes)] = _flatten(family, routes, shared, interfaces, places)
     out = bytearray(_HEADER_BYTES)
 
     def put(name: str, rows: Sequence[bytes]) -> None:
@@ -161,11 +167,21 @@ def encode(network: Network) -> bytes:
     put("SOURCES6", [row for each in interfaces for row in _sources6(each)])
     put("NODES", shared.nodes)
     put("ROUTES", shared.routes)
-    rows = []
-    for number, family, starts, count in tables:
-        rows.append(TABLE.pack(number, family, count, len(out)))
+    where: dict[int, tuple[int, int, int]] = {}
+    for key, starts in made.items():
+        family = next(row[0][0] for row in tables if id(row[1]) == key)
+        count = len(starts) // (START4.size if family == AF_INET else START6.size)
+        at = len(out)
         out.extend(starts)
         out.extend(bytes(-len(out) % 8))
+        where[key] = count, at, 0
+        if family == AF_INET and count >= INDEXED_FROM:
+            where[key] = count, at, len(out)
+            out.extend(_index4(starts))
+            out.extend(bytes(-len(out) % 8))
+    rows = [
+        TABLE.pack(number, family, *where[id(routes)], 0) for (family, number), routes in tables
+    ]
     put("TABLES", rows)
     return bytes(out)
 
@@ -204,8 +220,8 @@ def _flatten(
     shared: _Arrays,
     interfaces: Sequence[Interface],
     places: Mapping[int, int],
-) -> tuple[bytes, int]:
-    """A table's starts and their count; its nodes and routes are added to the shared arrays."""
+) -> bytes:
+    """A table's starts; its nodes and routes are added to the shared arrays."""
     prefixes: dict[tuple[int, int], list[Route]] = {}
     for route in routes:
         key = int(route.prefix.network_address), route.prefix.prefixlen
@@ -233,9 +249,15 @@ def _flatten(
     close(top)
     rows_of = sorted(starts.items())
     if family == AF_INET:
-        return b"".join(START4.pack(address, node) for address, node in rows_of), len(rows_of)
-    packed = (START6.pack(*_halves(address), node, 0) for address, node in rows_of)
-    return b"".join(packed), len(rows_of)
+        return b"".join(START4.pack(address, node) for address, node in rows_of)
+    return b"".join(START6.pack(*_halves(address), node, 0) for address, node in rows_of)
+
+
+def _index4(starts: bytes) -> bytes:
+    addresses = np.frombuffer(starts, dtype="<u4")[::2]
+    firsts = np.arange(1 << 16, dtype=np.uint64) << np.uint64(16)
+    places = np.searchsorted(addresses.astype(np.uint64), firsts, side="right") - 1
+    return np.append(places, len(addresses) - 1).astype("<u4").tobytes()
 
 
 def _order(route: Route) -> tuple[int, ...]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Final
 
 from beebox.compiler.dialect import (
-    cold,
     constant,
     i64,
     inline,
@@ -168,7 +167,6 @@ def leading(x: u64) -> u64:
     return count
 
 
-@cold
 def source6(net: ptr, ifindex: u32, upper: u64, lower: u64) -> ptr | None:
     """ipv6_dev_get_saddr (RFC 6724): the own address that suits a destination best."""
     scope = scope6(upper, lower)
@@ -260,7 +258,6 @@ def to_neighbour4(net: ptr, params: ptr, device: ptr, mtu: u32) -> i64:
     return finish(params, mtu)
 
 
-@cold
 def fib4(net: ptr, params: ptr, flags: u32, check_mtu: bool) -> i64:
     """bpf_ipv4_fib_lookup."""
     ifindex = load_u32(params + IFINDEX)
@@ -344,7 +341,6 @@ def is_strict(address: ptr) -> bool:
     return upper == 0 and load_be64(address + 8) == 1
 
 
-@cold
 def fib6(net: ptr, params: ptr, flags: u32, check_mtu: bool) -> i64:
     """bpf_ipv6_fib_lookup."""
     if is_strict(params + DST) or is_strict(params + SRC):

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Final
 
 from beebox.compiler.dialect import (
-    cold,
     constant,
     i64,
     inline,
@@ -125,7 +124,6 @@ def route_at(net: ptr, number: u64) -> ptr:
 # ---- interfaces and neighbours
 
 
-@cold
 def find_interface(net: ptr, ifindex: u32) -> ptr | None:
     """The interface with this index."""
     low = u64(0)
@@ -144,7 +142,6 @@ def find_interface(net: ptr, ifindex: u32) -> ptr | None:
     return None
 
 
-@cold
 def find_neighbour4(net: ptr, ifindex: u32, address: u32) -> ptr | None:
     """The link address of a valid neighbour."""
     key = (u64(ifindex) << 32) | u64(address)
@@ -164,7 +161,6 @@ def find_neighbour4(net: ptr, ifindex: u32, address: u32) -> ptr | None:
     return None
 
 
-@cold
 def find_neighbour6(net: ptr, ifindex: u32, upper: u64, lower: u64) -> ptr | None:
     """The link address of a valid neighbour."""
     low = u64(0)
@@ -190,7 +186,6 @@ def find_neighbour6(net: ptr, ifindex: u32, upper: u64, lower: u64) -> ptr | Non
 # ---- tables
 
 
-@cold
 def find_table(net: ptr, number: u32, family: u32) -> ptr | None:
     """A family's table; number 0 is the main one."""
     if number == 0:
@@ -206,12 +201,16 @@ def find_table(net: ptr, number: u32, family: u32) -> ptr | None:
     return None
 
 
-@cold
 def node4(net: ptr, table: ptr, address: u32) -> u32:
     """The node of the longest prefix that holds an address."""
     starts = net + u64(load_u32(table + 12))
     low = u64(0)  # the first start is address 0
     high = u64(load_u32(table + 8))
+    index = load_u32(table + 16)
+    if index != 0:
+        entry = net + u64(index) + (u64(address >> 16) << 2)
+        low = u64(load_u32(entry))
+        high = u64(load_u32(entry + 4)) + 1
     while high - low > 1:
         middle = (low + high) >> 1
         if load_u32(starts + middle * START4_BYTES) <= address:
@@ -221,7 +220,6 @@ def node4(net: ptr, table: ptr, address: u32) -> u32:
     return load_u32(starts + low * START4_BYTES + 4)
 
 
-@cold
 def node6(net: ptr, table: ptr, upper: u64, lower: u64) -> u32:
     """The node of the longest prefix that holds an address."""
     starts = net + u64(load_u32(table + 12))
@@ -247,7 +245,6 @@ def ifindex_of(net: ptr, route: ptr) -> u32:
     return load_u32(array(net, INTERFACES) + u64(place) * IF_BYTES)
 
 
-@cold
 def lookup4(net: ptr, table: ptr, address: u32, tos: u32, oif: u32) -> i64:
     """fib_table_lookup: a route's number, or why there is none."""
     node = node4(net, table, address)
@@ -275,7 +272,6 @@ def lookup4(net: ptr, table: ptr, address: u32, tos: u32, oif: u32) -> i64:
     return i64(-EAGAIN)
 
 
-@cold
 def lookup6(net: ptr, table: ptr, upper: u64, lower: u64, oif: u32) -> i64:
     """fib6_table_lookup: of the longest prefix, the least metric, the best score."""
     node = node6(net, table, upper, lower)
@@ -338,7 +334,6 @@ def rule_refuses(rule: ptr) -> i64:
     return i64(-ENETUNREACH)
 
 
-@cold
 def by_rules4(net: ptr, dst: u32, src: u32, tos: u32, mark: u32, iif: u32, oif: u32) -> i64:
     """fib_lookup: the tables in the order of the rules."""
     count = u64(load_u32(net + RULES4))
@@ -373,7 +368,6 @@ def by_rules4(net: ptr, dst: u32, src: u32, tos: u32, mark: u32, iif: u32, oif: 
     return i64(-ENETUNREACH)
 
 
-@cold
 def by_rules6(net: ptr, params: ptr, mark: u32, iif: u32, oif: u32, strict: u32) -> i64:
     """fib6_lookup: the tables in the order of the rules.
 
