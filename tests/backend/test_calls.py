@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import weakref
 from itertools import pairwise
@@ -16,6 +17,7 @@ from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec
 from beebox.tables.map_types import MapType
 from beebox.userspace.captures import encode_capture, parse_capture
 from beebox.userspace.kernel import UserspaceKernel
+from beebox.userspace.program import UserspaceProgram
 from beebox.userspace.replay import replay
 from beebox.vm.observe import Observe
 
@@ -405,3 +407,21 @@ def test_a_writing_programs_packets_do_not_mix():
                 assert (run.retval, run.data_out[:4]) == (expected[1], bytes(4))
 
         together(*(lambda seed=seed: check(seed) for seed in range(4)))
+
+
+def test_calls_leak_no_references():
+    packet, wrong = bytes(FRAME), "text" * 3
+    with load(READ) as loaded:
+        program = loaded.programs["main"]
+        counts = []
+        for _ in range(3):
+            for _ in range(1000):
+                program(packet)
+                with pytest.raises(TypeError):
+                    program(wrong)
+                with pytest.raises(TypeError):
+                    program(packet, wrong)
+            gc.collect()
+            kept = (packet, wrong, program, UserspaceProgram.__call__, int(program(packet)))
+            counts.append([sys.getrefcount(one) for one in kept])
+        assert counts[1] == counts[2]
