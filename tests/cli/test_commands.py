@@ -19,9 +19,9 @@ PROGRAM_FIELDS = {
     "name", "section", "type", "verdict", "insns_processed", "states", "time_ns", "findings",
 }  # fmt: skip
 REPLAY_FIELDS = {
-    "captures", "filter", "packets", "bytes", "refused", "verdicts", "rates", "reasons", "profile",
-    "redirects", "clones", "flows",
-    "maps", "assertions", "diff", "written", "engine", "ns_per_packet", "seconds",
+    "captures", "error", "filter", "packets", "bytes", "refused", "verdicts", "rates", "reasons",
+    "profile", "redirects", "clones", "flows", "maps", "assertions", "diff", "written", "engine",
+    "ns_per_packet", "seconds",
 }  # fmt: skip
 DROP_SHORT = """
 .license "GPL"
@@ -197,6 +197,19 @@ def test_tables_are_plain_off_a_terminal(beebox: Beebox) -> None:
     assert "4703 packets" in done.out
     assert done.out.isascii()
     assert "\x1b" not in done.out + done.err
+
+
+def test_what_lies_before_a_fault_is_not_lost(beebox: Beebox, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes(Path("examples/capture.pcap").read_bytes()[:200_001])
+    told = beebox("replay", "-j", "examples/count.py", cut)
+    assert told.status == 2
+    assert told.json["packets"] == sum(told.json["verdicts"].values()) > 0
+    assert told.json["error"]["packet"] == told.json["packets"] + 1
+    people = beebox("replay", "examples/count.py", cut)
+    assert people.status == 2
+    assert f"{told.json['packets']} packets" in people.out
+    assert "cut.pcap" in people.err
 
 
 MARKS = """

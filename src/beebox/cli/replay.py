@@ -17,7 +17,7 @@ from beebox.cli.knobs import set_option, with_knobs
 from beebox.cli.output import Output, current, example, global_options
 from beebox.cli.prog import choose, show_log, split_selector
 from beebox.cli.progress import progress_bar
-from beebox.errors import InputError
+from beebox.errors import CaptureError, InputError
 
 if TYPE_CHECKING:
     from beebox.cli.checks import Checks
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from beebox.userspace.replay import Clock, Replay
 
 _SHOWN_ENTRIES: Final = 10
+_MALFORMED: Final = 2  # as an exit status
 
 
 @click.command(
@@ -165,9 +166,10 @@ def replay_command(
         )
         update = stack.enter_context(progress_bar(output, lines=lines))
         total = source.total
+        readable = _UpToFault(limited(blocks, count))
         result = replay(
             program,
-            limited(blocks, count),
+            readable,
             observers=observers,
             clock=clock,
             progress=lambda packets: update(source.done, total, packets),
@@ -180,15 +182,18 @@ def replay_command(
             if not each.spec.frozen or output.json
         }
         show_log(program, output)
+    if readable.fault is not None and not result.packets:
+        raise readable.fault
     if source.dropped:
         output.status(f"{source.dropped} packets came faster than they were read")
     broken = checks is not None and checks.broken
     written = {} if writer is None else {"file": writer.file, "packets": writer.packets}
     if output.json:
         document = _document(result, maps, captures or (str(interface),), written)
-        document |= {"filter": expression, "assertions": [], "diff": None}
+        fault = readable.fault.fields() if readable.fault is not None else None
+        document |= {"error": fault, "filter": expression, "assertions": [], "diff": None}
         output.data({**document, **reports.data(), **(checks.data() if checks else {})})
-        return int(broken)
+        return _status(readable, broken=broken)
     _show_result(name, result, output)
     reports.show(output)
     _show_maps(maps, output)
@@ -199,7 +204,29 @@ def replay_command(
     nanoseconds = result.ns_per_packet
     rate = 1000 / nanoseconds if nanoseconds else 0.0
     output.text(f"\n{result.engine}: {nanoseconds:.1f} ns/packet, {rate:.2f} Mpps")
-    return int(broken)
+    if readable.fault is not None:
+        output.status(f"the capture is read up to packet {result.packets}")
+        output.error(readable.fault)
+    return _status(readable, broken=broken)
+
+
+class _UpToFault:
+    """The blocks of a capture up to where it is malformed: what came before is not lost."""
+
+    def __init__(self, blocks: Iterable[Capture]) -> None:
+        self._blocks = blocks
+        self.fault: CaptureError | None = None
+
+    def __iter__(self) -> Iterator[Capture]:
+        try:
+            yield from self._blocks
+        except CaptureError as fault:
+            self.fault = fault
+
+
+def _status(readable: _UpToFault, *, broken: bool) -> int:
+    """Malformed input outweighs a broken assertion: not every packet was seen."""
+    return _MALFORMED if readable.fault is not None else int(broken)
 
 
 def _network(file: str | None) -> Network | None:
