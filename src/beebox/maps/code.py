@@ -7,6 +7,7 @@ The IR depends on the map's shape and symbol only: the storage's address stays s
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +30,8 @@ from beebox.tables.map_types import MapType, RedirectFlags
 
 _SOURCES: Final = Path(__file__).with_name("source")
 _EXTERNAL: Final = re.compile(r"^define (?!internal)", re.MULTILINE)
+_FUNCTION: Final = re.compile(r'^define [^@]*@"?([\w.]+)"?\(.*?^}\n', re.MULTILINE | re.DOTALL)
+_SYMBOL: Final = re.compile(r'@"?([\w.]+)"?')
 _DEVICES: Final = frozenset({MapType.DEVMAP, MapType.DEVMAP_HASH})
 _DEVICE_FLAGS: Final = int(RedirectFlags.BROADCAST | RedirectFlags.EXCLUDE_INGRESS)
 
@@ -56,12 +59,17 @@ class MapCode:
         return f"{self.symbol}_{name}"
 
 
-def map_code(spec: MapSpec, symbol: str, *, cpus: int = 1) -> MapCode:
+def map_code(
+    spec: MapSpec, symbol: str, *, cpus: int = 1, needed: Collection[str] | None = None
+) -> MapCode:
     """The code of a map like ``spec`` whose functions are called ``symbol_lookup`` and so on.
 
-    ``symbol`` is an LLVM identifier. Raises :exc:`MapError` for a spec that no map can have.
+    ``symbol`` is an LLVM identifier. Only the operations ``needed`` are there (None: all), so that
+    LLVM has no others to look at.
     """
     text = operations(spec, symbol, cpus=cpus)
+    if needed is not None:
+        text = _reached(text, {f"{symbol}_{name}" for name in needed})
     return MapCode(
         ir=_EXTERNAL.sub("define internal ", text),
         symbol=symbol,
@@ -72,6 +80,20 @@ def map_code(spec: MapSpec, symbol: str, *, cpus: int = 1) -> MapCode:
 def operations(spec: MapSpec, symbol: str, *, cpus: int = 1) -> str:
     """The IR with its exported functions external: for code called from Python."""
     return native.lower(_module(layout.shape_of(spec), cpus), prefix=f"{symbol}_")
+
+
+def _reached(text: str, wanted: set[str]) -> str:
+    """The IR without the functions that none of ``wanted`` calls, itself or through others."""
+    functions: dict[str, str] = {}
+    rest = _FUNCTION.sub(lambda found: functions.setdefault(found[1], found[0]) and "", text)
+    kept: dict[str, str] = {}
+    pending = [name for name in functions if name in wanted]
+    while pending:
+        name = pending.pop()
+        if name in functions and name not in kept:
+            kept[name] = functions[name]
+            pending += _SYMBOL.findall(functions[name])
+    return rest + "".join(functions[name] for name in functions if name in kept)
 
 
 @lru_cache(maxsize=256)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from beebox.llvm import native, worker
 from beebox.llvm.native import NativeCode
+from beebox.maps import abi
 from beebox.maps.view import LiveMap
 from beebox.tables.helpers import HELPERS
 from beebox.userspace.hook_code import hook_code
@@ -252,8 +253,11 @@ def _parts(
     from beebox.maps.code import map_code  # noqa: PLC0415 -- the same
     from beebox.vm import jit  # noqa: PLC0415 -- the same
 
+    needed = {name for id_, name in abi.HELPERS.items() if id_ in program.helpers}
+    if abi.TAIL_CALL in program.helpers:
+        needed.add("tail_call")
     codes = {
-        name: map_code(program.spec.maps[name], f"map{number}", cpus=cpus)
+        name: map_code(program.spec.maps[name], f"map{number}", cpus=cpus, needed=needed)
         for number, name in enumerate(sorted(program.maps))
     }
     layout = environment.layout

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from beebox.errors import MapError, NotSupportedError
+from beebox.maps.code import map_code
 from beebox.maps.layout import ArrayLayout, HashLayout, layout_of
 from beebox.obj.model import MapSpec
 from beebox.tables.map_types import MapFlags, MapType
@@ -124,3 +125,15 @@ def test_parts_of_elements_and_tables_do_not_overlap(spec, cpus):
     assert where.meta_stride >= 136 + address
     assert 2 * address - 1 < 1 << where.depth_bits
     assert spec.max_entries < 1 << 31 - where.depth_bits
+
+
+def test_a_program_brings_only_the_code_it_needs():
+    spec = MapSpec("m", MapType.LRU_HASH, 4, 8, 100)
+    everything = map_code(spec, "map0").ir
+    lookup = map_code(spec, "map0", needed={"lookup", "tail_call"}).ir
+    assert '@"map0_update"(' in everything
+    assert '@"map0_lookup"(' in lookup
+    assert "map0_update" not in lookup
+    assert "map0_evicted" not in lookup
+    assert "map0_evicted" in map_code(spec, "map0", needed={"update"}).ir
+    assert "map0_storage" in map_code(spec, "map0", needed=()).ir
