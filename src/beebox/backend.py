@@ -110,10 +110,18 @@ class Program(Protocol):
 
     @property
     def spec(self) -> ProgramSpec: ...
-    def test_run(self, data: bytes, *, repeat: int = 1, context: bytes | None = None) -> TestRun:
+    def test_run(
+        self,
+        data: bytes,
+        *,
+        repeat: int = 1,
+        context: bytes | None = None,
+        checksum_complete: bool = False,
+    ) -> TestRun:
         """Run over one packet, as BPF_PROG_TEST_RUN: ``repeat`` times, the last result is given.
 
-        ``context`` is a uapi context struct (``__sk_buff``) to start from.
+        ``context`` is a uapi context struct (``__sk_buff``) to start from. ``checksum_complete``
+        gives an skb the checksum of its device, which must be right afterwards.
         """
         ...
 

@@ -78,6 +78,15 @@ def test_tc_sequences_are_linux_sequences(seed):
 
 
 @pytest.mark.linux
+@pytest.mark.parametrize(("section", "names"), [("tc", TC), ("lwt_xmit", LWT)])
+def test_the_devices_checksum_is_kept_as_linux_keeps_it(section, names):
+    chosen = cases(21, 400, names)
+    outcomes = skb_ops.agree(skb_ops.driver(section, names), chosen, checksum=True)
+    kept = sum(bool(packet) for _, packet, *_ in outcomes)
+    assert 50 < kept < 350  # right and wrong afterwards
+
+
+@pytest.mark.linux
 def test_lwt_sequences_are_linux_sequences():
     skb_ops.agree(skb_ops.driver("lwt_xmit", LWT), cases(7, 500, LWT))
 

@@ -24,6 +24,7 @@ _POSSIBLE_CPUS: Final = Path("/sys/devices/system/cpu/possible")
 _ENOTSUPP: Final = 524  # the kernel's own; not an errno of POSIX
 _NO_BATCH: Final = frozenset({errno.EINVAL, errno.EOPNOTSUPP, _ENOTSUPP})
 _BATCH_START: Final = 1024
+_CHECKSUM_COMPLETE: Final = 1 << 2  # BPF_F_TEST_SKB_CHECKSUM_COMPLETE
 _GROWTH_BYTES: Final = 1 << 17  # that programs may add to a packet in a test run
 _POSITION_BYTES_MIN: Final = 8
 _INFO_ID: Final = slice(4, 8)  # in struct bpf_map_info and bpf_prog_info
@@ -288,17 +289,32 @@ class LinuxProgram:
         """The kernel's number for it: what a prog array gives."""
         return _object_id(self.fd, self._door)
 
-    def test_run(self, data: bytes, *, repeat: int = 1, context: bytes | None = None) -> TestRun:
+    def test_run(
+        self,
+        data: bytes,
+        *,
+        repeat: int = 1,
+        context: bytes | None = None,
+        checksum_complete: bool = False,
+    ) -> TestRun:
         """Run over one packet with BPF_PROG_TEST_RUN.
 
         ``data_out`` is as the kernel gives it: of XDP it starts at data_meta, of an skb program
         with the Ethernet header (zeros where the program did not see it). Frames that Linux
-        refuses, below 14 bytes or above about a page, raise :exc:`SyscallError`.
+        refuses, below 14 bytes or above about a page, raise :exc:`SyscallError`, as does a
+        checksum that is wrong after the run.
         """
         if not 1 <= repeat < 1 << 31:
             raise InputError(f"repeat {repeat} is out of range")
         room = len(data) + _GROWTH_BYTES
-        attr = attrs.prog_test_run(self.fd, data, room_bytes=room, repeat=repeat, context=context)
+        attr = attrs.prog_test_run(
+            self.fd,
+            data,
+            room_bytes=room,
+            repeat=repeat,
+            context=context,
+            flags=_CHECKSUM_COMPLETE if checksum_complete else 0,
+        )
         self._door(Command.PROG_TEST_RUN, attr)
         retval, packet, duration, after = attrs.prog_test_run_result(attr)
         return TestRun(retval, packet, duration, repeat, "linux", after)

@@ -155,14 +155,22 @@ class UserspaceProgram:
 
     # ---- runs
 
-    def test_run(self, data: bytes, *, repeat: int = 1, context: bytes | None = None) -> TestRun:
+    def test_run(
+        self,
+        data: bytes,
+        *,
+        repeat: int = 1,
+        context: bytes | None = None,
+        checksum_complete: bool = False,
+    ) -> TestRun:
         """Run over one packet as BPF_PROG_TEST_RUN does.
 
         The frame is not restored between repeats. Of XDP, ``data_out`` starts at data_meta, and of
         a frame above 3520 bytes the program sees the first 3520 directly. A packet that starts at
         the network header comes back with 14 zeros before it. ``context`` is a ``__sk_buff``,
         or of XDP an ``xdp_md`` with metadata before ``data`` and pages behind ``data_end``.
-        Raises :exc:`InputError` for frames and contexts that Linux refuses.
+        Raises :exc:`InputError` for frames and contexts that Linux refuses,
+        :exc:`ExecutionError` for a device's checksum that is wrong after the run.
         """
         if not 1 <= repeat < MAX_REPEAT:
             raise InputError(f"repeat {repeat} is out of range")
@@ -172,6 +180,8 @@ class UserspaceProgram:
         with self._lane() as lane:
             environment, engine = lane.environment, lane.engine
             environment.load_test(data, context)
+            if checksum_complete:
+                environment.give_checksum()
             rounds = repeat if environment.hook.gives_keys else 1  # each starts with fresh keys
             with environment.in_this_task():
                 start = time.perf_counter_ns()
@@ -180,6 +190,8 @@ class UserspaceProgram:
                     environment.load_test(data, context)
                 retval = engine.run(repeat // rounds)
                 duration = (time.perf_counter_ns() - start) // repeat
+            if checksum_complete:
+                environment.check_checksum()
             after = environment.context_after(context)
             return TestRun(retval, environment.frame(), duration, repeat, engine.name, after)
 

@@ -22,7 +22,13 @@ from beebox.userspace.hook_code import SKB_HEADROOM_BYTES, SKB_TAILROOM_BYTES, s
 from beebox.userspace.network.block import NetworkBlock, default_network
 from beebox.userspace.records import Records
 from beebox.userspace.redirects import CloneCounts
-from beebox.userspace.test_context import give, load_xdp, take_skb
+from beebox.userspace.test_context import (
+    check_checksum,
+    give,
+    give_checksum,
+    load_xdp,
+    take_skb,
+)
 from beebox.userspace.trace import TraceLog
 from beebox.userspace.tunnels import TunnelBlock
 from beebox.vm.contexts import SKB_LAYOUT, Layout
@@ -196,6 +202,16 @@ class Environment:
         else:
             self.reset()
             load_xdp(self.packet, data, context)
+
+    def give_checksum(self) -> None:
+        """Give the packet its device's checksum. Raises :exc:`InputError` where there is none."""
+        if not self._is_skb or self.hook.gives_keys:
+            raise InputError(f"the checksum of a device, for a {self.hook.name} program")
+        give_checksum(self.packet)
+
+    def check_checksum(self) -> None:
+        """Raises :exc:`ExecutionError` where the checksum is not that of the packet any more."""
+        check_checksum(self.packet)
 
     def context_after(self, given: bytes | None) -> bytes:
         """The uapi context after a test run that was given one."""

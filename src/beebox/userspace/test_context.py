@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from beebox.errors import InputError
+from beebox.errors import ExecutionError, InputError
 from beebox.hooks import xdp
 from beebox.tables.limits import XDP_FRAME_HEADER_BYTES, XDP_HEADROOM_BYTES, XDP_META_MAX_BYTES
 from beebox.vm.contexts import SKB_LAYOUT, XDP_LAYOUT
@@ -18,6 +18,8 @@ _SK_BUFF_BYTES: Final = 192
 _XDP_MD: Final = struct.Struct("<6I")
 _GSO_LEGACY_MAX_BYTES: Final = 65_536
 _GSO_MAX_SEGS: Final = 65_535
+_CHECKSUM_COMPLETE: Final = 2
+_U32: Final = (1 << 32) - 1
 _SET: Final = ("mark", "priority", "ingress_ifindex", "cb", "tstamp", "gso_segs", "hwtstamp")
 _GIVEN: Final = (*_SET, "gso_size", "ifindex", "wire_len")
 _TAKEN: Final = (*_SET, "ifindex", "wire_len")
@@ -62,6 +64,37 @@ def give_skb(packet: Packet, given: bytes) -> bytes:
 def _word(given: bytes, name: str) -> int:
     value: int = struct.unpack_from("<I", given, SKB_LAYOUT.offset(name))[0]
     return value
+
+
+def give_checksum(packet: Packet) -> None:
+    """Set the sum of everything from the network header on, as a device may give it."""
+    packet.context.csum = _sum(packet)
+    packet.context.ip_summed = _CHECKSUM_COMPLETE
+
+
+def check_checksum(packet: Packet) -> None:
+    """Raises :exc:`ExecutionError` where the sum is not that of the packet any more."""
+    said, found = _folded(packet.context.csum), _folded(_sum(packet))
+    if said != found:
+        raise ExecutionError(f"the packet's checksum is {found:#x} and was left as {said:#x}")
+
+
+def _sum(packet: Packet) -> int:
+    """A one's complement sum in 32 bits, as the processor adds words."""
+    context = packet.context
+    start = context.network_header
+    data = packet.bytes_at(start, context.data + context.len - start)
+    words = struct.unpack(f"<{(len(data) + 3) // 4}I", data + bytes(-len(data) % 4))
+    total = int(sum(words))
+    while total >> 32:
+        total = (total & _U32) + (total >> 32)
+    return total
+
+
+def _folded(total: int) -> int:
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total
 
 
 def load_xdp(packet: Packet, frame: bytes, given: bytes | None = None) -> None:

@@ -14,7 +14,6 @@ from beebox.compiler.dialect import (
     export,
     i64,
     inline,
-    load_u8,
     load_u32,
     load_u64,
     ptr,
@@ -22,6 +21,7 @@ from beebox.compiler.dialect import (
     u32,
     u64,
 )
+from beebox.userspace.source.sums import fold, partial
 
 TIME: Final = constant("TIME")
 PRANDOM: Final = constant("PRANDOM")
@@ -55,30 +55,6 @@ def get_prandom_u32(rt: ptr) -> i64:
     z = (state ^ (state >> 30)) * MIX_1
     z = (z ^ (z >> 27)) * MIX_2
     return i64((z ^ (z >> 31)) >> 32)
-
-
-@inline
-def fold(total: u64) -> u64:
-    """A one's complement sum in 32 bits: carries come round. 0 only for a sum of zeros."""
-    while total >> 32 != 0:
-        total = (total & 0xFFFF_FFFF) + (total >> 32)
-    return total
-
-
-@inline
-def partial(data: ptr, size: u32, seed: u64) -> u64:
-    """The folded sum of ``size`` bytes as little-endian words, and ``seed``."""
-    total = seed
-    at = u32(0)
-    while size - at >= 4:
-        total += u64(load_u32(data + u64(at)))
-        at += 4
-    shift = u64(0)
-    while at < size:
-        total += u64(load_u8(data + u64(at))) << shift
-        shift += 8
-        at += 1
-    return fold(total)
 
 
 @export

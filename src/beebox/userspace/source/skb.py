@@ -23,6 +23,7 @@ from beebox.compiler.dialect import (
     u32,
     u64,
 )
+from beebox.userspace.source.sums import add, partial, shifted
 
 LEN: Final = constant("LEN")
 PKT_TYPE: Final = constant("PKT_TYPE")
@@ -143,6 +144,27 @@ def clear_hash(ctx: ptr) -> None:
     """Forget the hash; skb_clear_hash."""
     store_u32(ctx + HASH, 0)
     store_u32(ctx + HASH_KIND, 0)
+
+
+def sum_without(ctx: ptr, start: ptr, size: u64, at: u64) -> None:
+    """Take bytes out of the device's checksum, where there is one; skb_postpull_rcsum."""
+    if load_u32(ctx + IP_SUMMED) == CHECKSUM_COMPLETE:
+        gone = u32(partial(start, u32(size), 0))
+        store_u32(ctx + CSUM, add(load_u32(ctx + CSUM), shifted(~gone, at)))
+
+
+def sum_with(ctx: ptr, start: ptr, size: u64, at: u64) -> None:
+    """Put bytes into the device's checksum, where there is one; skb_postpush_rcsum."""
+    if load_u32(ctx + IP_SUMMED) == CHECKSUM_COMPLETE:
+        new = u32(partial(start, u32(size), 0))
+        store_u32(ctx + CSUM, add(load_u32(ctx + CSUM), shifted(new, at)))
+
+
+@inline
+def no_sum(ctx: ptr) -> None:
+    """Forget the device's checksum, where there is one."""
+    if load_u32(ctx + IP_SUMMED) == CHECKSUM_COMPLETE:
+        store_u32(ctx + IP_SUMMED, CHECKSUM_NONE)
 
 
 @inline

@@ -29,9 +29,12 @@ from beebox.userspace.source.skb import (
     len_of,
     linear_of,
     pull,
+    sum_with,
+    sum_without,
 )
 
-INVALIDATE_HASH: Final = 2  # BPF_F_INVALIDATE_HASH; 1, BPF_F_RECOMPUTE_CSUM, needs a checksum
+RECOMPUTE_CSUM: Final = 1
+INVALIDATE_HASH: Final = 2
 STORE_FLAGS: Final = 3
 HDR_START_MAC: Final = 0
 HDR_START_NET: Final = 1
@@ -78,7 +81,13 @@ def skb_store_bytes(rt: ptr, ctx: ptr, offset: i64, source: ptr, size: i64, flag
         return i64(-EFAULT)
     if not pull(ctx, u64(at + count)):
         return i64(-EFAULT)
-    move(data_of(ctx) + u64(at), source, u64(count))
+    to = data_of(ctx) + u64(at)
+    summed = u64(flags) & RECOMPUTE_CSUM != 0
+    if summed:
+        sum_without(ctx, to, u64(count), u64(at))
+    move(to, source, u64(count))
+    if summed:
+        sum_with(ctx, to, u64(count), u64(at))
     if u64(flags) & INVALIDATE_HASH != 0:
         clear_hash(ctx)
     return i64(0)

@@ -32,6 +32,7 @@ from beebox.userspace.source.skb import (
     data_of,
     pull,
 )
+from beebox.userspace.source.sums import add, subtract
 
 FIELD_MASK: Final = 0xF  # BPF_F_HDR_FIELD_MASK
 PSEUDO_HDR: Final = 1 << 4
@@ -44,21 +45,6 @@ LEVEL_INC: Final = 1
 LEVEL_DEC: Final = 2
 LEVEL_RESET: Final = 3
 MAX_LEVEL: Final = 3
-
-
-@inline
-def add(a: u32, b: u32) -> u32:
-    """One's complement addition of 32 bits; csum_add."""
-    total = a + b
-    if total < b:
-        total += 1
-    return total
-
-
-@inline
-def subtract(a: u32, b: u32) -> u32:
-    """csum_sub."""
-    return add(a, ~b)
 
 
 @inline

@@ -26,6 +26,8 @@ from beebox.compiler.dialect import (
 )
 from beebox.userspace.source.mtu import FRAG_NEEDED, check
 from beebox.userspace.source.skb import (
+    CHECKSUM_COMPLETE,
+    CSUM,
     DATA_END,
     EINVAL,
     EOPNOTSUPP,
@@ -35,6 +37,7 @@ from beebox.userspace.source.skb import (
     HASH,
     HASH_KIND,
     IFINDEX,
+    IP_SUMMED,
     IPV4_BYTES,
     IPV6_BYTES,
     MAC_BYTES,
@@ -52,6 +55,7 @@ from beebox.userspace.source.skb import (
 )
 from beebox.userspace.source.skb_checksum import add16
 from beebox.userspace.source.skb_vlan import is_vlan
+from beebox.userspace.source.sums import add, subtract
 
 KNOWN: Final = 1  # a hash that is not to be made anew
 PACKET_OTHERHOST: Final = 3
@@ -197,7 +201,11 @@ def skb_ecn_set_ce(rt: ptr, ctx: ptr) -> i64:
         low = load_u8(network + 1)
         if low & 0x30 == 0:
             return i64(0)
+        old = load_u32(network)
         store_u8(network + 1, low | 0x30)
+        if load_u32(ctx + IP_SUMMED) == CHECKSUM_COMPLETE:
+            total = subtract(load_u32(ctx + CSUM), old)
+            store_u32(ctx + CSUM, add(total, load_u32(network)))
         return i64(1)
     return i64(0)
 

@@ -62,11 +62,13 @@ from beebox.userspace.source.skb import (
     make_tailroom,
     network_from_head,
     network_offset,
+    no_sum,
     protocol_of,
     pull,
     pull_head,
     push_head,
     reset_mac_len,
+    sum_without,
 )
 
 ROOM_NET: Final = 0
@@ -117,6 +119,7 @@ def close_gap(ctx: ptr, at: u64, size: u64) -> i64:
         return i64(-ENOMEM)
     same = transport_is_network(ctx)
     old = data_of(ctx)
+    sum_without(ctx, old + at, size, 0)
     data = pull_head(ctx, size)
     move(data, old, at)
     move_headers(ctx, size)
@@ -182,6 +185,8 @@ def skb_change_tail(rt: ptr, ctx: ptr, length: i64, flags: i64) -> i64:
         clear(data_of(ctx) + old, new - old)
     store_u32(ctx + LEN, u32(new))
     store_u64(ctx + DATA_END, load_u64(ctx + DATA) + new)
+    if new != old:
+        no_sum(ctx)
     if is_gso(ctx) and new != old:
         store_u32(ctx + GSO_SIZE, 0)
         store_u32(ctx + GSO_SEGS, 0)

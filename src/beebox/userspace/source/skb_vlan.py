@@ -45,6 +45,8 @@ from beebox.userspace.source.skb import (
     pull_head,
     push_head,
     reset_mac_len,
+    sum_with,
+    sum_without,
 )
 
 ADDRESSES: Final = 12  # of an Ethernet header
@@ -96,6 +98,7 @@ def skb_vlan_push(rt: ptr, ctx: ptr, protocol: i64, tci: i64) -> i64:
         store_u64(ctx + MAC_HEADER, load_u64(ctx + DATA))
         store_u16(data + ADDRESSES, u16(load_u32(ctx + VLAN_PROTO)))
         store_u16(data + (ADDRESSES + 2), swap16(u16(load_u32(ctx + VLAN_TCI))))
+        sum_with(ctx, data + ADDRESSES, VLAN_HLEN, 0)
         store_u32(ctx + PROTOCOL, load_u32(ctx + VLAN_PROTO))
         store_u64(ctx + NETWORK_HEADER, load_u64(ctx + NETWORK_HEADER) - VLAN_HLEN)
     set_tag(ctx, kind, u32(u16(tci)))
@@ -110,6 +113,7 @@ def pop(ctx: ptr) -> i64:
     if not pull(ctx, ETH_HLEN + VLAN_HLEN):
         return i64(-ENOMEM)
     data = data_of(ctx)
+    sum_without(ctx, data + ADDRESSES, VLAN_HLEN, 0)
     tci = swap16(load_u16(data + ETH_HLEN))
     inner = load_u16(data + (ETH_HLEN + 2))
     kind = u32(inner)
