@@ -97,6 +97,8 @@ def load(
         case "linux":
             from beebox.linux.kernel import LinuxKernel  # noqa: PLC0415 -- on demand
 
+            if network is not None:
+                raise InputError("a network is given to the userspace kernel; Linux has its own")
             return LinuxKernel().load(spec, programs=names)
         case _:
             raise InputError(f"there is no kernel {kernel!r}; choose userspace or linux")

@@ -174,3 +174,32 @@ def test_test_runs_leave_no_record():
         with UserspaceKernel(engine).load(spec) as live:
             assert live.programs["main"].records(1).targets is not None
             assert live.programs["main"].test_run(skb.UDP4).retval == 7
+
+
+CALLER = """
+r2 = map[next] ll
+r3 = 0
+call 12
+r0 = 1
+exit
+"""
+CALLEE = """
+r1 = 6
+r2 = 0
+call 23
+exit
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_program_that_is_called_may_redirect(engine):
+    functions = {
+        "main": FunctionSpec("main", "xdp", assemble(CALLER)),
+        "callee": FunctionSpec("callee", "xdp", assemble(CALLEE)),
+    }
+    array = MapSpec("next", MapType.PROG_ARRAY, 4, 4, 1, slots=((0, "callee"),))
+    spec = ObjectSpec(functions, {"next": array}, license="GPL")
+    with UserspaceKernel(engine).load(spec, programs=["main"]) as live:
+        seen = Redirects(live.maps)
+        replay(live.programs["main"], capture_of([(0, 0)] * 9), observers=[seen])
+        assert dict(seen.counts()) == {Target(6): 9}

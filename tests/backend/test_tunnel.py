@@ -6,8 +6,12 @@ import struct
 import pytest
 import skb
 
+from beebox.isa.assembler import assemble
+from beebox.obj.model import FunctionSpec, ObjectSpec
+from beebox.userspace.captures import encode_capture, parse_capture
 from beebox.userspace.kernel import UserspaceKernel
 from beebox.userspace.network.files import parse_network
+from beebox.userspace.replay import replay
 
 GET_KEY, SET_KEY, GET_OPT, SET_OPT, GET_XFRM = 20, 21, 29, 30, 66
 KEY_BYTES = 44
@@ -189,3 +193,49 @@ def test_metadata_that_the_user_gives_is_every_packets(engine):
             live.programs["main"].test_run(skb.UDP4)
             stored = live.maps["results"].lookup(bytes(4))
             assert stored[8:72] == words
+
+
+# Sets a key in packets whose first byte is odd; the verdict is what the getter says of it before.
+MARKS = """
+r6 = r1
+r7 = *(u32 *)(r1 + 76)
+r2 = *(u32 *)(r1 + 80)
+r3 = r7
+r3 += 14
+r0 = 2
+if r3 > r2 goto out
+r8 = *(u8 *)(r7 + 0)
+r1 = r6
+r2 = r10
+r2 += -48
+r3 = 44
+r4 = 0
+call 20
+r9 = r0
+r8 &= 1
+if r8 == 0 goto done
+r1 = r6
+r2 = r10
+r2 += -48
+r3 = 44
+r4 = 0
+call 21
+done:
+r0 = 0
+if r9 == 0 goto out
+r0 = 1
+out:
+exit
+"""
+
+
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("engine", ["jit", "interpreter"])
+def test_in_a_replay_every_packet_starts_with_its_own_metadata(engine, given):
+    kernel = UserspaceKernel(engine, network=parse_network(RECEIVED) if given else None)
+    frames = [bytes([n % 3]) + bytes(59) for n in range(300)]
+    capture = parse_capture(encode_capture(list(enumerate(frames))))
+    main = FunctionSpec("main", "tc", assemble(MARKS))
+    with kernel.load(ObjectSpec({"main": main}, license="GPL")) as live:
+        result = replay(live.programs["main"], capture)
+        assert set(result.retvals.tolist()) == ({0} if given else {1})

@@ -71,6 +71,21 @@ def test_what_a_dissector_made_of_packets(beebox: Beebox, tmp_path: Path) -> Non
     assert beebox("replay", "-j", *ROUTER).json["flows"] is None
 
 
+def test_one_packet_in_a_network(beebox: Beebox, tmp_path: Path) -> None:
+    packet = tmp_path / "packet"
+    packet.write_bytes(
+        bytes(12)
+        + bytes.fromhex("0800 4500 0028 0000 0000 4006 0000 c000020a c0000201")
+        + bytes(20)
+    )
+    words = ("prog", "run", "-j", "examples/router.py", "data_in", str(packet))
+    network = ("--network", "examples/router.net")
+    assert beebox(*words).json["retval"] == XdpAction.PASS
+    assert beebox(*words, *network).json["retval"] == XdpAction.REDIRECT
+    refused = beebox(*words, *network, "--kernel", "linux")
+    assert refused.status == 2
+
+
 def test_from_python_a_network_is_a_file_or_a_value(repository: Path) -> None:
     frame = bytes(12) + b"\x08\x00" + bytes([0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0])
     frame += bytes([192, 0, 2, 10, 192, 0, 2, 1]) + bytes(20)

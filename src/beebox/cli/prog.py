@@ -95,6 +95,7 @@ def _insns(program: ProgramSpec) -> list[dict[str, Any]]:
 )
 @click.option("--kernel", type=click.Choice(["userspace", "linux"]), default="userspace")
 @click.option("--engine", type=click.Choice(["jit", "interpreter"]), default="jit")
+@click.option("--network", metavar="FILE", help="The routes and neighbours it asks for.")
 @set_option
 @global_options
 def run(
@@ -102,6 +103,7 @@ def run(
     words: tuple[str, ...],
     kernel: api.KernelName,
     engine: api.EngineName,
+    network: str | None,
     knobs: tuple[str, ...],
 ) -> int:
     """Run a program over the bytes of a packet, as BPF_PROG_TEST_RUN does.
@@ -117,7 +119,7 @@ def run(
     file, name = split_selector(selector)
     spec = with_knobs(api.open_object(file), knobs)
     name = choose(spec, name)
-    with api.load(spec, kernel=kernel, engine=engine, programs=[name]) as live:
+    with api.load(spec, kernel=kernel, engine=engine, programs=[name], network=network) as live:
         program = live.programs[name]
         repeat = _repeat(asked.get("repeat", "1"))
         result = program.test_run(packet, repeat=repeat, context=context)
