@@ -349,6 +349,172 @@ def test_maps_of_maps(outer, inner):
     assert len(seen) > 3
 
 
+INNER_QUEUE = """
+    r1 = map[outer] ll
+    r2 = r6
+    r2 += 48
+    call 1
+    if r0 == 0 goto out
+    r1 = r0
+    r2 = r10
+    r2 += -48
+    if r8 == 1 goto push
+    if r8 == 2 goto peek
+    call 88
+    goto shown
+peek:
+    call 89
+shown:
+    if r0 != 0 goto out
+    r0 = *(u8 *)(r10 - 48)
+    r0 |= 256
+    exit
+push:
+    r3 = 0
+    call 87
+"""
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("kind", ["queue", "stack"])
+def test_queues_inside_maps(kind):
+    rng = random.Random(kind)
+    maps = f"""
+.map outer array_of_maps max_entries=2
+.inner outer {kind} value=8 max_entries=3
+.map a {kind} value=8 max_entries=3
+.map b {kind} value=8 max_entries=9
+.slot outer 0 a
+.slot outer 1 b
+"""
+    seen = set()
+    with engines((HEAD + INNER_QUEUE + TAIL).format(maps=maps)) as loaded:
+        for _ in range(150):
+            data = bytearray(frame(rng.choice([0, 1, 1, 2]), value=rng.randbytes(8)))
+            data[48] = rng.randrange(3)
+            seen.add(same(loaded, bytes(data)))
+    assert {(1 << 32) - 2, (1 << 32) - 7, 0} <= seen
+
+
+@pytest.mark.linux
+def test_values_of_all_cpus_inside_maps():
+    source = (
+        HEAD
+        + """
+    r1 = map[outer] ll
+    r2 = r10
+    r2 += -24
+    call 1
+    if r0 == 0 goto out
+    r1 = r0
+    r2 = r10
+    r2 += -24
+    r3 = *(u8 *)(r6 + 15)
+    call 195
+    if r0 == 0 goto out
+    r0 = *(u64 *)(r0 + 0)
+"""
+    )
+    maps = """
+.map outer array_of_maps max_entries=2
+.inner outer percpu_hash key=4 value=8 max_entries=3
+.map a percpu_hash key=4 value=8 max_entries=3
+.slot outer 0 a
+"""
+    cpus = possible_cpus()
+    value = b"".join((50 + cpu).to_bytes(8, "little") for cpu in range(cpus))
+    with engines((source + TAIL).format(maps=maps), cpus=cpus) as loaded:
+        for each in loaded:
+            each.maps["a"].update(bytes(4), value)
+        assert [same(loaded, frame(0, cpu)) for cpu in range(cpus + 1)] == [
+            *range(50, 50 + cpus),
+            0,
+        ]
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("kind", ["devmap value=4", "devmap value=8", "devmap_hash value=8"])
+def test_programs_read_devices(kind):
+    source = (
+        HEAD
+        + """
+    r1 = map[m] ll
+    r2 = r10
+    r2 += -24
+    call 1
+    if r0 == 0 goto out
+    r0 = *(u32 *)(r0 + 0)
+"""
+    )
+    with engines((source + TAIL).format(maps=f".map m {kind} max_entries=3")) as loaded:
+        for each in loaded:
+            size = each.maps["m"].spec.value_size
+            each.maps["m"].update((2).to_bytes(4, "little"), b"\x01".ljust(size, b"\0"))
+        found = [same(loaded, frame(0, 0, key=bytes([number]))) for number in range(4)]
+        assert found == [0, 0, 1, 0]
+
+
+ONE_OF_SEVERAL = (
+    HEAD
+    + """
+    if r8 == 0 goto plain
+    if r8 == 1 goto other
+    r1 = map[outer] ll
+    r2 = r10
+    r2 += -8
+    call 1
+    if r0 == 0 goto out
+    r1 = r0
+    goto call
+other:
+    r1 = map[b] ll
+    goto call
+plain:
+    r1 = map[a] ll
+call:
+    r2 = r10
+    r2 += -24
+    r3 = *(u8 *)(r6 + 15)
+    if r3 == 1 goto update
+    call 1
+    if r0 == 0 goto out
+    r0 = *(u8 *)(r0 + 0)
+    r0 |= 256
+    exit
+update:
+    r3 = r10
+    r3 += -48
+    r4 = 0
+    call 2
+"""
+)
+
+
+@pytest.mark.linux
+def test_a_register_that_holds_one_of_several_maps():
+    rng = random.Random(4)
+    maps = """
+.map outer array_of_maps max_entries=1
+.inner outer hash key=4 value=8 max_entries=3
+.map a hash key=4 value=8 max_entries=4
+.map b array value=8 max_entries=3
+.map c hash key=4 value=8 max_entries=3
+.slot outer 0 c
+"""
+    with engines((ONE_OF_SEVERAL + TAIL).format(maps=maps)) as loaded:
+        results = [
+            same(
+                loaded,
+                frame(rng.randrange(3), rng.randrange(2), bytes([rng.randrange(6)]), b"%d" % step),
+            )
+            for step in range(150)
+        ]
+        for name in "abc":
+            contents = [sorted(each.maps[name].items()) for each in loaded]
+            assert contents[0] == contents[1] == contents[2]
+    assert len(set(results)) > 4
+
+
 CHAIN = """
 .license "GPL"
 .map jumps prog_array max_entries=4
