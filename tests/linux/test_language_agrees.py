@@ -23,7 +23,8 @@ from beebox import (
     Queue, Stack, UpdateFlags, XdpAction, XdpContext, array, atomic, be16, be32, bswap64,
     copied, csum_diff,
     htonl, htons, i8, i16, i32, i64, ipv4, ntohl, sizeof, struct, tail_call, u8, u16, u32, u64, xdp,
-    xdp_adjust_head, xdp_adjust_tail, xdp_get_buff_len, xdp_load_bytes, xdp_store_bytes, zeroed,
+    xdp_adjust_head, xdp_adjust_meta, xdp_adjust_tail, xdp_get_buff_len, xdp_load_bytes,
+    xdp_store_bytes, zeroed,
 )
 from beebox.lib.checksum import csum_replace32, ip_checksum, ip_decrease_ttl
 from beebox.lib.net import ethhdr, iphdr, in6_addr, ipv6hdr, lpm_ipv4
@@ -283,6 +284,21 @@ BODIES = {
     if ip.ttl > 1: ip_decrease_ttl(ip)
     ip.check = csum_replace32(ip.check, ip.saddr, ip.daddr)
     return u32(ip_checksum(ip)) + at.offset * 65536 + at.protocol + at.fragment
+""",
+    "metadata": """
+    if ctx.meta(word) is not None: return u32(1)
+    n = xdp_adjust_meta(ctx, -8) + xdp_adjust_meta(ctx, -3) + xdp_adjust_meta(ctx, 100)
+    m = ctx.meta(raw)
+    w = ctx.meta(word)
+    if m is not None or w is None: return u32(2)
+    w.v = ctx.length
+    n += i64(w.v)
+    n += xdp_adjust_meta(ctx, -248) + xdp_adjust_meta(ctx, 4)
+    again = ctx.meta(word)
+    if again is None: return u32(3)
+    again.v = 7
+    n += xdp_adjust_meta(ctx, 4)
+    return u32(n) if ctx.meta(word) is None else u32(4)
 """,
     "byte order": """
     r = ctx.packet(raw)

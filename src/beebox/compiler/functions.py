@@ -11,7 +11,7 @@ from beebox.compiler.annotations import annotation
 from beebox.compiler.calls import MAX_ARGUMENTS
 from beebox.compiler.constants import evaluate, integer
 from beebox.compiler.context import FunctionContext, Signature, Used
-from beebox.compiler.contexts import ANY_CONTEXT, DECORATORS, FRAGS, class_of, described
+from beebox.compiler.contexts import ANY_CONTEXT, DECORATORS, ENUMS, FRAGS, class_of, described
 from beebox.compiler.declarations import keyword_of
 from beebox.compiler.diagnostics import Located, Source
 from beebox.compiler.expressions import operand
@@ -293,8 +293,10 @@ def _check_program(
             f"{described(section)} takes its context, {wanted}",
             f"def {node.name}(ctx: {wanted})",
         )
-    if not (isinstance(result, IntType) and result.bits == 32):
-        verdict = row.verdicts.__name__ if row.verdicts is not None else "u32"
+    verdict = row.verdicts.__name__ if row.verdicts is not None else "u32"
+    named = node.returns.id if isinstance(node.returns, ast.Name) else ""
+    others = {enum.__name__ for enum in ENUMS} - {verdict}
+    if not (isinstance(result, IntType) and result.bits == 32) or named in others:
         raise scope.source.error(
             node.returns or node, f"{described(section)} returns its verdict", f"write -> {verdict}"
         )

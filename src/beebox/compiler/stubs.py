@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import random
 import time
-from typing import Any
+from typing import Any, Final
 
 from beebox.compiler.language import SkbContext, XdpContext, i32, i64, u32, u64
 from beebox.compiler.views import in_bytes
+
+_MOST_METADATA: Final = 252  # of a packet without headroom for more: a u8, in steps of 4
 
 
 def ktime_get_ns() -> u64:
@@ -99,10 +101,12 @@ def xdp_adjust_tail(ctx: XdpContext, delta: i32) -> i64:
 
 
 def xdp_adjust_meta(ctx: XdpContext, delta: i32) -> i64:
-    """Reserve bytes for metadata before the packet. CPython has none: -EOPNOTSUPP."""
-    assert ctx.data is not None
-    assert delta is not None
-    return i64(-95)
+    """Move the start of the metadata before the packet: negative grows it. 0, or an errno."""
+    size = len(ctx.metadata) - int(delta)
+    if not 0 <= size <= _MOST_METADATA or size % 4:
+        return i64(-22)
+    ctx.metadata = bytearray(max(0, -int(delta))) + ctx.metadata[max(0, int(delta)) :]
+    return i64(0)
 
 
 def xdp_get_buff_len(ctx: XdpContext) -> u64:
