@@ -13,7 +13,7 @@ from typing import Any, Final
 from beebox.compiler.language import SkbContext, XdpContext, i32, i64, u32, u64
 from beebox.compiler.views import in_bytes
 
-_MOST_METADATA: Final = 252  # of a packet without headroom for more: a u8, in steps of 4
+_MOST_METADATA: Final = 252  # bytes; where less headroom is left, Linux has room for less
 
 
 def ktime_get_ns() -> u64:
@@ -103,8 +103,10 @@ def xdp_adjust_tail(ctx: XdpContext, delta: i32) -> i64:
 def xdp_adjust_meta(ctx: XdpContext, delta: i32) -> i64:
     """Move the start of the metadata before the packet: negative grows it. 0, or an errno."""
     size = len(ctx.metadata) - int(delta)
-    if not 0 <= size <= _MOST_METADATA or size % 4:
+    if not 0 <= size <= _MOST_METADATA:
         return i64(-22)
+    if size % 4:
+        return i64(-13)
     ctx.metadata = bytearray(max(0, -int(delta))) + ctx.metadata[max(0, int(delta)) :]
     return i64(0)
 
