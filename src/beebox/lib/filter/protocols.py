@@ -25,14 +25,10 @@ ETHERTYPES: Final = MappingProxyType(
         "arp": 0x0806,
         "rarp": 0x8035,
         "ip6": 0x86DD,
-        "atalk": 0x809B,
-        "aarp": 0x80F3,
-        "lldp": 0x88CC,
-        "pppoed": 0x8863,
-        "pppoes": 0x8864,
-        "mpls": 0x8847,
     }
 )
+LEAST_ETHERTYPE: Final = 1501
+"""Below: a length, behind which a protocol is named otherwise."""
 IP_PROTOCOLS: Final = MappingProxyType(
     {
         "icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "icmp6": 58,

@@ -20,6 +20,7 @@ from beebox.lib.filter.protocols import (
     CONSTANTS,
     ETHERTYPES,
     IP_PROTOCOLS,
+    LEAST_ETHERTYPE,
     PORT_PROTOCOLS,
     PORTS,
     Direction,
@@ -43,7 +44,13 @@ _LEVELS: Final = (("|", "^"), ("&",), ("<<", ">>"), ("+", "-"), ("*", "/", "%"))
 _ARITHMETIC: Final = frozenset(sign for level in _LEVELS for sign in level)
 _MAC: Final = re.compile(r"[:.-]")
 _NO_NAMES: Final = "names are not looked up: write an address"
-_REFUSED: Final = frozenset({"gateway", "protochain", "inbound", "outbound", "ifname", "wlan"})
+_REFUSED: Final = frozenset(
+    {
+        "aarp", "atalk", "atm", "decnet", "gateway", "geneve", "ifname", "inbound", "ipx", "iso",
+        "llc", "mpls", "netbeui", "outbound", "pppoed", "pppoes", "protochain", "stp", "vxlan",
+        "wlan",
+    }
+)  # fmt: skip
 
 _Operator = Literal["+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"]
 _Relation = Literal["=", "!=", "<", ">", "<=", ">="]
@@ -444,9 +451,9 @@ class _Parser:
             value = known[name]
         else:
             raise self.error(f"{token.text!r} is no protocol here", token)
-        most = 0xFFFF if words.protocol == "ether" else 0xFF
-        if value > most:
-            raise self.error(f"a protocol's number is at most {most}", token)
+        least, most = (LEAST_ETHERTYPE, 0xFFFF) if words.protocol == "ether" else (0, 0xFF)
+        if not least <= value <= most:
+            raise self.error(f"a number from {least} to {most} is expected here", token)
         match words.protocol:
             case "ether":
                 return frame.ethertype(value)
