@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from beebox.errors import InputError
 from beebox.obj.model import ObjectSpec
 
 if TYPE_CHECKING:
     from beebox.backend import Collection
+    from beebox.userspace.kernel import UserspaceCollection
     from beebox.userspace.network.model import Network
     from beebox.verifier.result import Report
 
@@ -69,6 +70,30 @@ def verify(spec: ObjectSpec | str | Path, *, programs: Sequence[str] | None = No
     return [verify_program(link(spec, name)) for name in chosen(spec, programs)]
 
 
+@overload
+def load(
+    spec: ObjectSpec | str | Path,
+    *,
+    kernel: Literal["userspace"] = "userspace",
+    engine: EngineName = "jit",
+    programs: Sequence[str] | None = None,
+    network: Network | str | Path | None = None,
+    cpus: int = 1,
+) -> UserspaceCollection: ...
+
+
+@overload
+def load(
+    spec: ObjectSpec | str | Path,
+    *,
+    kernel: KernelName,
+    engine: EngineName = "jit",
+    programs: Sequence[str] | None = None,
+    network: Network | str | Path | None = None,
+    cpus: int = 1,
+) -> Collection: ...
+
+
 def load(
     spec: ObjectSpec | str | Path,
     *,
@@ -97,6 +122,10 @@ def load(
         case "linux":
             from beebox.linux.kernel import LinuxKernel  # noqa: PLC0415 -- on demand
 
+            if network is not None or cpus != 1:
+                raise InputError(
+                    "Linux has its own network and CPUs: network and cpus do not apply"
+                )
             if network is not None:
                 raise InputError("a network is given to the userspace kernel; Linux has its own")
             return LinuxKernel().load(spec, programs=names)

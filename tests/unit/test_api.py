@@ -1,0 +1,30 @@
+"""What `import beebox` offers: refusals of what the chosen kernel cannot take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import beebox
+from beebox.errors import InputError
+
+COUNT = Path(__file__).parents[2] / "examples" / "count.py"
+
+
+@pytest.mark.parametrize("given", [{"cpus": 2}, {"network": "routes.json"}])
+def test_linux_takes_no_settings_of_the_userspace_kernel(given):
+    with pytest.raises(InputError, match="do not apply"):
+        beebox.load(COUNT, kernel="linux", **given)
+
+
+def test_an_unknown_kernel_is_refused():
+    with pytest.raises(InputError, match="no kernel 'windows'"):
+        beebox.load(COUNT, kernel="windows")
+
+
+def test_programs_are_called_with_packets():
+    with beebox.load(COUNT) as loaded:
+        program = loaded.programs["count_packets"]
+        assert program(bytes(64)) == beebox.XdpAction.PASS
+        assert program.test_run(bytes(64)).retval == beebox.XdpAction.PASS
