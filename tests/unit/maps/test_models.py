@@ -12,7 +12,7 @@ from beebox.maps.view import LiveMap
 from beebox.obj.model import MapSpec
 from beebox.tables.map_types import MapFlags, MapType, UpdateFlags
 
-VALUES = st.binary(min_size=5, max_size=5)
+VALUES = st.binary(min_size=8, max_size=8)
 FLAGS = st.sampled_from([UpdateFlags.ANY, UpdateFlags.NOEXIST, UpdateFlags.EXIST])
 BUDGET = settings(max_examples=25, stateful_step_count=60)
 
@@ -92,9 +92,12 @@ class HashModel(KeyedModel):
     """Hashes; an LRU as long as there is room."""
 
     kinds = (
-        MapSpec("m", MapType.HASH, 6, 5, 8),
-        MapSpec("m", MapType.LRU_HASH, 6, 5, 64),
-        MapSpec("m", MapType.LRU_HASH, 6, 5, 64, MapFlags.NO_COMMON_LRU),
+        MapSpec("m", MapType.HASH, 6, 8, 8),
+        MapSpec("m", MapType.HASH, 6, 8, 8, MapFlags.NO_PREALLOC | MapFlags.ZERO_SEED),
+        MapSpec("m", MapType.PERCPU_HASH, 6, 8, 8),
+        MapSpec("m", MapType.LRU_PERCPU_HASH, 6, 8, 64),
+        MapSpec("m", MapType.LRU_HASH, 6, 8, 64),
+        MapSpec("m", MapType.LRU_HASH, 6, 8, 64, MapFlags.NO_COMMON_LRU),
     )
     keys = st.sampled_from([bytes([n]) * 6 for n in range(12)])
 
@@ -171,8 +174,48 @@ class LpmModel(KeyedModel):
 
 def lpm(size, entries):
     """A model of tries over addresses of ``size`` bytes."""
-    spec = MapSpec("m", MapType.LPM_TRIE, 4 + size, 5, entries, MapFlags.NO_PREALLOC)
+    spec = MapSpec("m", MapType.LPM_TRIE, 4 + size, 8, entries, MapFlags.NO_PREALLOC)
     return type(f"Lpm{size}Model", (LpmModel,), {"size": size, "kinds": (spec,)})
+
+
+class ArrayModel(RuleBasedStateMachine):
+    """An array: its elements are there from the start, as zeros."""
+
+    @initialize(kind=st.sampled_from([MapType.ARRAY, MapType.PERCPU_ARRAY]))
+    def make(self, kind):
+        self.live = LiveMap(MapSpec("m", kind, 4, 8, 5))
+        self.model = [bytes(8)] * 5
+
+    def teardown(self):
+        if hasattr(self, "live"):
+            self.live.close()
+
+    @rule(index=st.integers(0, 6), value=VALUES, flags=FLAGS)
+    def update(self, index, value, flags):
+        key = index.to_bytes(4, "little")
+        if index >= 5:
+            with pytest.raises(MapFull):
+                self.live.update(key, value, flags)
+        elif flags is UpdateFlags.NOEXIST:
+            with pytest.raises(KeyExists):
+                self.live.update(key, value, flags)
+        else:
+            self.live.update(key, value, flags)
+            self.model[index] = value
+
+    @rule(index=st.integers(0, 6))
+    def lookup(self, index):
+        key = index.to_bytes(4, "little")
+        if index < 5:
+            assert self.live.lookup(key) == self.model[index]
+        else:
+            with pytest.raises(KeyNotFound):
+                self.live.lookup(key)
+
+    @invariant()
+    def contents(self):
+        if hasattr(self, "live"):
+            assert [value for _, value in self.live.items()] == self.model
 
 
 class QueueModel(RuleBasedStateMachine):
@@ -183,7 +226,7 @@ class QueueModel(RuleBasedStateMachine):
 
     @initialize()
     def make(self):
-        self.live = LiveMap(MapSpec("m", self.kind, 0, 5, self.entries))
+        self.live = LiveMap(MapSpec("m", self.kind, 0, 8, self.entries))
         self.model = deque(maxlen=self.entries)
 
     def teardown(self):
@@ -225,7 +268,7 @@ class BloomModel(RuleBasedStateMachine):
 
     @initialize(hashes=st.integers(0, 15))
     def make(self, hashes):
-        self.live = LiveMap(MapSpec("m", MapType.BLOOM_FILTER, 0, 5, 1000, extra=hashes))
+        self.live = LiveMap(MapSpec("m", MapType.BLOOM_FILTER, 0, 8, 1000, extra=hashes))
         self.model = set()
 
     def teardown(self):
@@ -240,7 +283,7 @@ class BloomModel(RuleBasedStateMachine):
     @rule()
     def check(self):
         assert all(self.live.contains(value) for value in self.model)
-        others = (number.to_bytes(5, "big") for number in range(1 << 30, (1 << 30) + 100))
+        others = (number.to_bytes(8, "big") for number in range(1 << 30, (1 << 30) + 100))
         if len(self.model) < 50:
             assert sum(self.live.contains(value) for value in others) < 30
 
@@ -253,6 +296,7 @@ class StackModel(QueueModel):
 
 CASES = {
     "TestHash": HashModel,
+    "TestArray": ArrayModel,
     "TestIpv4": lpm(4, 24),
     "TestIpv6": lpm(16, 24),
     "TestByte": lpm(1, 24),
