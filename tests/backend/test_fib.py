@@ -274,6 +274,20 @@ def test_a_device_that_is_down_leads_nowhere():
                 ask(fib.params(dst, index(net, "vc")), SRC)
 
 
+@pytest.mark.parametrize("ignoring", ["0", "1"])
+def test_a_link_without_carrier_may_lead_on(ignoring):
+    codes = set()
+    with network() as net:
+        namespaces.ip("link set vb down")
+        for family in ("ipv4", "ipv6"):
+            namespaces.setting(family, "va", "ignore_routes_with_linkdown", ignoring)
+        told = parse_network(namespaces.description())
+        with fib.everywhere(told) as ask:
+            for dst in ("10.1.2.3", "10.0.0.1", "10.0.0.2", "2001:db8:1::1", "2001:db8::1"):
+                codes.add(ask(fib.params(dst, index(net, "vc")), SKIP_NEIGH).returned)
+    assert codes == {SUCCESS, NOT_FWDED}
+
+
 def test_lightweight_tunnels_are_not_followed():
     commands = ROUTES + "route add 10.12.0.0/16 encap ip id 7 dst 192.0.2.1 dev vc\n"
     with network(commands) as net, fib.everywhere(net) as ask:

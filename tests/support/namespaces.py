@@ -52,10 +52,15 @@ def ip(commands: str) -> None:
         assert done.returncode == 0, (done.stderr, text)
 
 
+def setting(family: str, interface: str, name: str, value: str) -> None:
+    """Set what this namespace has for an interface."""
+    Path(f"/proc/sys/net/{family}/conf/{interface}/{name}").write_text(value)
+
+
 def forward(interface: str, *families: str) -> None:
     """Turn forwarding on for an interface of this namespace: "ipv4", "ipv6"."""
     for family in families:
-        Path(f"/proc/sys/net/{family}/conf/{interface}/forwarding").write_text("1")
+        setting(family, interface, "forwarding", "1")
 
 
 def shown(*words: str) -> str:

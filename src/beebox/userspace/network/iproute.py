@@ -68,6 +68,10 @@ _ROUTE_KEYS: Final = frozenset(
         "encap",
         "expires",
         "cacheinfo",
+        "error",  # of IPv6 routes that refuse: their type says it
+        "used",
+        "users",
+        "age",
         "line",
     ]
 )
@@ -136,6 +140,7 @@ class _Reader:
         self.file = file
         self.connected = connected
         self.indices: dict[str, int] = {}
+        self.impatient: set[tuple[str, str]] = set()  # family, interface: no carrier, no route
 
     def refuse(self, where: str, problem: str) -> NoReturn:
         raise InputError(f"{self.place(where)}: {problem}")
@@ -158,7 +163,13 @@ class _Reader:
         rows = self.rows(whole, "addr") or self.rows(whole, "link")
         if not rows:
             self.refuse("addr", "a network has interfaces (ip -j addr)")
-        forwarding = self.forwarding(self.rows(whole, "netconf"))
+        netconf = self.rows(whole, "netconf")
+        forwarding = self.forwarding(netconf)
+        self.impatient = {
+            (str(row.get("family")), str(row.get("interface")))
+            for row in netconf
+            if row.get("ignore_routes_with_linkdown") is True
+        }
         interfaces = [self.interface(row, place, forwarding) for place, row in enumerate(rows)]
         self.indices = {each.name: each.ifindex for each in interfaces}
         routes = [
@@ -255,10 +266,12 @@ class _Reader:
 
     def route(self, row: Row, where: str) -> Route | None:
         """A route; None for one that is out of use (its link is down)."""
-        flags = row.get("flags", [])
-        if isinstance(flags, list) and "dead" in flags:
-            return None
         prefix = self.prefix(row, "dst", self.family(row), where)
+        flags = row.get("flags", [])
+        flags = flags if isinstance(flags, list) else []
+        ends = "inet" if prefix.version == 4 else "inet6", str(row.get("dev"))
+        if "dead" in flags or ("linkdown" in flags and ends in self.impatient):
+            return None
         where = where if where.startswith("line ") else f"{where} ({prefix})"
         if "nexthops" in row or "nhid" in row:
             self.lacks(where, "several next hops, of which Linux picks by a random key,")
