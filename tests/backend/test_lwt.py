@@ -1,15 +1,20 @@
 """Lightweight tunnel programs: headers pushed and segment routing, as test runs have them.
 
 Linux's test runs give a packet no route. There lwt_xmit programs that push a header, and all that
-insert segment routing headers, read through a null pointer: Linux is not asked.
+insert segment routing headers, read through a null pointer: Linux is asked over a real route.
 """
 
+import socket
 import struct
 
+import namespaces
 import pytest
 import skb
 
 from beebox.errors import NotSupportedError
+from beebox.isa.assembler import assemble
+from beebox.obj import writer
+from beebox.obj.model import FunctionSpec, ObjectSpec
 from beebox.userspace.kernel import UserspaceKernel
 
 PUSH, STORE, ACTION = 73, 74, 76
@@ -124,6 +129,47 @@ def test_the_way_out_is_as_the_way_in(name):
                 left = [(run.retval, run.data_out) for run in runs]
                 found.append((left, results.lookup(bytes(4))))
     assert found == [found[0]] * 4
+
+
+LINKS = """
+link set lo up
+link add va type veth peer name vb
+link set va address 02:00:00:00:00:0a addrgenmode none
+link set vb addrgenmode none
+link set va up
+link set vb up
+addr add 10.0.0.1/24 dev va
+neigh add 10.0.0.2 dev va lladdr 02:00:00:00:00:02
+"""
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("name", [name for name in HEADERS if "ipv4" in name and "of" not in name])
+def test_the_way_out_of_a_real_route(name, tmp_path):
+    """A packet leaves by a route with the program on it; ours makes of it what Linux sent."""
+    lines = ["r6 = r1", *write(HEADERS[name]), *call(PUSH, 2, len(HEADERS[name]))]
+    text = "\n".join([*(line for line in lines if line != "store"), "exit"])
+    main = FunctionSpec("main", "lwt_xmit", assemble(text))
+    plain = ObjectSpec({"main": main}, license="GPL")
+    file = tmp_path / "program.o"
+    file.write_bytes(writer.write(plain))
+    with namespaces.namespace():
+        route = f"route add 10.1.0.0/16 via 10.0.0.2 dev va encap bpf xmit obj {file}"
+        namespaces.ip(f"{LINKS}{route} section lwt_xmit headroom 256\n")
+        with (
+            socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as wire,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+        ):
+            wire.bind(("vb", 0))
+            wire.settimeout(5)
+            sender.sendto(b"some bytes", ("10.1.0.5", 9))
+            sent = wire.recv(4096)
+    inner = sent[14 + len(HEADERS[name]) :]
+    assert inner[12:20] == bytes([10, 0, 0, 1, 10, 1, 0, 5])
+    for engine in ("jit", "interpreter"):
+        with skb.KERNELS[engine].load(plain) as live:
+            ours = live.programs["main"].test_run(skb.ethernet(0x0800, inner))
+            assert ours.data_out[14:] == sent[14:]
 
 
 @pytest.mark.parametrize("kind", [0, 1])

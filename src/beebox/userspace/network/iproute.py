@@ -194,13 +194,12 @@ class _Reader:
             ]
             rules += own if tuple(own) != default_rules(family) else []
         tunnel = whole.get("tunnel")
-        return Network(
-            tuple(interfaces),
-            tuple(routes),
-            tuple(neighbours),
-            tuple(rules),
-            self.tunnel(tunnel) if tunnel is not None else None,
-        )
+        key = self.tunnel(tunnel) if tunnel is not None else None
+        try:
+            return Network(tuple(interfaces), tuple(routes), tuple(neighbours), tuple(rules), key)
+        except InputError as error:
+            problem = str(error).removeprefix("network: ")
+            raise InputError(f"{self.file}: {problem}") from None
 
     def rows(self, whole: Row, key: str) -> Sequence[Row]:
         """One of ip's lists; the empty objects that it leaves for other families are dropped."""
@@ -362,14 +361,10 @@ class _Reader:
         if not isinstance(row, dict):
             self.refuse(where, "an object is wanted")
         remote, local = (self.address(row.get(key), where) for key in ("remote", "local"))
-        if remote.version != local.version:
-            self.refuse(where, "remote and local are of two families")
         try:
             options = bytes.fromhex(str(row.get("options", "")))
         except ValueError:
             self.refuse(where, "options are hex digits")
-        if len(options) > 252 or len(options) % 4:
-            self.refuse(where, "options are at most 252 bytes, in fours")
         return TunnelKey(
             self.number(row, "id", where, 0),
             remote,

@@ -32,6 +32,7 @@ TABLES: Final = {"default": TABLE_DEFAULT, "main": TABLE_MAIN, "local": TABLE_LO
 
 IP6_ROUTE_METRIC: Final = 1024  # IP6_RT_PRIO_USER: of an IPv6 route that names none
 IP6_CONNECTED_METRIC: Final = 256  # IP6_RT_PRIO_ADDRCONF
+MAX_OPTIONS_BYTES: Final = 252
 MAX_PREFIXES: Final = 4_000_000  # four full tables of the Internet
 
 
@@ -253,6 +254,11 @@ class Network:
             if row.ifindex not in known or len(row.mac) != 6:
                 raise InputError(f"network: neighbour {row.address}: no such interface, or address")
 
+        for rule in self.rules:
+            _check_rule(rule)
+        if self.tunnel is not None:
+            _check_tunnel(self.tunnel)
+
     def interface(self, ifindex: int) -> Interface | None:
         """The interface with this index."""
         return next((each for each in self.interfaces if each.ifindex == ifindex), None)
@@ -284,6 +290,28 @@ def _check_route(route: Route, known: set[int]) -> None:
         raise InputError(f"{where}: an IPv6 route has no IPv4 gateway")
     if route.source is not None and route.source.version != route.prefix.version:
         raise InputError(f"{where}: the source is of another family")
+
+
+def _check_rule(rule: Rule) -> None:
+    where = f"network: rule {rule.priority}"
+    words = (rule.priority, rule.table, rule.mark, rule.mask, rule.iif, rule.oif)
+    if any(not 0 <= word < 1 << 32 for word in words) or not 0 <= rule.tos < 256:
+        raise InputError(f"{where}: a number is out of range")
+    if {family_of(rule.source), family_of(rule.destination)} != {rule.family}:
+        raise InputError(f"{where}: prefixes of another family")
+
+
+def _check_tunnel(key: TunnelKey) -> None:
+    if key.remote.version != key.local.version:
+        raise InputError("network: tunnel: remote and local are of two families")
+    if not 0 <= key.id < 1 << 64 or any(not 0 <= byte < 256 for byte in (key.tos, key.ttl)):
+        raise InputError("network: tunnel: id, tos or ttl is out of range")
+    if not 0 <= key.label < 1 << 20 or not 0 <= key.flags < 1 << 16:
+        raise InputError("network: tunnel: label or flags are out of range")
+    if len(key.options) > MAX_OPTIONS_BYTES or len(key.options) % 4:
+        raise InputError(
+            f"network: tunnel: options are at most {MAX_OPTIONS_BYTES} bytes, in fours"
+        )
 
 
 def local_routes(interface: Interface) -> Iterable[Route]:

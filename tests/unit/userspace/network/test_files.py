@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beebox.errors import InputError, NotSupportedError
+from beebox.userspace.network.block import NetworkBlock
 from beebox.userspace.network.files import parse_network, read_network
 from beebox.userspace.network.model import (
     LOOPBACK,
@@ -172,6 +173,25 @@ def test_a_wrong_line_is_named(line, place):
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "interface 2 eth0 mtu 4294967296",
+        "interface 4294967296 eth0",
+        "rule fwmark 0x100000000 table 7",
+        "rule from 10.0.0.0/8 to 2001:db8::/32 table 7",
+        "tunnel id 1 remote 1.1.1.1 local 1.1.1.2 ttl 256",
+        "tunnel id 1 remote 1.1.1.1 local 1.1.1.2 options 010203",
+        "route blackhole 10.0.0.0/8 metric 4294967296",
+        "route blackhole 10.0.0.0/8 tos 256",
+    ],
+)
+def test_numbers_out_of_range_are_refused(line):
+    with pytest.raises(InputError) as caught:
+        parse_network(line, file="net.txt")
+    assert str(caught.value).startswith("net.txt:")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "{",
@@ -232,16 +252,33 @@ def test_no_file_at_all_is_a_new_namespace():
     assert parse_network("").interfaces[0].name == "lo"
 
 
-words = st.sampled_from([*TEXT.split(), "{", '"', "/", "::", "-1", "999999999999"])
+NUMBERS = [str(number) for number in (-1, 256, 1 << 16, 1 << 31, 1 << 32, 1 << 64)]
+words = st.sampled_from([*TEXT.split(), *NUMBERS, "{", '"', "/", "::"])
 
 
 @given(st.lists(st.lists(words, max_size=8).map(" ".join), max_size=6).map("\n".join))
 def test_any_text_is_a_network_or_an_error(text):
     with contextlib.suppress(InputError, NotSupportedError):
-        parse_network(text)
+        NetworkBlock(parse_network(text))
 
 
-values = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.just([]))
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([0, -1, 1 << 16, 1 << 31, 1 << 32, (1 << 64) - 1, 1 << 64]),
+    st.text(max_size=5),
+    st.just([]),
+)
+
+
+@given(st.sampled_from(TEXT.strip().splitlines()), st.data())
+def test_any_changed_line_is_a_network_or_an_error(line, data):
+    parts = line.split()
+    parts[data.draw(st.integers(0, len(parts) - 1))] = data.draw(words)
+    text = TEXT.replace(line, " ".join(parts))
+    with contextlib.suppress(InputError, NotSupportedError):
+        NetworkBlock(parse_network(text))
 
 
 @given(st.sampled_from(["addr", "route", "neigh", "rule"]), st.data())
@@ -250,4 +287,4 @@ def test_any_json_is_a_network_or_an_error(key, data):
     row = data.draw(st.sampled_from(whole[key]))
     row[data.draw(st.sampled_from(sorted(row)))] = data.draw(values)
     with contextlib.suppress(InputError, NotSupportedError):
-        parse_network(json.dumps(whole))
+        NetworkBlock(parse_network(json.dumps(whole)))
