@@ -156,6 +156,9 @@ class Writer:
         kind = pick.random()
         if kind < 0.1:
             self.emit(Alu(AluOp.MOV, dst, self.number(), wide))
+            if pick.random() < 0.5:  # a constant away from the number that was copied
+                distance = pick.choice((1, 2, 8, 16, -1, -4, 100))
+                self.emit(Alu(pick.choice((AluOp.ADD, AluOp.SUB)), dst, distance))
         elif kind < 0.16:
             op = pick.choice(_MOVES)
             self.emit(Alu(op, dst, self.number(), wide or op is AluOp.MOVSX32))

@@ -11,10 +11,11 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import ANY, S64_MIN, Scalar, of_size
+from beebox.verifier.scalar import ANY, S32_MAX, S32_MIN, S64_MIN, Scalar, of_size
 from beebox.verifier.state import Reg
 
 _SIGN_EXTENDING = (AluOp.MOVSX8, AluOp.MOVSX16, AluOp.MOVSX32)
+_SUMS = (AluOp.ADD, AluOp.SUB)
 _DIVISIONS = (AluOp.DIV, AluOp.SDIV, AluOp.MOD, AluOp.SMOD)
 _SHIFTS = (AluOp.LSH, AluOp.RSH, AluOp.ARSH)
 _NEVER_MOVED = (
@@ -41,11 +42,23 @@ def execute(path: Path, insn: Alu) -> None:
     left = path.read(dst)
     if left.kind is RegKind.SCALAR and right.kind is RegKind.SCALAR:
         result = transfer.alu(op, left.scalar, right.scalar, wide=insn.wide)
-        path.write(dst, path.number(result, left, right if right.serial else None))
+        source = right if right.serial else None
+        if insn.wide and right.scalar.is_const and op in _SUMS and _may_link(left, right):
+            distance = right.scalar.smin if op is AluOp.ADD else -right.scalar.smin
+            path.write(dst, path.linked(result, left, source, root=left.root, off=distance))
+        else:
+            path.write(dst, path.number(result, left, source))
     elif op is AluOp.NEG:
         path.write(dst, path.unknown())
     else:
         path.write(dst, _pointer_arithmetic(path, insn, left, right))
+
+
+def _may_link(left: Reg, right: Reg) -> bool:
+    """Whether the sum of ``left`` and a constant stays linked with ``left``: Linux adds once."""
+    return not (left.id and left.off) and not left.scalar.is_const and (
+        S32_MIN < right.scalar.smin <= S32_MAX
+    )  # fmt: skip
 
 
 def swap(path: Path, insn: Swap) -> None:
@@ -75,7 +88,8 @@ def _move(path: Path, insn: Alu, value: Reg) -> Reg:
     if not value.serial:  # precision is kept per value: each moved constant is its own
         return path.number(transfer.alu(insn.op, value.scalar, value.scalar, wide=insn.wide))
     if insn.op is AluOp.MOV and insn.wide:
-        return value  # a copy is the same object: what is learned of one holds for both
+        # A copy is the same object: what is learned of one holds for both.
+        return path.unlinked(value) if value.kind is RegKind.SCALAR and value.id else value
     if value.kind is not RegKind.SCALAR:
         return path.number(ANY if insn.wide else of_size(4))
     bits = insn.op.value.sign_extends

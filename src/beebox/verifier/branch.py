@@ -63,6 +63,8 @@ def _branch(op: JmpOp, x: Scalar, y: Scalar, *, wide: bool, itself: bool = False
         same = _branch(op, y, x, wide=wide)  # the rules want the constant on the right
         return Outcome(same.taken, same.y_jump, same.x_jump, same.y_fall, same.x_fall)
     taken = _decide(op, _View(x, wide=wide), _View(y, wide=wide))
+    if taken is None and wide and op in (JmpOp.EQ, JmpOp.NE) and _low_halves_differ(x, y):
+        taken = op is JmpOp.NE
     if taken is not None:
         return Outcome(taken, x, y, x, y)
     x_jump, y_jump = _assume(op, x, y, wide=wide, itself=itself)
@@ -71,6 +73,15 @@ def _branch(op: JmpOp, x: Scalar, y: Scalar, *, wide: bool, itself: bool = False
     else:
         x_fall, y_fall = _assume(_OPPOSITE[op], x, y, wide=wide, itself=itself)
     return Outcome(None, x_jump, y_jump, x_fall, y_fall)
+
+
+def _low_halves_differ(x: Scalar, y: Scalar) -> bool:
+    return (
+        x.u32_min > y.u32_max
+        or x.u32_max < y.u32_min
+        or x.s32_min > y.s32_max
+        or x.s32_max < y.s32_min
+    )
 
 
 class _View:

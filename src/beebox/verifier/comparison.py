@@ -70,9 +70,9 @@ def _numbers(path: Path, insn: JumpIf, left: Reg, right: Reg) -> tuple[bool, Sta
         (path.state, outcome.y_fall if copies else outcome.x_fall, outcome.y_fall),
     ):
         if new_left is not left.scalar:
-            state.replace(left, path.number(new_left, left, right if right.serial else None))
+            path.refine(state, left, new_left, right if right.serial else None)
         if right.serial and new_right is not right.scalar and right is not left:
-            state.replace(right, path.number(new_right, right, left))
+            path.refine(state, right, new_right, left)
     return False, other
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from beebox.isa.instruction import Operand
 from beebox.isa.instruction import Reg as RegNumber
 from beebox.obj.model import MapSpec, ProgramSpec
+from beebox.tables.opcodes import AluOp
 from beebox.verifier.findings import Refusal
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, Scalar, const
 from beebox.verifier.state import Checkpoint, Frame, Reg, State, mark_precise
+from beebox.verifier.transfer import alu
 
 _NO_OFFSET = const(0)
 
@@ -55,6 +57,34 @@ class Path:
         """A new number, computed from ``p1`` and ``p2``."""
         self._serial += 1
         return Reg(RegKind.SCALAR, scalar, self._serial, self.pc, p1=p1, p2=p2)
+
+    def linked(self, scalar: Scalar, p1: Reg, p2: Reg | None, *, root: int, off: int) -> Reg:
+        """A new number that stays ``off`` away from the base ``root``."""
+        self._serial += 1
+        return Reg(
+            RegKind.SCALAR, scalar, self._serial, self.pc, off=off, id_=root, p1=p1, p2=p2
+        )  # fmt: skip
+
+    def refine(self, state: State, old: Reg, scalar: Scalar, other: Reg | None) -> None:
+        """``old`` is now known to be ``scalar``: so are its copies, and what is linked follows."""
+        linked = state.linked(old)
+        if not linked:
+            state.replace(old, self.number(scalar, old, other))
+            return
+        new = self.linked(scalar, old, other, root=old.root, off=old.off)
+        state.replace(old, new)
+        for reg in linked:
+            distance = const(reg.off - old.off)
+            moved = alu(AluOp.ADD, scalar, distance, wide=True)
+            state.replace(reg, self.linked(moved, reg, new, root=old.root, off=reg.off))
+
+    def unlinked(self, value: Reg) -> Reg:
+        """A number that is about to be copied: as in Linux, it leaves those a constant away."""
+        if not value.off:
+            return value
+        new = self.number(value.scalar, value)
+        self.state.replace(value, new)
+        return new
 
     def unknown(self) -> Reg:
         """A number of which nothing is known."""

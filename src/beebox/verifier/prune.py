@@ -257,17 +257,18 @@ def unbounded() -> Reg:
 class _Pairing:
     """Which old value stands for which new one, within one comparison.
 
-    Two registers that shared one value when the checkpoint was made were refined together from
-    there on; where that mattered (the value is precise), the new ones must share one value, too.
+    Two registers that shared one value when the checkpoint was made, or were a constant apart, were
+    refined together from there on; where that mattered (the value is precise), the new ones must
+    share one value or be as far apart, too.
     """
 
-    __slots__ = ("_every_number", "_ids", "_values", "precise")
+    __slots__ = ("_every_number", "_ids", "_roots", "precise")
 
     def __init__(self, precise: set[Reg], *, every_number: bool) -> None:
         self.precise = precise
         self._every_number = every_number
         self._ids: dict[int, int] = {}
-        self._values: dict[Reg, Reg] = {}
+        self._roots: dict[int, tuple[int, int]] = {}
 
     def covers(self, old: Reg, new: Reg | None) -> bool:
         """Whether ``old`` includes ``new``."""
@@ -276,7 +277,7 @@ class _Pairing:
         if old.kind is RegKind.SCALAR:
             if not self._every_number and old not in self.precise:
                 return True
-            if not old.scalar.is_const and self._values.setdefault(old, new) is not new:
+            if not old.scalar.is_const and not self._same_distance(old, new):
                 return False
             return subset(new.scalar, old.scalar)
         if old is new and not old.id and not old.ref:
@@ -290,6 +291,15 @@ class _Pairing:
         if not self._same_id(old.id, new.id) or not self._same_id(old.ref, new.ref):
             return False
         return subset(new.scalar, old.scalar)
+
+    def _same_distance(self, old: Reg, new: Reg) -> bool:
+        """Whether ``new`` is as far from its relatives as ``old`` is from those seen before."""
+        root, now = old.id or old.serial, (new.id or new.serial, new.off - old.off)
+        was = self._roots.get(root)
+        if was is None:
+            self._roots[root] = now
+            return True
+        return was == now and now[0] != 0
 
     def same_references(self, old: Checkpoint, new: State) -> bool:
         """Whether both hold the same references, by their place in the order of acquisition."""

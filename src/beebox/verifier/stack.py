@@ -103,6 +103,8 @@ def store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg
         _check_pointer_spill(path, base, size, value)
     elif not value.serial:  # precision is kept per value: each stored constant is its own
         value = path.number(value.scalar)
+    elif value.id and size == 8:
+        value = path.unlinked(value)
     if start == 0:
         if value.scalar.umax >> 8 * size:
             value = path.number(value.scalar, value)  # cut off: no copy of the register any more

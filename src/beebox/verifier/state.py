@@ -29,6 +29,10 @@ BEYOND_END = -2
 class Reg:
     """An abstract value.
 
+    A number may be linked with others that are a constant away from it: they share ``id``, and
+    ``off`` is the distance from their common base. The base itself has no ``id``: its ``serial`` is
+    what the others call it.
+
     For pointers ``scalar`` is the variable part of the offset and ``off`` the constant part.
     ``range`` counts the packet bytes proven behind the variable part, for packet pointers of one
     ``id``, or is AT_END or BEYOND_END; for MEM it is the memory's size. ``ref`` names the reference
@@ -84,6 +88,11 @@ class Reg:
         self.p1 = p1
         self.p2 = p2
         self.marked: Checkpoint | None = None
+
+    @property
+    def root(self) -> int:
+        """Of a number: what it and those linked with it have in common; 0 for an immediate."""
+        return self.id or self.serial
 
     def __repr__(self) -> str:
         if self.kind is RegKind.SCALAR:
@@ -151,6 +160,28 @@ class State:
         """The same knowledge, to go on at ``pc``."""
         frames = [frame.copy() for frame in self.frames]
         return State(frames, self.parent, pc, self.refs, self.rounds)
+
+    def linked(self, value: Reg) -> tuple[Reg, ...]:
+        """The other numbers that are a constant away from ``value``."""
+        root = value.id or value.serial
+        found = [
+            reg
+            for frame in self.frames
+            for reg in frame.regs
+            if reg is not None and (reg.id or reg.serial) == root and reg is not value
+        ]
+        found += [
+            slot.reg
+            for frame in self.frames
+            for slot in frame.stack
+            if slot is not None
+            and slot.reg is not None
+            and (slot.reg.id or slot.reg.serial) == root
+            and slot.reg is not value
+        ]
+        if not found:
+            return ()
+        return tuple(dict.fromkeys(reg for reg in found if reg.kind is RegKind.SCALAR))
 
     def replace(self, old: Reg, new: Reg) -> None:
         """Put ``new`` for every copy of ``old``, in registers and spills of all frames."""
