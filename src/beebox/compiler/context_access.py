@@ -8,6 +8,7 @@ from beebox.compiler.annotations import annotation
 from beebox.compiler.context import FunctionContext, Literal
 from beebox.compiler.contexts import (
     ANY_CONTEXT,
+    attached_as,
     count_of,
     described,
     element_bytes,
@@ -124,7 +125,11 @@ def _field(f: FunctionContext, node: ast.Attribute, context: ContextType) -> Con
         if whole(context.name).field(node.attr) is not None:
             problem = f"{described(f.section)} does not see '{node.attr}'"
             others = ", ".join(seeing(context.name, node.attr))
-            raise f.error(node, problem, f"programs that do: {others}; {hint}")
+            hint = f"programs that do: {others}; {hint}"
+            attached = attached_as(f.section, node.attr)
+            if attached:
+                hint = f"programs attached as {', '.join(attached)} do"
+            raise f.error(node, problem, hint)
         raise f.error(node, f"the context has no '{node.attr}'", hint)
     if field.kind in _POINTERS:
         hint = "ctx.packet(T, offset) gives checked access, ctx.length the packet's bytes"

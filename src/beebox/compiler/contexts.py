@@ -138,6 +138,13 @@ def seeing(context: str, field: str) -> tuple[str, ...]:
     )
 
 
+def attached_as(section: SectionRow | None, field: str) -> tuple[str, ...]:
+    """The attachments for which programs of this type see a field, where only some do."""
+    context = section.program_type.value.context if section is not None else None
+    found = context.field(field) if context is not None else None
+    return found.attach_types if found is not None else ()
+
+
 def packet_access(section: SectionRow | None) -> PacketAccess:
     """What a program may do to the packet; everything when its type is not known."""
     return PacketAccess.WRITE if section is None else section.program_type.value.packet
@@ -147,5 +154,10 @@ def described(section: SectionRow | None) -> str:
     """A program's type with its article, for messages."""
     if section is None:
         return "a program"
-    name = section.program_type.value.name
-    return f"an {name} program" if name[0] in "aeiox" else f"a {name} program"
+    return f"{with_article(section.program_type.value.name)} program"
+
+
+def with_article(name: str) -> str:
+    """A kernel's word in a sentence: an xdp (program), an lru_hash, a hash."""
+    spelled_out = name.startswith(("xdp", "lru", "lpm", "lwt", "xsk"))  # "an el are you hash"
+    return f"an {name}" if spelled_out or name[0] in "aeio" else f"a {name}"

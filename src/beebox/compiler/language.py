@@ -43,8 +43,9 @@ from beebox.compiler.elements import (
     TailCalled,
     XskMap,
 )
+from beebox.compiler.integers import FixedInt
 from beebox.compiler.packets import PacketContext, SkbContext, XdpContext
-from beebox.compiler.views import ArrayView, coerce, lay_out, size_in_memory
+from beebox.compiler.views import ArrayView, StructView, coerce, lay_out, size_in_memory
 from beebox.tables.map_types import MapFlags, UpdateFlags
 from beebox.tables.program_types import (
     CgroupSkbVerdict,
@@ -322,7 +323,18 @@ class Global(Generic[T]):
     """A global variable; programs read and write ``value``, user space through the object."""
 
     def __init__(self, value: T) -> None:
-        self.value = value
+        self._value = value
+
+    @property
+    def value(self) -> T:
+        """What is stored, of the type of the first value."""
+        return self._value
+
+    @value.setter
+    def value(self, value: T) -> None:
+        if isinstance(self._value, FixedInt | StructView | ArrayView):
+            value = cast("T", coerce(type(self._value), value))
+        self._value = value
 
 
 class Constant(Generic[T]):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from beebox.compiler.context import FunctionContext
+from beebox.compiler.contexts import with_article
 from beebox.compiler.diagnostics import words
 from beebox.compiler.helper_calls import as_called, in_memory, made_call
 from beebox.compiler.ir import (
@@ -57,8 +58,8 @@ class Handle:
 
     @property
     def name(self) -> str:
-        """The kind, for messages."""
-        return self.decl.map_type.value.name
+        """The kind with its article, for messages."""
+        return with_article(self.decl.map_type.value.name)
 
     def offers(self, op: MapOp) -> bool:
         """Whether programs may do this."""
@@ -91,7 +92,7 @@ def lookup(f: FunctionContext, node: ast.Subscript, target: Handle) -> Expr:
     _check_keyed(f, node, target)
     if target.offers(MapOp.REDIRECT):
         hint = f"ask `key in {words(node.value)}`, or {words(node.value)}.redirect(key)"
-        raise f.error(node, f"the elements of a {target.name} are targets, not values", hint)
+        raise f.error(node, f"the elements of {target.name} are targets, not values", hint)
     return _found(f, node.slice, target, f.span(node))
 
 
@@ -111,7 +112,7 @@ def _check_keyed(f: FunctionContext, node: ast.expr, target: Handle) -> None:
         return
     known = methods_of(target)
     hint = f"it has: {', '.join(known)}" if known else "give it to tail_call(ctx, m, index)"
-    raise f.error(node, f"programs do not look into a {target.name}", hint)
+    raise f.error(node, f"programs do not look into {target.name}", hint)
 
 
 def check_map_writable(f: FunctionContext, node: ast.expr, target: Handle) -> None:
@@ -154,7 +155,7 @@ def method(f: FunctionContext, node: ast.Call, name: str, target: Handle) -> Exp
         if target.offers(MapOp.LOOKUP) and not target.offers(MapOp.REDIRECT):
             known = [f"{words(owner)}[key]", *known]
         hint = f"it has: {', '.join(known)}" if known else "give it to tail_call(ctx, m, index)"
-        raise f.error(node, f"a {target.name} has no method '{name}'", hint)
+        raise f.error(node, f"{target.name} has no method '{name}'", hint)
     if name in _CHANGES:
         check_map_writable(f, node, target)
     helper = as_called(f, node, HELPER_BY_NAME[_SPELLED.get(name, f"map_{name}_elem")])

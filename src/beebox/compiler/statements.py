@@ -135,7 +135,7 @@ def _store(f: FunctionContext, node: ast.stmt, target: ast.Subscript, value: ast
     named = handle(f, target.value)
     assert named is not None
     if not named.offers(MapOp.UPDATE):
-        raise f.error(target, f"programs do not store into a {named.name} by key")
+        raise f.error(target, f"programs do not store into {named.name} by key")
     check_map_writable(f, target, named)
     key = map_key(f, target.slice, named)
     stored = convert(f, f.operand(value), named.decl.value, "this value")
@@ -292,7 +292,7 @@ def _delete(f: FunctionContext, target: ast.expr) -> None:
         raise f.error(target, "only a map's element can be deleted", "del m[key]")
     if not named.offers(MapOp.DELETE):
         hint = "store a zero" if named.offers(MapOp.UPDATE) else None
-        raise f.error(target, f"elements of a {named.name} cannot be deleted", hint)
+        raise f.error(target, f"elements of {named.name} cannot be deleted", hint)
     check_map_writable(f, target, named)
     key = map_key(f, target.slice, named)
     f.out.append(MapDelete(named.value, key, f.span(target)))

@@ -8,11 +8,13 @@ import pytest
 
 import beebox
 from beebox.compiler import dialect, stubs, stubs_kernel, stubs_skb
+from beebox.compiler.contexts import whole
 from beebox.compiler.helper_names import MAP_SYNTAX, PACKET_PROGRAMS, SPELLED, WITHOUT, expressible
 from beebox.compiler.integers import i32, u8, u16, u32, u64
 from beebox.compiler.intrinsics import INTRINSICS, Operation
 from beebox.compiler.resolver import DIALECT, LANGUAGE
-from beebox.lib.net import ethhdr, iphdr, ipv6hdr, tcphdr, udphdr
+from beebox.lib.net import ethhdr, iphdr, ipv6hdr, lpm_ipv4, tcphdr, udphdr
+from beebox.tables.contexts import FieldKind
 from beebox.tables.helpers import HELPER_BY_NAME, HELPERS, ArgKind
 
 
@@ -101,3 +103,71 @@ def test_the_dialect_declares_every_intrinsic():
     named = {name for name, row in INTRINSICS.items() if row.operation not in spelled}
     assert {name for name in named if not hasattr(dialect, name)} == set()
     assert {name for name in DIALECT if not hasattr(dialect, name)} == {"offset", "distance"}
+
+
+def test_maps_give_the_errno_of_the_kernel():
+    table = beebox.Hash[beebox.u32, beebox.u64](max_entries=1)
+    flags = beebox.UpdateFlags
+    assert table.update(1, 5, flags.EXIST) == -2
+    assert table.update(1, 5, flags.NOEXIST) == 0
+    assert table.update(1, 6, flags.NOEXIST) == -17
+    assert table.update(2, 6) == -7
+    assert (table.delete(1), table.delete(1)) == (0, -2)
+    assert beebox.Array[beebox.u64](max_entries=1).update(1, 1) == -7
+
+
+def test_an_lru_forgets_what_was_not_used():
+    table = beebox.LruHash[beebox.u32, beebox.u64](max_entries=2)
+    table[1] = table[2] = 5
+    assert table[1] == 5
+    table[3] = 5
+    assert sorted(table) == [1, 3]
+
+
+def test_the_longest_prefix_answers():
+    table = beebox.LpmTrie[lpm_ipv4, beebox.u32](max_entries=8)
+    for prefix, bits in (("10.0.0.0", 8), ("10.1.0.0", 16), ("10.1.0.77", 16)):
+        table[lpm_ipv4(prefixlen=bits, addr=beebox.ipv4(prefix))] = bits + len(table)
+    answers = [
+        table[lpm_ipv4(prefixlen=32, addr=beebox.ipv4(address))]
+        for address in ("10.1.2.3", "10.2.0.0", "11.0.0.0")
+    ]
+    assert answers == [18, 8, None]
+    assert table.update(lpm_ipv4(prefixlen=33), 1) == -22
+
+
+def test_queues_and_stacks():
+    queue, stack = (kind[beebox.u32](max_entries=2) for kind in (beebox.Queue, beebox.Stack))
+    for held in (queue, stack):
+        assert [held.push(1), held.push(2), held.push(3)] == [0, 0, -7]
+        assert held.push(4, beebox.UpdateFlags.EXIST) == 0
+    assert [queue.peek(), queue.pop(), queue.pop(), queue.pop()] == [2, 2, 4, None]
+    assert [stack.peek(), stack.pop(), stack.pop(), stack.pop()] == [4, 4, 2, None]
+
+
+def test_atomics_give_the_old_value():
+    total = beebox.Global(beebox.u32(6))
+    cell = beebox.atomic(total).value
+    assert [cell.fetch_or(1), cell.fetch_and(5), cell.fetch_xor(1), cell.exchange(9)] == [
+        6,
+        7,
+        5,
+        4,
+    ]
+    assert [cell.compare_exchange(1, 2), cell.compare_exchange(9, 2), cell.fetch_sub(3)] == [
+        9,
+        9,
+        2,
+    ]
+    assert total.value == 0xFFFFFFFF
+
+
+def test_an_skb_has_the_fields_of_its_struct():
+    ctx = beebox.SkbContext(bytes(40), protocol=0x0800, mark=1 << 40)
+    assert (ctx.protocol, ctx.mark, ctx.len, ctx.cb[4]) == (0x0800, 0, 40, 0)
+    ctx.cb[4] = 1 << 33 | 5
+    assert ctx.cb[4] == 5
+    shown = {field.name for field in whole("__sk_buff").fields if field.kind is FieldKind.SCALAR}
+    assert {name for name in shown if not hasattr(ctx, name)} == set()
+    with pytest.raises(TypeError, match="colour"):
+        beebox.SkbContext(b"", colour=1)
