@@ -11,6 +11,11 @@ from beebox.obj.assembly import read_assembly, write_assembly
 LINES = (
     '.license "GPL"',
     ".map m hash key=4 value=8 max_entries=16",
+    ".map o array_of_maps max_entries=2",
+    ".inner o hash key=4 value=8 max_entries=4",
+    ".slot o 1 m",
+    ".map j prog_array max_entries=2",
+    ".slot j 0 f",
     ".data d frozen size=8 contents=2a",
     '.section "xdp"',
     ".text",

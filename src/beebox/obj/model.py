@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Final
 
 from beebox.btf.types import Btf
+from beebox.errors import ObjectError
 from beebox.isa.instruction import Instruction, slots
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.program_types import AttachType, ProgramType
@@ -169,6 +170,17 @@ class ObjectSpec:
         )
 
     def with_slot_programs(self, names: Sequence[str]) -> tuple[str, ...]:
-        """``names`` and the programs that stand in the first slots of the object's prog arrays."""
-        slots = (held for row in self.maps.values() if row.inner is None for _, held in row.slots)
-        return tuple(dict.fromkeys([*names, *slots]))
+        """``names`` and the programs that stand in the first slots of the object's prog arrays.
+
+        Raises :exc:`ObjectError` for a slot whose map or program is not there.
+        """
+        found = dict.fromkeys(names)
+        for row in self.maps.values():
+            known = self.maps if row.inner is not None else self.program_names
+            for index, held in row.slots:
+                if held not in known:
+                    problem = f"slot {index} of map {row.name} holds {held!r}, which is not there"
+                    raise ObjectError(problem, file=self.file)
+                if row.inner is None:
+                    found[held] = None
+        return tuple(found)

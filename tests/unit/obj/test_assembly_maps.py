@@ -1,12 +1,15 @@
 """Maps of every type as assembly text and as ELF: read back, they are what they were."""
 
+from dataclasses import replace
+
 import pytest
 
-from beebox.errors import AssemblyError
+from beebox.errors import AssemblyError, ObjectError
 from beebox.obj.assembly import read_assembly, write_assembly
 from beebox.obj.reader import read
 from beebox.obj.writer import write
 from beebox.tables.map_types import MapFlags, MapType
+from beebox.userspace.kernel import UserspaceKernel
 
 SOURCE = """
 .license "GPL"
@@ -73,3 +76,20 @@ def test_refusals(line, column):
     with pytest.raises(AssemblyError) as caught:
         read_assembly(line + '\n.section "xdp"\nf: exit\n')
     assert caught.value.column == column
+
+
+@pytest.mark.parametrize(("name", "held"), [("flows", "main"), ("jumps", "first"), ("jumps", "x")])
+def test_slots_of_what_is_not_there(name, held):
+    spec = read_assembly(SOURCE)
+    changed = replace(spec.maps[name], slots=((0, held),))
+    spec = replace(spec, maps={**spec.maps, name: changed})
+    with pytest.raises(ObjectError):
+        spec.with_slot_programs(("main",))
+    with pytest.raises(ObjectError):
+        UserspaceKernel().load(spec)
+
+
+def test_programs_in_slots_are_loaded_along():
+    spec = read_assembly(SOURCE)
+    assert spec.with_slot_programs(()) == ("second", "main")
+    assert spec.with_slot_programs(("main",)) == ("main", "second")
