@@ -2,7 +2,7 @@
 
 User space fills ``rules``; sources that no rule holds pass.
 
-    beebox replay examples/lpm_acl.py capture.pcap
+    beebox replay --set 'rules[203.0.113.0/24]={"action": 1}' examples/lpm_acl.py capture.pcap
 """
 
 from __future__ import annotations

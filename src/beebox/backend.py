@@ -41,6 +41,11 @@ class Map(Protocol):
     @property
     def spec(self) -> MapSpec: ...
     @property
+    def value_bytes(self) -> int:
+        """The bytes of a value here: of a per-CPU map all CPUs', each padded to 8."""
+        ...
+
+    @property
     def id(self) -> int:
         """What a map of maps gives for it."""
         ...

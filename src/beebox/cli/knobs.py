@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from beebox.btf.values import Value
+from beebox.cli.elements import is_element
 from beebox.errors import BtfError, InputError
 from beebox.obj.globals import get_global, set_global
 from beebox.obj.model import ObjectSpec
@@ -22,13 +23,18 @@ def set_option(command: F) -> F:
         "knobs",
         multiple=True,
         metavar="NAME=VALUE",
-        help="Set a global or constant before load; may be given again.",
+        help="Set a global or constant before load, or MAP[KEY]=VALUE; may be given again.",
     )(command)
 
 
 def with_knobs(spec: ObjectSpec, knobs: tuple[str, ...]) -> ObjectSpec:
-    """``spec`` with every NAME=VALUE set. Raises :exc:`InputError` for what does not fit."""
+    """``spec`` with every NAME=VALUE set; elements of maps are left for after load.
+
+    Raises :exc:`InputError` for what does not fit.
+    """
     for knob in knobs:
+        if is_element(knob):
+            continue
         name, equals, text = knob.partition("=")
         if not equals:
             raise InputError(f"--set {knob}: write NAME=VALUE")

@@ -10,6 +10,7 @@ import click
 
 from beebox import api
 from beebox.backend import Program
+from beebox.cli.elements import set_elements
 from beebox.cli.knobs import set_option, with_knobs
 from beebox.cli.output import Output, current, example, global_options
 from beebox.errors import InputError, NotSupportedError
@@ -120,6 +121,7 @@ def run(
     spec = with_knobs(api.open_object(file), knobs)
     name = choose(spec, name)
     with api.load(spec, kernel=kernel, engine=engine, programs=[name], network=network) as live:
+        set_elements(live.maps, spec.btf, knobs)
         program = live.programs[name]
         repeat = _repeat(asked.get("repeat", "1"))
         result = program.test_run(packet, repeat=repeat, context=context)

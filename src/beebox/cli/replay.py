@@ -13,6 +13,7 @@ import click
 
 from beebox import api
 from beebox.cli.contents import entries, is_zero, names_by_id, shown
+from beebox.cli.elements import set_elements
 from beebox.cli.knobs import set_option, with_knobs
 from beebox.cli.output import Output, current, example, global_options
 from beebox.cli.prog import choose, show_log, split_selector
@@ -39,6 +40,7 @@ _MALFORMED: Final = 2  # as an exit status
         "beebox replay examples/firewall.py examples/capture.pcap",
         "beebox replay -j --set syn_limit=5 examples/firewall.py examples/capture.pcap",
         "beebox replay -o passed.pcapng.gz examples/firewall.py monday.pcap tuesday.pcapng.zst",
+        "beebox replay --set 'rules[203.0.113.0/24]={\"action\": 1}' examples/lpm_acl.py mine.pcap",
         "beebox replay --profile examples/firewall.py examples/capture.pcap",
         "beebox replay --filter 'tcp port 443' examples/count.py examples/capture.pcap",
         "beebox replay --assert 'arp => PASS' examples/firewall.py examples/capture.pcap",
@@ -149,6 +151,7 @@ def replay_command(
     kernel = UserspaceKernel(engine, observe=observed, network=network)
     with contextlib.ExitStack() as stack:
         live = stack.enter_context(kernel.load(spec, programs=[name]))
+        set_elements(live.maps, spec.btf, knobs)
         program = live.programs[name]
         reports = Reports(program, live)
         observers: list[Observer] = [*reports.observers]

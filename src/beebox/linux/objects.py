@@ -64,6 +64,11 @@ class LinuxMap:
         return self._spec
 
     @property
+    def value_bytes(self) -> int:
+        """The bytes of a value here: of a per-CPU map all CPUs', each padded to 8."""
+        return self._value_bytes
+
+    @property
     def fd(self) -> int:
         """The descriptor. Raises :exc:`InputError` when the map is closed."""
         return self._fd.number

@@ -93,6 +93,11 @@ class LiveMap:
         return self._id
 
     @property
+    def value_bytes(self) -> int:
+        """The bytes of a value here: of a per-CPU map all CPUs', each padded to 8."""
+        return self._value_bytes
+
+    @property
     def storage(self) -> Storage:
         """The memory. Raises :exc:`InputError` when the map is closed."""
         if self._storage is None:
