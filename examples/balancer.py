@@ -9,7 +9,7 @@ User space gives each service a map of servers.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from beebox import (
     Array,
@@ -31,7 +31,7 @@ from beebox import (
 from beebox.lib.net import ETH_P_IP, IPPROTO_TCP, IPPROTO_UDP, ethhdr, iphdr, udphdr
 from beebox.lib.parse import cursor, parse_ethernet, parse_ip
 
-MOST_SERVERS = 64
+MOST_SERVERS: Final = 64
 
 
 @struct
@@ -71,8 +71,10 @@ class Connection:
 
 
 services = Hash[Endpoint, Service](max_entries=256)
-first_pool = Array[Server](max_entries=64)
-pools = ArrayOfMaps[Array[Server]](max_entries=256, inner_max_entries=64, maps={0: first_pool})
+first_pool = Array[Server](max_entries=MOST_SERVERS)
+pools = ArrayOfMaps[Array[Server]](
+    max_entries=256, inner_max_entries=MOST_SERVERS, maps={0: first_pool}
+)
 connections = LruHash[Connection, u32](max_entries=65536)  # the server's place in its pool
 
 

@@ -8,6 +8,8 @@ it while packets flow. What a stage must know travels in a per-CPU array.
 
 from __future__ import annotations
 
+from typing import Final
+
 from beebox import (
     PerCpuArray,
     ProgArray,
@@ -24,9 +26,9 @@ from beebox import (
 from beebox.lib.net import ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, arphdr, iphdr, ipv6hdr
 from beebox.lib.parse import cursor, parse_ethernet
 
-IPV4 = 0
-IPV6 = 1
-ARP = 2
+IPV4: Final = 0
+IPV6: Final = 1
+ARP: Final = 2
 
 
 @struct

@@ -8,6 +8,8 @@ does, so headers are read relative to the network header.
 
 from __future__ import annotations
 
+from typing import Final
+
 from beebox import (
     Constant,
     Global,
@@ -22,7 +24,7 @@ from beebox import (
 from beebox.lib.flags import BPF_HDR_START_NET
 from beebox.lib.net import ETH_P_IP, IPPROTO_UDP, ip_header_bytes, iphdr, udphdr
 
-DNS = 53
+DNS: Final = 53
 
 every = Constant(u64(4))
 kept_bytes = Constant(u32(128))

@@ -8,6 +8,8 @@ destination of answers. Ports are kept: when two hosts use one port to one peer,
 
 from __future__ import annotations
 
+from typing import Final
+
 from beebox import (
     Constant,
     LruHash,
@@ -31,9 +33,9 @@ from beebox.lib.flags import BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR
 from beebox.lib.net import ETH_P_IP, IPPROTO_TCP, IPPROTO_UDP, iphdr, udphdr
 from beebox.lib.parse import cursor, parse_ethernet, parse_ip
 
-CHECK = 10  # offset of an IPv4 header's checksum
-SADDR = 12
-DADDR = 16
+CHECK: Final = 10  # offset of an IPv4 header's checksum
+SADDR: Final = 12
+DADDR: Final = 16
 
 
 @struct

@@ -159,6 +159,8 @@ class Resolver:
 
     def _import(self, node: ast.stmt, module: str, name: str, scope: Scope) -> Symbol:
         source = scope.source
+        if name == "*":
+            raise source.error(node, "names are imported one by one", f"from {module} import ...")
         if module in _STANDARD:
             if name in _STANDARD[module]:
                 return Keyword(name)
