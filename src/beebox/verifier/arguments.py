@@ -72,6 +72,15 @@ def check(path: Path, row: Helper) -> Arguments:
         value = path.read(number)
         if arg.kind is not ArgKind.ANYTHING:
             _check(path, row, number, arg, value, found)
+    if row.name == "get_local_storage":
+        flags = path.read(2)
+        path.precise(flags)
+        if not _is_null(flags):
+            raise Refusal(
+                "argument-type", path.pc, "the flags of bpf_get_local_storage must be 0",
+                kernel="get_local_storage() doesn't support non-zero flags", values=(flags,),
+                reg=2,
+            )  # fmt: skip
     if row.name == "snprintf":
         text.check_snprintf(path, path.read(3), path.read(5))
     return found

@@ -11,10 +11,11 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import ANY, S32_MAX, S32_MIN, S64_MIN, Scalar, of_size
-from beebox.verifier.state import Reg
+from beebox.verifier.scalar import ANY, S32_MAX, S32_MIN, S64_MIN, U32, Scalar, const, make, of_size
+from beebox.verifier.state import Reg, State
 
 _SIGN_EXTENDING = (AluOp.MOVSX8, AluOp.MOVSX16, AluOp.MOVSX32)
+_MASKS = (AluOp.AND, AluOp.OR)
 _SUMS = (AluOp.ADD, AluOp.SUB)
 _DIVISIONS = (AluOp.DIV, AluOp.SDIV, AluOp.MOD, AluOp.SMOD)
 _SHIFTS = (AluOp.LSH, AluOp.RSH, AluOp.ARSH)
@@ -28,8 +29,8 @@ _NEVER_MOVED = (
 _PICKY = (*_SHIFTS, *_DIVISIONS)
 
 
-def execute(path: Path, insn: Alu) -> None:
-    """``dst = dst op src``."""
+def execute(path: Path, insn: Alu) -> State | None:
+    """``dst = dst op src``. A state that is returned is to be explored, too."""
     op, dst = insn.op, insn.dst
     if dst == 10:
         path.write(dst, None)  # refuses
@@ -38,9 +39,12 @@ def execute(path: Path, insn: Alu) -> None:
     right = path.operand(insn.src)
     if op is AluOp.MOV or op in _SIGN_EXTENDING:
         path.write(dst, _move(path, insn, right))
-        return
+        return None
     left = path.read(dst)
+    other = None
     if left.kind is RegKind.SCALAR and right.kind is RegKind.SCALAR:
+        if op in _MASKS and right.scalar.is_const:
+            left, other = _forked(path, insn, left)
         result = transfer.alu(op, left.scalar, right.scalar, wide=insn.wide)
         source = right if right.serial else None
         if insn.wide and right.scalar.is_const and op in _SUMS and _may_link(left, right):
@@ -52,6 +56,23 @@ def execute(path: Path, insn: Alu) -> None:
         path.write(dst, path.unknown())
     else:
         path.write(dst, _pointer_arithmetic(path, insn, left, right))
+    return other
+
+
+def _forked(path: Path, insn: Alu, value: Reg) -> tuple[Reg, State | None]:
+    """A sign that is masked, -1 or 0: as in Linux, each is a path of its own."""
+    scalar = value.scalar
+    if scalar.smin == -1 and scalar.smax == 0:
+        ones, zeros = const(-1), const(0)
+    elif scalar.s32_min == -1 and scalar.s32_max == 0:
+        high, mask = scalar.value & ~U32, scalar.mask & ~U32
+        ranges = (scalar.umin, scalar.umax, scalar.smin, scalar.smax)
+        ones, zeros = make(high | U32, mask, *ranges), make(high, mask, *ranges)
+    else:
+        return value, None
+    other = path.state.copy(path.pc)
+    other.frames[-1].regs[insn.dst] = path.number(zeros, value)
+    return path.number(ones, value), other
 
 
 def _may_link(left: Reg, right: Reg) -> bool:

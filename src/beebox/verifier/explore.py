@@ -112,7 +112,9 @@ class Exploration:
             insn = slots[pc]
             match insn:
                 case Alu():
-                    arithmetic.execute(path, insn)
+                    other = arithmetic.execute(path, insn)
+                    if other is not None:
+                        self._push(other)
                     pc += 1
                 case Load():
                     memory.load(path, insn)

@@ -40,6 +40,7 @@ MAPS = {
     "cpumap": MapSpec("cpumap", MapType.CPUMAP, 4, 4, 4),
     "xskmap": MapSpec("xskmap", MapType.XSKMAP, 4, 4, 4),
     "ring": MapSpec("ring", MapType.RINGBUF, 0, 0, 4096),
+    "storage": MapSpec("storage", MapType.CGROUP_STORAGE, 16, 8, 0),
     "events": MapSpec("events", MapType.PERF_EVENT_ARRAY, 4, 4, 4),
     "arrays": MapSpec(
         "arrays", MapType.ARRAY_OF_MAPS, 4, 4, 4, inner=MapSpec("inner", MapType.ARRAY, 4, 16, 4)
