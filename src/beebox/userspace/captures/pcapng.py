@@ -1,7 +1,7 @@
 """Reading pcapng (draft-ietf-opsawg-pcapng): every section, interface and kind of packet block.
 
 Blocks that hold no packets (names, statistics, custom ones) are stepped over. A simple packet has
-no time of its own: it gets that of the packet before it in its block of the reading.
+no time of its own: it gets that of the packet before it.
 """
 
 from __future__ import annotations
@@ -48,15 +48,23 @@ class _Clock:
     exponent: int = 6
     start: int = 0
 
-    def nanoseconds(self, raw: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64] | None:
-        """Times since 1970; None where one is out of range."""
+    def impossible(self, raw: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        """Which times are before 1970, or too late for 64 bits of nanoseconds."""
         units = self.base**self.exponent
-        most, least = int(raw.max()), int(raw.min())
         start = self.start * _NANOSECONDS
-        if most * _NANOSECONDS // units + start >= _MAX_TIME:
-            return None
-        if least * _NANOSECONDS // units + start < 0:
-            return None
+        least = -(start * units // _NANOSECONDS)  # the first one that is possible
+        beyond = -((start - _MAX_TIME) * units // _NANOSECONDS)
+        found = np.zeros(len(raw), dtype=np.bool_)
+        if least > 0:
+            found |= raw < np.uint64(least) if least < _MAX_TIME else True
+        if beyond < _MAX_TIME:
+            found |= raw >= np.uint64(beyond) if beyond > 0 else True
+        return found
+
+    def nanoseconds(self, raw: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+        """Times since 1970, where they are possible."""
+        units = self.base**self.exponent
+        start = self.start * _NANOSECONDS
         shift = np.uint64(start % _MAX_TIME)
         if _NANOSECONDS % units == 0:
             return raw * np.uint64(_NANOSECONDS // units) + shift
@@ -81,7 +89,7 @@ class _Section:
 def read_pcapng(window: Window) -> Iterator[Capture]:
     """The packets, a block at a time. Raises :exc:`CaptureError` behind what came before."""
     section = _section(window)
-    packets, sections = 0, 1
+    packets, sections, last_ns = 0, 1, np.uint64(0)
     columns = Columns(window, least=_LEAST_PACKET, links=True)
     while True:
         if columns.count or columns.data is not window.data:
@@ -92,10 +100,15 @@ def read_pcapng(window: Window) -> Iterator[Capture]:
             KNOWN=len(section.interfaces),
             SNAPLEN=section.interfaces[0].snaplen if section.interfaces else 0,
         )
-        if columns.count:
-            times_ns = _times(columns, section, window, packets)
-            yield columns.capture(section.interfaces, times_ns, packets + 1)
-            packets += columns.count
+        found = columns.count
+        if found:
+            times_ns, columns.count = _times(columns, section, last_ns)
+            if columns.count:
+                last_ns = times_ns[-1]
+                yield columns.capture(section.interfaces, times_ns, packets + 1)
+                packets += columns.count
+            if columns.count < found:
+                raise _impossible(columns, window, packets)
         match status:
             case Status.FULL:
                 pass
@@ -125,12 +138,13 @@ def _error(problem: str, window: Window, packets: int, *, at: int = 0) -> Captur
 def _skip(window: Window, order: str, packets: int) -> None:
     """Pass over a block without packets that the window does not hold."""
     (size,) = struct.unpack_from(order + "I", window.bytes(8), 4)
-    error = _error(f"a block of {size} bytes, but the file ends in it", window, packets)
+    cut_off = _error(f"a block of {size} bytes, but the file ends in it", window, packets)
+    unlike = _error(_STATUS_TEXT[Status.BAD_TRAILER], window, packets)
     if not window.skip(size - 4) or not window.want(4):
-        raise error
+        raise cut_off
     (again,) = struct.unpack(order + "I", window.bytes(4))
     if again != size:
-        raise _error(_STATUS_TEXT[Status.BAD_TRAILER], window, packets)
+        raise unlike
     window.at += 4
 
 
@@ -201,26 +215,33 @@ def _place(problem: str, window: Window, *, at: int = 0) -> CaptureError:
 
 
 def _times(
-    columns: Columns, section: _Section, window: Window, packets: int
-) -> npt.NDArray[np.uint64]:
-    """Nanoseconds since 1970, by each interface's clock."""
+    columns: Columns, section: _Section, last_ns: np.uint64
+) -> tuple[npt.NDArray[np.uint64], int]:
+    """Nanoseconds since 1970, by each interface's clock, and how many of them can be.
+
+    ``last_ns`` is before the first.
+    """
     raw, links = columns.times[: columns.count], columns.links
     assert links is not None
     links = links[: columns.count]
     timed = raw != NO_TIME
     out = np.zeros(columns.count, dtype=np.uint64)
+    impossible = np.zeros(columns.count, dtype=np.bool_)
     used = np.unique(links[timed]).tolist() if len(section.interfaces) > 1 else [0]
     for number in used:
         mine = timed & (links == number)
-        if not mine.any():
-            continue
-        times = section.clocks[number].nanoseconds(raw[mine])
-        if times is None:
-            packet = packets + 1 + int(np.argmax(mine))
-            problem = f"times of interface {number} are out of range"
-            raise CaptureError(problem, file=window.file, offset=window.offset, packet=packet)
-        out[mine] = times
+        clock = section.clocks[number]
+        impossible[mine] = clock.impossible(raw[mine])
+        out[mine] = clock.nanoseconds(raw[mine])
     if not timed.all():
         before = np.maximum.accumulate(np.where(timed, np.arange(columns.count), -1))
-        out = np.where(before >= 0, out[np.maximum(before, 0)], np.uint64(0))
-    return out
+        out = np.where(before >= 0, out[np.maximum(before, 0)], last_ns)
+    count = int(np.argmax(impossible)) if impossible.any() else columns.count
+    return out[:count], count
+
+
+def _impossible(columns: Columns, window: Window, packets: int) -> CaptureError:
+    """The time of the first packet that was not counted."""
+    place = window.offset - window.at + int(columns.offsets[columns.count])
+    problem = "a time that is out of range"
+    return CaptureError(problem, file=window.file, offset=place, packet=packets + 1)

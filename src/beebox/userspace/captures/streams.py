@@ -138,6 +138,7 @@ class Window:
         self.at = 0
         self.end = 0
         self._base = 0
+        self._fault: CaptureError | None = None
         self._block_bytes = block_bytes
 
     @property
@@ -161,6 +162,8 @@ class Window:
 
     def refill(self) -> bool:
         """Read on; False at the end of the stream. What was not taken is kept."""
+        if self._fault is not None:
+            raise self._fault
         rest = self.rest
         size = max(self._block_bytes, 2 * rest)
         data = np.empty(size + _SLACK_BYTES, dtype=np.uint8)
@@ -168,7 +171,13 @@ class Window:
         view = data.data[:size]
         end = rest
         while end < size:
-            count = self.stream.read_into(view[end:])
+            try:
+                count = self.stream.read_into(view[end:])
+            except CaptureError as fault:
+                if end == rest:
+                    raise
+                self._fault = fault  # behind what came before it
+                break
             end += count
             if not count or not self.stream.ready():
                 break

@@ -14,6 +14,8 @@ from capturefiles import Ng, pcap, pcapng
 
 from beebox.errors import CaptureError
 from beebox.userspace.captures import parse_capture
+from beebox.userspace.captures.reading import blocks
+from beebox.userspace.captures.streams import MemoryStream
 
 MUTANTS = 10_000
 EACH = 2_500
@@ -66,13 +68,24 @@ def damage(data, rng):
     return bytes(out[: rng.randrange(len(out) + 1)] if rng.random() < 0.2 else out)
 
 
+def read(data, block_bytes):
+    """Packets, times and the fault behind them: the same in blocks of any size."""
+    found = []
+    try:
+        for block in blocks(MemoryStream(data, file="mutant"), block_bytes=block_bytes):
+            found += zip(block.times_ns.tolist(), block, strict=True)
+    except CaptureError as error:
+        return found, error.fields()
+    return found, None
+
+
 @pytest.mark.parametrize("part", range(MUTANTS // EACH))
 @pytest.mark.parametrize("kind", SEEDS)
 def test_a_damaged_capture_gives_packets_or_its_place(kind, part):
     rng = random.Random(f"{SEED} {kind} {part}")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refused = []
-    for _ in range(EACH):
+    for number in range(EACH):
         data = damage(rng.choice(SEEDS[kind]), rng)
         try:
             capture = parse_capture(data, file="mutant")
@@ -81,6 +94,8 @@ def test_a_damaged_capture_gives_packets_or_its_place(kind, part):
             refused.append((error.file, error.offset is not None))
         else:
             assert sum(len(packet) for packet in capture) == capture.total_bytes
+        if number % 10 == 0:
+            assert read(data, 37) == read(data, 1 << 16)
     assert 0 < len(refused) < EACH
     assert set(refused) == {("mutant", True)}
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEMORY_KIB

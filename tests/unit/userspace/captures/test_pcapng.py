@@ -164,3 +164,43 @@ def test_packets_before_a_fault_are_given():
     assert list(next(found)) == [FRAME]
     with pytest.raises(CaptureError):
         next(found)
+
+
+@pytest.mark.parametrize("block_bytes", [64, 1 << 20])
+def test_an_impossible_time_is_a_fault_of_its_packet(block_bytes):
+    made = Ng().section().interface(resolution=0).enhanced(5, FRAME)
+    place = len(made.data) + 28
+    made.enhanced(1 << 63, FRAME).enhanced(6, FRAME)
+    found = blocks(MemoryStream(made.data, file="x"), block_bytes=block_bytes)
+    assert list(next(found)) == [FRAME]
+    with pytest.raises(CaptureError) as refused:
+        next(found)
+    assert (refused.value.packet, refused.value.offset) == (2, place)
+
+
+@pytest.mark.parametrize("start", [-7, 7])
+@pytest.mark.parametrize("resolution", [0, 6, 9, 12, 0x80 | 3, 0x80 | 40])
+def test_the_first_and_last_times_that_can_be(start, resolution):
+    units = 2 ** (resolution & 0x7F) if resolution & 0x80 else 10**resolution
+    for raw in {0, max(0, -start) * units, ((1 << 64) // 10**9 - start) * units}:
+        for number in (raw - 1, raw, raw + 1):
+            if not 0 <= number < (1 << 64) - 1:
+                continue
+            made = Ng().section().interface(resolution=resolution, offset=start)
+            made.enhanced(number, FRAME)
+            expected = number * 10**9 // units + start * 10**9
+            if 0 <= expected < 1 << 64:
+                (time_ns,) = parse_capture(made.data).times_ns.tolist()
+                assert abs(time_ns - expected) <= (1 if resolution > 0x80 else 0)
+            else:
+                wrong(made)
+
+
+@pytest.mark.parametrize("block_bytes", [64, 1 << 20])
+def test_a_simple_packet_follows_the_last_time_across_blocks(block_bytes):
+    made = Ng().section().interface().enhanced(5, FRAME)
+    for _ in range(5):
+        made.simple(FRAME)
+    stream = MemoryStream(made.data, file="x")
+    found = [t for block in blocks(stream, block_bytes=block_bytes) for t in block.times_ns]
+    assert found == [5000] * 6
