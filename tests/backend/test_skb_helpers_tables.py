@@ -8,6 +8,9 @@ import skb
 import skb_ops
 from skb_ops import Op
 
+from beebox.userspace.kernel import UserspaceKernel
+from beebox.userspace.network.files import parse_network
+
 TC = tuple(name for name in skb_ops.OPERATIONS if not name.startswith("xdp"))
 OFFSETS = (0, 1, 12, 14, 23, 34, 41, 42, 43, 91, 92, 0xFFFE, 0xFFFF, 0x10000)
 OFFSETS += (0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
@@ -161,3 +164,17 @@ def test_mtu():
 def test_what_has_no_class_or_realm():
     names = ("get_cgroup_classid", "skb_cgroup_classid", "get_route_realm")
     assert set(run(*[Op(name) for name in names])) == {0}
+
+
+@pytest.mark.parametrize("engine", ["jit", "interpreter"])
+@pytest.mark.parametrize("section", ["tc", "xdp"])
+def test_mtu_of_a_device_that_the_user_gives(engine, section):
+    network = parse_network("interface 1 lo loopback\ninterface 7 wire mtu 1000\n", file="net")
+    kernel = UserspaceKernel(engine, network=network)
+    lengths = (0, 999, 1000, 1001)
+    steps = [Op("check_mtu", 7, by, 0, struct.pack("<I", n)) for n in lengths for by in (0, 1)]
+    steps += [Op("check_mtu", 8)]
+    spec = skb_ops.driver(section, ("check_mtu",))
+    found = skb_ops.outcomes(kernel, spec, [(skb.UDP4, [step], None) for step in steps])
+    results = [words[0][0] for words, *_ in found]
+    assert results == [0, 0, 0, 0, 0, 1, 1, 1, (1 << 64) - 19]

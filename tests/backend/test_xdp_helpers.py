@@ -1,26 +1,17 @@
 """XDP helpers on frames of one page and of several: Linux's results, errno by errno."""
 
 import itertools
-import random
 import struct
 
 import pytest
 import skb
 import skb_ops
 from skb_ops import Op
+from skb_sequences import SIZES, XDP, xdp_cases
+from skb_sequences import xdp_context as context
+from skb_sequences import xdp_frame as frame
 
-XDP = (*(name for name in skb_ops.OPERATIONS if name.startswith("xdp")), "check_mtu")
-SIZES = (14, 60, 3519, 3520, 3521, 4000, 7616, 7617, 9000, 20_000)
 DELTAS = (0, 1, -1, 50, -46, -47, -216, 4095, 4096, -3506, -3507, -5000, -9000, 1 << 31)
-
-
-def frame(size: int) -> bytes:
-    return random.Random(size).randbytes(size)
-
-
-def context(linear: int, meta: int = 0) -> bytes:
-    """``struct xdp_md`` as a test run takes it."""
-    return struct.pack("<6I", meta, linear, 0, 0, 0, 0)
 
 
 @pytest.mark.linux
@@ -84,23 +75,7 @@ def test_mtu():
 @pytest.mark.linux
 @pytest.mark.parametrize("seed", range(2))
 def test_sequences(seed):
-    rng = random.Random(seed)
-    cases = []
-    for _ in range(400):
-        size = rng.choice(SIZES)
-        linear = rng.choice([size, size, rng.randrange(14, size + 1)])
-        steps = [
-            Op(
-                rng.choice(XDP[:-1]),
-                rng.choice([rng.randrange(-300, 300), rng.randrange(-9000, 4000)]),
-                rng.randrange(32),
-                0,
-                rng.randbytes(32),
-            )
-            for _ in range(skb_ops.STEPS)
-        ]
-        cases.append((frame(size), steps, context(linear)))
-    skb_ops.agree(skb_ops.driver("xdp.frags", XDP), cases)
+    skb_ops.agree(skb_ops.driver("xdp.frags", XDP), xdp_cases(seed, 400))
 
 
 @pytest.mark.linux
