@@ -4,7 +4,7 @@ Servers answer clients themselves (direct server return): they all hold the serv
 connection stays with its server while ``connections`` remembers it, also when servers come or go.
 User space gives each service a map of servers.
 
-    beebox replay examples/balancer.py capture.pcap
+    beebox replay examples/balancer.py examples/capture.pcap
 """
 
 from __future__ import annotations

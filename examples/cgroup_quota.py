@@ -3,7 +3,7 @@
 User space fills ``quotas``; peers without one are not limited. Under a tenth of its quota a
 connection is told of congestion, so that TCP slows down before packets are lost.
 
-    beebox replay examples/cgroup_quota.py capture.pcap
+    beebox replay examples/cgroup_quota.py examples/capture.pcap
 """
 
 from __future__ import annotations

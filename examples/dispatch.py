@@ -3,7 +3,7 @@
 Each stage is a program of its own, with the verifier's whole budget, and user space can replace
 it while packets flow. What a stage must know travels in a per-CPU array.
 
-    beebox replay examples/dispatch.py:dispatch capture.pcap
+    beebox replay examples/dispatch.py:dispatch examples/capture.pcap
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A socket filter returns how many bytes the socket gets. It sees the packet from where the socket
 does, so headers are read relative to the network header.
 
-    beebox replay examples/socket_sample.py capture.pcap
+    beebox replay examples/socket_sample.py examples/capture.pcap
 """
 
 from __future__ import annotations

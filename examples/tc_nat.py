@@ -3,7 +3,7 @@
 ``leave`` (egress) rewrites the source and remembers who asked; ``arrive`` (ingress) rewrites the
 destination of answers. Ports are kept: when two hosts use one port to one peer, the later wins.
 
-    beebox replay examples/tc_nat.py:leave capture.pcap
+    beebox replay examples/tc_nat.py:leave examples/capture.pcap
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ from beebox.compiler.map_access import contains, handle, is_map, lookup
 from beebox.compiler.operators import (
     binary,
     compare,
+    convert,
     describe,
     negative,
     number,
@@ -72,7 +73,7 @@ def operand(f: FunctionContext, node: ast.expr) -> Operand:
         case ast.UnaryOp():
             return negative(f, node.op, f.operand(node.operand), f.span(node))
         case ast.IfExp():
-            return _select(f, node)
+            return select(f, node)
         case ast.Call():
             return call(f, node)
         case _:
@@ -120,7 +121,8 @@ def _attribute(f: FunctionContext, node: ast.Attribute) -> Operand:
     return read(place(f, node))
 
 
-def _select(f: FunctionContext, node: ast.IfExp) -> Operand:
+def select(f: FunctionContext, node: ast.IfExp, wanted: IntType | None = None) -> Operand:
+    """``yes if test else no``; two literals take the type that is wanted of them."""
     test, when_true, when_false = condition(f, node.test)
     if isinstance(test, Const):
         f.state = when_true if test.value else when_false
@@ -139,6 +141,9 @@ def _select(f: FunctionContext, node: ast.IfExp) -> Operand:
         and isinstance(yes.type, BoolType | PointerType)
     ):
         return Select(test, yes, no, yes.type, span)
+    if wanted and isinstance(yes, Literal) and isinstance(no, Literal):
+        first, second = (convert(f, side, wanted, "the result") for side in (yes, no))
+        return Select(test, first, second, wanted, span)
     if isinstance(yes, Literal) and isinstance(no, Literal) and not (yes.default or no.default):
         raise f.error(node, "this choice has no width", "write u32(...) around one side")
     first, second, type_ = unify(f, number(f, yes), number(f, no), span)

@@ -12,7 +12,7 @@ from beebox.compiler.context_access import context_of
 from beebox.compiler.context_access import write as write_context
 from beebox.compiler.contexts import described
 from beebox.compiler.diagnostics import words
-from beebox.compiler.expressions import condition, repeatable
+from beebox.compiler.expressions import condition, repeatable, select
 from beebox.compiler.flow import Fact, Null, State, assigned, join
 from beebox.compiler.ir import (
     ArrayType,
@@ -432,10 +432,19 @@ def _return(f: FunctionContext, node: ast.Return) -> None:
     elif isinstance(f.result, RefType | OptionalType):
         f.out.append(Return(_returned(f, node.value, f.result), span))
     else:
-        value = convert(f, f.operand(node.value), f.result, "the result")
+        value = convert(f, _chosen(f, node.value, f.result), f.result, "the result")
         _check_verdict(f, node.value, value)
         f.out.append(Return(value, span))
     f.state = None
+
+
+def _chosen(f: FunctionContext, node: ast.expr, wanted: Type) -> Operand:
+    """The operand of a result; a choice of literals takes the result's type."""
+    match node:
+        case ast.IfExp(body=ast.expr(), orelse=ast.expr()) if isinstance(wanted, IntType):
+            return select(f, node, wanted)
+        case _:
+            return f.operand(node)
 
 
 def _returned(f: FunctionContext, node: ast.expr, result: RefType | OptionalType) -> Expr:
