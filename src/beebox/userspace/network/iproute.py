@@ -95,6 +95,8 @@ _RULE_KEYS: Final = frozenset(
         "line",
     ]
 )
+_SCOPES: Final = {text: each for each in Scope for text in (each.name.lower(), str(each.value))}
+_TYPES: Final = {text: each for each in RouteType for text in (each.name.lower(), str(each.value))}
 _REFUSALS: Final = (RuleAction.BLACKHOLE, RuleAction.UNREACHABLE, RuleAction.PROHIBIT)
 _ACTIONS: Final = {
     text: action for action in _REFUSALS for text in (action.name.lower(), str(action.value))
@@ -437,17 +439,13 @@ class _Reader:
         return self.number({"table": value}, "table", where)
 
     def scope(self, value: object, where: str) -> Scope:
-        text = str(value)
-        named = (each for each in Scope if text in {each.name.lower(), str(each.value)})
-        found = next(named, None)
+        found = _SCOPES.get(str(value))
         if found is None:
-            self.lacks(where, f"the scope {text}")
+            self.lacks(where, f"the scope {value}")
         return found
 
     def kind(self, value: object, where: str) -> RouteType:
-        text = str(value)
-        named = (each for each in RouteType if text in {each.name.lower(), str(each.value)})
-        found = next(named, None)
+        found = _TYPES.get(str(value))
         if found is None:
-            self.lacks(where, f"the route type {text}")
+            self.lacks(where, f"the route type {value}")
         return found
