@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from beebox import (
     Array,
-    Constant,
     XdpAction,
     XdpContext,
     atomic,
@@ -37,7 +36,6 @@ class Lookups:
     packets: u64
 
 
-arrives_on = Constant(u32(2))  # the interface that packets come in by
 results = Array[Lookups](max_entries=10)  # by BPF_FIB_LKUP_RET_*
 
 
@@ -57,7 +55,7 @@ def route(ctx: XdpContext) -> XdpAction:
     ask.tot_len = ip.tot_len
     ask.ipv4_src = ip.saddr
     ask.ipv4_dst = ip.daddr
-    ask.ifindex = arrives_on.value
+    ask.ifindex = ctx.ingress_ifindex
     result = fib_lookup(ctx, ask, 0)
     seen = results[u32(result)]
     if seen is not None:

@@ -9,6 +9,7 @@ from typing import Final
 from beebox.hooks.packet import PacketHook
 from beebox.tables.limits import FLOW_KEYS_BYTES
 from beebox.userspace.native_helpers import dialect_code, field_constants, internal, linked_hook
+from beebox.userspace.network.block import INGRESS
 from beebox.userspace.tunnels import CONSTANTS as TUNNEL_CONSTANTS
 from beebox.vm.batch import XDP_HOOK, HookCode
 from beebox.vm.contexts import SKB_LAYOUT, Layout
@@ -65,6 +66,8 @@ def _text(hook: PacketHook, has_socket: bool) -> str:
         "START": hook.start,
         "HAS_SOCKET": int(has_socket),
         **TUNNEL_CONSTANTS,
+        **INGRESS,
+        "NETWORK": RUNTIME_FIELDS["network"][0],
         "NEXT_KEYS": RUNTIME_FIELDS["next_keys"][0],
         "KEYS_STEP": RUNTIME_FIELDS["keys_step"][0],
         "KEYS_BYTES": FLOW_KEYS_BYTES,

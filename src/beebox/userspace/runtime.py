@@ -84,7 +84,8 @@ class Environment:
         self._lay_keys(self._flow_keys.address, 1)
         self.log = TraceLog(self.runtime)
         self._is_skb = layout.struct == SKB_LAYOUT.struct
-        self.packet = self._packet(device or Device(), linear_bytes)
+        arrives_on = Device(self.network.network.ingress)
+        self.packet = self._packet(device or arrives_on, linear_bytes)
         self._template = Buffer(layout.size)
         self._template.view[:] = self.packet.context_bytes
 
@@ -107,6 +108,8 @@ class Environment:
             )
             context = packet.context
             context.ifindex = device.ifindex
+            if device != Device():  # a test run's packets come from nowhere
+                context.ingress_ifindex = device.ifindex
             context.linear_bytes = linear_bytes
         return packet
 

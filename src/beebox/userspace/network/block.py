@@ -55,6 +55,8 @@ HEADER: Final = MappingProxyType(
     }
 )
 """Arrays by name: where the header has an array's count (u32) and start (u32)."""
+INGRESS: Final = MappingProxyType({"INGRESS_MAC": 72, "INGRESS_BROADCAST": 80})
+"""The arriving device's own and broadcast addresses: 6 bytes each, in the header."""
 _HEADER_BYTES: Final = 128
 
 INTERFACE: Final = struct.Struct("<III6s14x")
@@ -101,6 +103,7 @@ SOURCE_TEMPORARY: Final = 2
 CONSTANTS: Final = MappingProxyType(
     {
         **HEADER,
+        **INGRESS,
         **INTERFACE_FIELDS,
         "NEIGHBOUR4_BYTES": NEIGHBOUR4.size,
         "NEIGHBOUR6_BYTES": NEIGHBOUR6.size,
@@ -153,6 +156,10 @@ def encode(network: Network) -> bytes:
         if id(routes) not in made:
             made[id(routes)] = _flatten(family, routes, shared, interfaces, places)
     out = bytearray(_HEADER_BYTES)
+    ingress = network.interface(network.ingress)
+    if ingress is not None and not ingress.no_neighbours:
+        for name, address in (("INGRESS_MAC", ingress.mac), ("INGRESS_BROADCAST", b"\xff" * 6)):
+            out[INGRESS[name] : INGRESS[name] + 6] = address
 
     def put(name: str, rows: Sequence[bytes]) -> None:
         struct.pack_into("<II", out, HEADER[name], len(rows), len(out))

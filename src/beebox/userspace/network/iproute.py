@@ -5,6 +5,7 @@
     neigh          ip -j neigh
     rule, rule6    ip -j rule, ip -j -6 rule
     netconf        ip -j netconf         forwarding; without it every interface forwards
+    arrive         "eth0"                where packets arrive
     tunnel         {"id": 7, "remote": "192.0.2.1", "local": "192.0.2.2", ...}
 
 Nothing of the text is believed: each value is checked for its kind, and what a route or rule says
@@ -48,7 +49,9 @@ from beebox.userspace.network.model import (
 
 Row = Mapping[str, Any]
 
-_KEYS: Final = frozenset({"addr", "link", "route", "neigh", "rule", "rule6", "netconf", "tunnel"})
+_KEYS: Final = frozenset(
+    {"addr", "link", "route", "neigh", "rule", "rule6", "netconf", "tunnel", "arrive"}
+)
 _ROUTE_KEYS: Final = frozenset(
     [
         "type",
@@ -197,8 +200,10 @@ class _Reader:
             rules += own if tuple(own) != default_rules(family) else []
         tunnel = whole.get("tunnel")
         key = self.tunnel(tunnel) if tunnel is not None else None
+        ingress = self.index(whole["arrive"], "arrive") if "arrive" in whole else 1
+        lists = tuple(interfaces), tuple(routes), tuple(neighbours), tuple(rules)
         try:
-            return Network(tuple(interfaces), tuple(routes), tuple(neighbours), tuple(rules), key)
+            return Network(*lists, key, ingress)
         except InputError as error:
             problem = str(error).removeprefix("network: ")
             raise InputError(f"{self.file}: {problem}") from None

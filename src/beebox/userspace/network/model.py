@@ -229,7 +229,8 @@ class Network:
     """Everything at once. Raises :exc:`InputError` where the parts do not fit each other.
 
     ``rules`` empty: those that Linux starts with, of that family. A network without interfaces
-    gets the loopback device, as a new namespace has it.
+    gets the loopback device, as a new namespace has it. Packets arrive on interface ``ingress``:
+    the loopback device, as in a test run, unless said otherwise.
     """
 
     interfaces: tuple[Interface, ...] = (LOOPBACK,)
@@ -237,6 +238,7 @@ class Network:
     neighbours: tuple[Neighbour, ...] = ()
     rules: tuple[Rule, ...] = ()
     tunnel: TunnelKey | None = None
+    ingress: int = LOOPBACK.ifindex
 
     def __post_init__(self) -> None:
         known = {each.ifindex for each in self.interfaces}
@@ -254,6 +256,8 @@ class Network:
             if row.ifindex not in known or len(row.mac) != 6:
                 raise InputError(f"network: neighbour {row.address}: no such interface, or address")
 
+        if self.ingress not in known | {LOOPBACK.ifindex}:
+            raise InputError(f"network: packets arrive on {self.ingress}, which is no interface")
         for rule in self.rules:
             _check_rule(rule)
         if self.tunnel is not None:

@@ -7,6 +7,7 @@
     neigh 10.0.0.2 dev eth0 lladdr 02:00:00:00:00:02
     rule pref 100 from 10.9.0.0/16 fwmark 0x1/0xff table 100
     tunnel id 7 remote 192.0.2.1 local 192.0.2.2
+    arrive eth0
 
 A line becomes the row that ``ip -j`` would print, which :mod:`~beebox.userspace.network.iproute`
 then reads.
@@ -75,7 +76,8 @@ class _Line:
 def rows(text: str, *, file: str) -> Mapping[str, Any]:
     """The lists that the lines make. Raises :exc:`InputError` with the line."""
     whole: dict[str, list[Row]] = {
-        key: [] for key in ("addr", "route", "neigh", "rule", "rule6", "netconf", "tunnel")
+        key: []
+        for key in ("addr", "route", "neigh", "rule", "rule6", "netconf", "tunnel", "arrive")
     }
     for number, raw in enumerate(text.splitlines(), start=1):
         words = raw.partition("#")[0].split()
@@ -92,7 +94,10 @@ def rows(text: str, *, file: str) -> Mapping[str, Any]:
     for key, tables in _STANDING_RULES.items():  # a file says what comes beside them
         if whole[key]:
             whole[key] += [{"priority": pref, "src": "all", "table": t} for pref, t in tables]
-    found: dict[str, Any] = {key: value for key, value in whole.items() if key != "tunnel"}
+    single = {"tunnel", "arrive"}
+    found: dict[str, Any] = {key: value for key, value in whole.items() if key not in single}
+    if whole["arrive"]:
+        found["arrive"] = whole["arrive"][-1]["dev"]
     if whole["tunnel"]:
         found["tunnel"] = whole["tunnel"][-1]
     return found
@@ -232,6 +237,10 @@ def _tunnel(line: _Line, whole: Mapping[str, list[Row]]) -> None:
     whole["tunnel"].append(row)
 
 
+def _arrive(line: _Line, whole: Mapping[str, list[Row]]) -> None:
+    whole["arrive"].append({"dev": line.take("an interface")})
+
+
 _READERS: Final[Mapping[str, Callable[[_Line, Mapping[str, list[Row]]], None]]] = {
     "interface": _interface,
     "address": _address,
@@ -239,4 +248,5 @@ _READERS: Final[Mapping[str, Callable[[_Line, Mapping[str, list[Row]]], None]]] 
     "neigh": _neigh,
     "rule": _rule,
     "tunnel": _tunnel,
+    "arrive": _arrive,
 }

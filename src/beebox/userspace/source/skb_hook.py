@@ -59,12 +59,16 @@ LOCAL_IP6: Final = constant("LOCAL_IP6")
 LINEAR_BYTES: Final = constant("LINEAR_BYTES")
 SK: Final = constant("SK")
 SOCKET: Final = constant("SOCKET")
+NETWORK: Final = constant("NETWORK")
+INGRESS_MAC: Final = constant("INGRESS_MAC")
+INGRESS_BROADCAST: Final = constant("INGRESS_BROADCAST")
 TUNNEL: Final = constant("TUNNEL")
 TUNNEL_OWN: Final = constant("TUNNEL_OWN")
 TUNNEL_START: Final = constant("TUNNEL_START")
 TUNNEL_BYTES: Final = constant("TUNNEL_BYTES")
 
 TYPE_AT: Final = 12
+PACKET_BROADCAST: Final = 1
 PACKET_MULTICAST: Final = 2
 PACKET_OTHERHOST: Final = 3
 AF_INET: Final = 2
@@ -94,14 +98,21 @@ def ethernet_protocol(frame: ptr, length: u64) -> u32:
 
 
 @inline
-def packet_type(frame: ptr) -> u32:
-    """To whom a frame is, on a device whose own and broadcast addresses are zeros."""
-    low = load_u32(frame)
-    if low == 0 and load_u16(frame + 4) == 0:
+def same_address(a: ptr, b: ptr) -> bool:
+    """Whether two link addresses are one."""
+    return load_u32(a) == load_u32(b) and load_u16(a + 4) == load_u16(b + 4)
+
+
+@inline
+def packet_type(net: ptr, frame: ptr) -> u32:
+    """To whom a frame is, on the device that the network's packets arrive on."""
+    if same_address(frame, net + INGRESS_MAC):
         return u32(0)
-    if low & 1 != 0:
-        return u32(PACKET_MULTICAST)
-    return u32(PACKET_OTHERHOST)
+    if load_u32(frame) & 1 == 0:
+        return u32(PACKET_OTHERHOST)
+    if same_address(frame, net + INGRESS_BROADCAST):
+        return u32(PACKET_BROADCAST)
+    return u32(PACKET_MULTICAST)
 
 
 @inline
@@ -152,7 +163,7 @@ def prepare(rt: ptr, ctx: ptr, frame: ptr, length: u64, low: ptr, high: ptr) -> 
     store_u32(ctx + LEN, u32(whole))
     store_u32(ctx + WIRE_LEN, u32(whole))
     store_u32(ctx + PROTOCOL, protocol)
-    store_u32(ctx + PKT_TYPE, packet_type(frame))
+    store_u32(ctx + PKT_TYPE, packet_type(load_ptr(rt + NETWORK), frame))
     if HAS_SOCKET:
         behind = u64(ETH_HLEN - START)
         headers = linear - behind if linear > behind else u64(0)

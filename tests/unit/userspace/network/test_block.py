@@ -63,7 +63,9 @@ def test_a_large_table_is_quick_to_search():
         for number in range(20_000)
     )
     block = NetworkBlock(Network((INTERFACE,), routes))
-    for route in rng.sample(routes, 200):
-        same = [each.metric for each in routes if each.prefix == route.prefix]
-        if not (route.prefix.is_multicast or route.prefix.is_loopback):
-            assert metric_found(block, route.prefix[3]) == min(same)
+    least = {}
+    for route in routes:
+        least.setdefault(route.prefix, route.metric)
+    for prefix in rng.sample(sorted(least), 200):
+        if not (prefix.is_multicast or prefix.is_loopback):
+            assert metric_found(block, prefix[3]) == least[prefix]
