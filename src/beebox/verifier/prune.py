@@ -85,7 +85,7 @@ class Pruner:
                     and processed - self._last_processed < 100
                 ):
                     add = False
-            elif self._unsettled(checkpoint):
+            elif self._loops.may_gotos and self._unsettled(checkpoint):
                 if _covers(checkpoint, state, every_number=True):
                     return self._cover_later(checkpoint, state, pc)
             elif _covers(checkpoint, state):
@@ -156,6 +156,7 @@ class Pruner:
             for number in range(10):
                 if not live >> number & 1:
                     frame.regs[number] = None
+            frame.regs[10] = None  # the same in every state
         checkpoint = Checkpoint(
             frames, state.parent, pc, serial, fingerprint, refs=state.refs, rounds=state.rounds
         )
@@ -209,24 +210,31 @@ def _covers(checkpoint: Checkpoint, state: State, *, every_number: bool = False)
     """
     if len(checkpoint.frames) != len(state.frames):
         return False
-    pairs = _Pairing(checkpoint.precise, every_number=every_number)
-    if not pairs.same_references(checkpoint, state):
+    if checkpoint.frames[-1].return_pc != state.frames[-1].return_pc:
+        return False
+    number, precise = RegKind.SCALAR, checkpoint.precise
+    pairs = _Pairing(precise, every_number=every_number)
+    if (checkpoint.refs or state.refs) and not pairs.same_references(checkpoint, state):
         return False
     # The innermost frame first: there most states differ.
     for old, new in zip(reversed(checkpoint.frames), reversed(state.frames), strict=True):
         if old.return_pc != new.return_pc:
             return False
         old_regs, new_regs = old.regs, new.regs
-        for number in range(10):
-            was = old_regs[number]
-            if was is not None and not pairs.covers(was, new_regs[number]):
+        for was, now in zip(old_regs, new_regs, strict=True):
+            if was is None:
+                continue
+            if was.kind is number and not every_number and was not in precise:
+                if now is None or now.kind is not number:
+                    return False
+            elif not pairs.covers(was, now):
                 return False
         new_stack = new.stack
         for index, slot in enumerate(old.stack):
             if slot is None:
                 continue
-            now = new_stack[index] if index < len(new_stack) else None
-            if not _covers_slot(pairs, slot, now):
+            there = new_stack[index] if index < len(new_stack) else None
+            if not _covers_slot(pairs, slot, there):
                 return False
     return True
 
