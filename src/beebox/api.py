@@ -126,8 +126,6 @@ def load(
                 raise InputError(
                     "Linux has its own network and CPUs: network and cpus do not apply"
                 )
-            if network is not None:
-                raise InputError("a network is given to the userspace kernel; Linux has its own")
             return LinuxKernel().load(spec, programs=names)
         case _:
             raise InputError(f"there is no kernel {kernel!r}; choose userspace or linux")
@@ -157,14 +155,18 @@ def read_bytes(file: Path) -> bytes:
     try:
         if file.stat().st_size > _MOST_SOURCE_BYTES:
             raise InputError(f"{file}: larger than {_MOST_SOURCE_BYTES >> 20} MiB")
-        return file.read_bytes()
+        with file.open("rb") as stream:
+            data = stream.read(_MOST_SOURCE_BYTES + 1)  # devices and pipes have no size
     except (OSError, ValueError) as cause:
         reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
         raise InputError(f"{file}: {reason}") from cause
+    if len(data) > _MOST_SOURCE_BYTES:
+        raise InputError(f"{file}: larger than {_MOST_SOURCE_BYTES >> 20} MiB")
+    return data
 
 
 def _text(data: bytes, file: Path) -> str:
     try:
-        return data.decode()
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as cause:
         raise InputError(f"{file}: offset {cause.start:#x}: not UTF-8 text") from cause

@@ -8,7 +8,9 @@ are built here, from typed fields, so that callers and the command line share th
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Final
+
+_MOST_SHOWN: Final = 160  # characters of a source line
 
 
 class BeeboxError(Exception):
@@ -96,9 +98,11 @@ class CompileError(InputError):
         parts = [f"{file}:{line}:{column}: {problem}"]
         if source_line.strip():
             gutter = f"{line:>5} | "
-            lead = "".join("\t" if char == "\t" else " " for char in source_line[: column - 1])
-            parts += [f"{gutter}{source_line.rstrip()}"]
-            parts += [" " * (len(gutter) - 2) + "| " + lead + "^" * max(1, width)]
+            start = max(0, column - _MOST_SHOWN // 2) if len(source_line) > _MOST_SHOWN else 0
+            shown = source_line[start : start + _MOST_SHOWN].rstrip()
+            lead = "".join("\t" if char == "\t" else " " for char in shown[: column - 1 - start])
+            mark = "^" * max(1, min(width, len(shown) - len(lead)))
+            parts += [f"{gutter}{shown}", " " * (len(gutter) - 2) + "| " + lead + mark]
         if hint:
             parts.append(f"  help: {hint}")
         super().__init__("\n".join(parts))

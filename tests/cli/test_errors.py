@@ -172,3 +172,93 @@ def test_every_help_has_an_example(words: list[str], capsys: pytest.CaptureFixtu
     shown = capsys.readouterr().out
     assert "Example:\n" in shown
     assert f"    beebox {' '.join(words)}".rstrip() in shown
+
+
+@pytest.mark.parametrize("option", ["", "-j"], ids=["text", "json"])
+@pytest.mark.parametrize("words", ["insns", "verify examples/count.py", "--help"])
+def test_a_full_disk_is_one_error(command: Path, repository: Path, words: str, option: str) -> None:
+    done = subprocess.run(
+        f"{command} {option} {words} > /dev/full",
+        shell=True,
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == main.WRONG
+    assert done.stderr.startswith("beebox: error: <stdout>: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("verify examples/count.py >&-", main.OK),
+        ("verify examples/unsafe.py >&-", main.FAILED),
+        ("verify no/such.o >&- 2>&-", main.WRONG),
+        ("insns -j >&-", main.OK),
+        ("replay examples/count.py - <&-", main.WRONG),
+        ("prog run examples/count.py data_in - <&-", main.WRONG),
+    ],
+)
+def test_closed_streams_are_empty_ones(
+    command: Path, repository: Path, words: str, status: int
+) -> None:
+    done = subprocess.run(
+        f"{command} {words}",
+        shell=True,
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status
+    assert "internal error" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("suffix", [".py", ".s", ".o"])
+def test_an_endless_source_is_refused(beebox: Beebox, tmp_path: Path, suffix: str) -> None:
+    endless = tmp_path / f"endless{suffix}"
+    endless.symlink_to("/dev/zero")
+    done = beebox("verify", endless)
+    assert done.status == main.WRONG
+    assert "larger than" in done.err
+
+
+def test_an_endless_network_is_refused(beebox: Beebox) -> None:
+    words = ("replay", "--network", "/dev/zero", "examples/count.py", "examples/capture.pcap")
+    done = beebox(*words)
+    assert done.status == main.WRONG
+    assert "larger than" in done.err
+
+
+def test_a_source_is_never_overwritten_by_its_object(beebox: Beebox, tmp_path: Path) -> None:
+    source = tmp_path / "count.py"
+    source.write_bytes(Path("examples/count.py").resolve().read_bytes())
+    before = source.read_bytes()
+    assert beebox("compile", source, "-o", source).status == main.WRONG
+    assert source.read_bytes() == before
+
+
+def test_an_object_on_standard_output(command: Path, repository: Path) -> None:
+    words = [command, "compile", "examples/count.py", "-o", "-"]
+    done = subprocess.run(words, cwd=repository, capture_output=True, check=True)
+    assert done.stdout.startswith(b"\x7fELF")
+    assert not (repository / "-").exists()
+
+
+def test_packets_on_standard_output_stand_alone(
+    command: Path, repository: Path, packet: Path
+) -> None:
+    words = ["prog", "run", "examples/count.py", "data_in", packet, "data_out", "-"]
+    done = subprocess.run([command, *words], cwd=repository, capture_output=True, check=True)
+    assert done.stdout == packet.read_bytes()
+    done = subprocess.run([command, "-j", *words], cwd=repository, capture_output=True, check=False)
+    assert done.returncode == main.WRONG
+
+
+def test_a_byte_order_mark_is_no_part_of_a_source(beebox: Beebox, tmp_path: Path) -> None:
+    source = tmp_path / "count.py"
+    source.write_bytes(b"\xef\xbb\xbf" + Path("examples/count.py").resolve().read_bytes())
+    assert beebox("verify", source).status == main.OK

@@ -36,6 +36,17 @@ def test_a_decode_error_shows_at_most_16_bytes():
     assert str(error).count("00") == 16
 
 
+def test_a_compile_error_shows_the_part_of_a_long_line():
+    line = "x = " + "1 + " * 1000 + "y"
+    error = errors.CompileError("bad", file="x.py", line=1, column=4005, source_line=line)
+    place, shown, caret = str(error).split("\n")
+    assert place == "x.py:1:4005: bad"
+    assert len(shown) < 200
+    assert shown[caret.index("^")] == "y"
+    error = errors.CompileError("bad", file="x", line=1, column=1, source_line=line, width=4005)
+    assert len(str(error)) < 400
+
+
 def test_a_compile_error_puts_its_caret_under_the_column():
     error = errors.CompileError(
         "bad", file="x.py", line=3, column=5, source_line="\tab = cd", width=2, hint="write x"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -17,7 +18,13 @@ from beebox.errors import InputError
     epilog=example("beebox compile examples/firewall.py -o firewall.o"),
 )
 @click.argument("file", metavar="SRC", type=click.Path(path_type=Path))
-@click.option("-o", "target", metavar="OBJ", type=click.Path(path_type=Path), help="Write here.")
+@click.option(
+    "-o",
+    "target",
+    metavar="OBJ",
+    type=click.Path(path_type=Path),
+    help="Write here; - is standard output.",
+)
 @global_options
 def compile_command(file: Path, target: Path | None) -> int:
     """Compile a Python (.py) or assembly (.s) source to an ELF object (SRC with .o by default).
@@ -30,8 +37,15 @@ def compile_command(file: Path, target: Path | None) -> int:
     spec = api.compile(file)
     data = write(spec)
     target = target or file.with_suffix(".o")
+    if str(target) == "-" and output.json:
+        raise InputError("-j and -o - both want standard output")
     try:
-        target.write_bytes(data)
+        if str(target) == "-":
+            sys.stdout.buffer.write(data)
+        elif target.exists() and target.samefile(file):
+            raise InputError(f"{target} is the source; write to another file")
+        else:
+            target.write_bytes(data)
     except (OSError, ValueError) as cause:
         reason = cause.strerror if isinstance(cause, OSError) else str(cause)
         raise InputError(f"{target}: {reason}") from cause

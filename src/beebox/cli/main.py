@@ -7,10 +7,12 @@ refused argument are quick. Data goes to stdout, status to stderr; exit status 0
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 import click
@@ -22,6 +24,7 @@ OK: Final = 0
 FAILED: Final = 1
 WRONG: Final = 2
 _INTERRUPTED: Final = 130
+_UNWRITABLE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 DEBUG_VARIABLE: Final = "BEEBOX_DEBUG"
 
 
@@ -82,18 +85,25 @@ click.version_option(package_name="beebox", message="%(prog)s %(version)s")(ROOT
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The installed command: run, report any error once, exit with its status."""
+    _fill_closed_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    status = run(words)
+    status = OK
     try:
+        status = run(words)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as fault:  # of standard output: run() handles every other
         _discard_stdout()
-        status = status or FAILED
+        status = status or (FAILED if isinstance(fault, BrokenPipeError) else WRONG)
+        if status == WRONG:
+            click.echo(f"beebox: error: <stdout>: {fault.strerror}", err=True)
     sys.exit(status)
 
 
 def run(words: Sequence[str]) -> int:
-    """Run one command line; every outcome is an exit status."""
+    """Run one command line; every outcome is an exit status.
+
+    Raises :exc:`OSError` alone, where standard output does not take what there is to say.
+    """
     output = Output(json=_wants_json(words))
     try:
         result = ROOT.main(list(words), prog_name="beebox", standalone_mode=False, obj=output)
@@ -115,7 +125,7 @@ def run(words: Sequence[str]) -> int:
         output.error(InputError("the input needs more memory than there is"))
         return WRONG
     except Exception as error:  # the last line of defence: ours, and said so
-        if os.environ.get(DEBUG_VARIABLE):
+        if os.environ.get(DEBUG_VARIABLE) or _of_a_stream(error):
             raise
         output.error(InternalError(f"{type(error).__name__}: {error}"))
         output.status(f"set {DEBUG_VARIABLE}=1 to see the traceback")
@@ -132,6 +142,18 @@ def _usage_error(error: click.ClickException) -> InputError:
 def _wants_json(words: Sequence[str]) -> bool:
     """Whether errors found before any option is parsed should be JSON too."""
     return any(word in {"-j", "--json", "-p", "--pretty", "-jp", "-pj"} for word in words)
+
+
+def _fill_closed_streams() -> None:
+    """What was closed by the caller (``>&-``) is nothing to read and a place to forget in."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 -- open to the end
+
+
+def _of_a_stream(error: Exception) -> bool:
+    """Whether it came from writing results, not from a file of ours: those have a name."""
+    return isinstance(error, OSError) and error.filename is None and error.errno in _UNWRITABLE
 
 
 def _discard_stdout() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -115,6 +116,10 @@ def run(
     """
     output = current()
     asked = _asked(words)
+    if "-" in {asked.get("data_out"), asked.get("ctx_out")}:
+        if output.json:
+            raise InputError("-j and an output of - both want standard output")
+        output = replace(output, aside=True)
     packet = _packet(asked["data_in"])
     context = _packet(asked["ctx_in"]) if "ctx_in" in asked else None
     file, name = split_selector(selector)

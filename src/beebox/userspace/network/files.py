@@ -21,7 +21,11 @@ def read_network(path: str | Path) -> Network:
     try:
         if Path(path).stat().st_size > MAX_FILE_BYTES:
             raise InputError(f"{file}: larger than {MAX_FILE_BYTES >> 20} MiB")
-        content = Path(path).read_text(encoding="utf-8")
+        with Path(path).open("rb") as stream:
+            data = stream.read(MAX_FILE_BYTES + 1)  # devices and pipes have no size
+        if len(data) > MAX_FILE_BYTES:
+            raise InputError(f"{file}: larger than {MAX_FILE_BYTES >> 20} MiB")
+        content = data.decode("utf-8-sig")
     except UnicodeDecodeError as cause:
         raise InputError(f"{file}: offset {cause.start:#x}: not UTF-8 text") from cause
     except (OSError, ValueError) as cause:
