@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import skb
 
+from beebox.isa.assembler import assemble
 from beebox.linux.kernel import LinuxKernel
+from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec
 from beebox.tables.helpers import HELPER_BY_NAME
+from beebox.tables.map_types import MapType
 from beebox.userspace.captures import encode_capture, parse_capture
 from beebox.userspace.kernel import UserspaceKernel
 from beebox.userspace.replay import replay
@@ -110,3 +113,58 @@ def test_what_a_program_writes_into_its_context_is_gone_with_the_packet():
         with UserspaceKernel(engine).load(program("tc", body)) as loaded:
             result = replay(loaded.programs["main"], packets)
             assert set(np.unique(result.retvals[result.ran]).tolist()) == {1}
+
+
+STORE = [
+    *("r7 = *(u32 *)(r6 + 76)", "r8 = *(u32 *)(r6 + 80)", "r1 = r7", "r1 += 14"),
+    *("if r1 > r8 goto out", "*(u8 *)(r7 + 0) = 9", "out:", "r8 = 1"),
+]
+WRITERS = [
+    ("tc", ["r1 = r6", call("skb_ecn_set_ce"), "r8 = 1"]),
+    ("cgroup_skb/ingress", ["r1 = r6", call("skb_ecn_set_ce"), "r8 = 1"]),
+    (
+        "xdp",
+        [
+            *("*(u64 *)(r10 - 8) = -1", "r1 = r6", "r2 = 15", "r3 = r10", "r3 += -8", "r4 = 8"),
+            *(call("xdp_store_bytes"), "r8 = 1"),
+        ],
+    ),
+    ("tc", STORE),
+]
+
+
+@pytest.mark.parametrize("engine", ["jit", "interpreter"])
+@pytest.mark.parametrize(("section", "body"), WRITERS)
+def test_a_capture_is_never_written(engine, section, body):
+    frame = skb.ethernet(0x0800, skb.ipv4(17, skb.udp(b"ecn"), tos=2))
+    buffer = np.frombuffer(frame * 4, dtype=np.uint8).copy()
+    offsets = np.arange(4, dtype=np.uint64) * len(frame)
+    lengths = np.full(4, len(frame), dtype=np.uint32)
+    with UserspaceKernel(engine).load(program(section, body)) as loaded:
+        live = loaded.programs["main"]
+        assert not live.reads_only
+        assert set(live.run_batch(buffer, offsets, lengths).tolist()) == {1}
+        assert live.test_run(frame).data_out != frame
+    assert buffer.tobytes() == frame * 4
+
+
+def test_a_capture_is_not_written_by_a_tail_call():
+    text = "\n".join(["r6 = r1", *STORE, "r0 = r8", "exit"])
+    call_it = "r2 = map[next] ll\nr3 = 0\ncall 12\nr0 = 0\nexit"
+    functions = {
+        "main": FunctionSpec("main", "tc", assemble(call_it)),
+        "other": FunctionSpec("other", "tc", assemble(text)),
+    }
+    maps = {"next": MapSpec("next", MapType.PROG_ARRAY, 4, 4, 1)}
+    frame = bytearray(skb.UDP4)
+    with UserspaceKernel().load(ObjectSpec(functions, maps, license="GPL")) as loaded:
+        loaded.maps["next"].update(bytes(4), loaded.programs["other"])
+        live = loaded.programs["main"]
+        assert live.run_batch(frame, [0], [len(frame)]).tolist() == [1]
+    assert frame == skb.UDP4
+
+
+def test_reading_with_helpers_is_reading():
+    body = ["r1 = r6", "r2 = 0", "r3 = r10", "r3 += -8", "r4 = 8", call("skb_load_bytes")]
+    with UserspaceKernel().load(program("tc", [*body, "r8 = r0"])) as loaded:
+        assert loaded.programs["main"].reads_only

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from beebox.isa.instruction import Atomic, Store
-from beebox.tables.helpers import HELPERS, ArgKind
+from beebox.tables.helpers import HELPERS, ArgKind, Helper
 from beebox.tables.limits import XDP_FRAME_HEADER_BYTES, XDP_HEADROOM_BYTES, XDP_LINEAR_BYTES
 from beebox.verifier.result import RegKind, VerifiedProgram
 from beebox.vm.contexts import XDP_LAYOUT, Layout, layout_of
 from beebox.vm.memory import PROGRAM, RUN_BATCH, RUN_REPEAT, RUNTIME_FIELDS
+
+WRITERS: Final = frozenset({"skb_ecn_set_ce", "xdp_store_bytes", "tail_call"})
+"""Helpers that write into a packet, or let another program, and leave pointers into it valid."""
 
 _PACKET: Final = frozenset({RegKind.PACKET, RegKind.PACKET_META})
 
@@ -77,8 +80,7 @@ XDP_HOOK: Final = HookCode(
 
 def reads_only(verified: VerifiedProgram) -> bool:
     """Whether the program provably never changes a packet's bytes or bounds."""
-    rows = [HELPERS[id_] for id_ in verified.helpers]
-    if any(row.changes_packet or any(arg.writes for arg in row.args) for row in rows):
+    if any(_writes_packets(HELPERS[id_]) for id_ in verified.helpers):
         return False
     for pc, insn in enumerate(verified.spec.slots):
         facts = verified.regs[pc]
@@ -88,6 +90,13 @@ def reads_only(verified: VerifiedProgram) -> bool:
         if base is None or base.kind in _PACKET:
             return False
     return True
+
+
+def _writes_packets(row: Helper) -> bool:
+    """Whether a helper may write into the packet, or through a pointer into it."""
+    if row.changes_packet or row.name in WRITERS:
+        return True
+    return row.packet_access and any(arg.writes for arg in row.args)
 
 
 def keeps_context(verified: VerifiedProgram) -> bool:
