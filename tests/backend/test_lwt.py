@@ -155,7 +155,7 @@ def test_the_way_out_of_a_real_route(name, tmp_path):
     file.write_bytes(writer.write(plain))
     with namespaces.namespace():
         route = f"route add 10.1.0.0/16 via 10.0.0.2 dev va encap bpf xmit obj {file}"
-        namespaces.ip(f"{LINKS}{route} section lwt_xmit headroom 256\n")
+        namespaces.ip(f"{LINKS}{route} section lwt_xmit headroom 256\n", mounts=True)
         with (
             socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as wire,
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,

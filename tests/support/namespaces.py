@@ -42,12 +42,15 @@ def namespace() -> Iterator[None]:
         os.close(old)
 
 
-def ip(commands: str) -> None:
-    """Run ip(8) commands, one a line, in this thread's namespace; ``-6`` may stand before one."""
+def ip(commands: str, *, mounts: bool = False) -> None:
+    """Run ip(8) commands, one a line, in this thread's namespace; ``-6`` may stand before one.
+
+    ``mounts``: ip may mount things (it does for BPF programs), which then go with it.
+    """
     lines = [line for line in commands.splitlines() if line.strip()]
     for six, group in groupby(lines, key=lambda line: line.startswith("-6 ")):
         text = "\n".join(line.removeprefix("-6 ") for line in group)
-        command = ["ip", *["-6"] * six, "-batch", "-"]
+        command = [*["unshare", "--mount"] * mounts, "ip", *["-6"] * six, "-batch", "-"]
         done = subprocess.run(command, input=text, text=True, capture_output=True, check=False)
         assert done.returncode == 0, (done.stderr, text)
 
