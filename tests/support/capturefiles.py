@@ -8,11 +8,12 @@ PACKETS = [(1_700_000_000_123_456_000, bytes(range(60))), (1_700_000_001_000_001
 
 
 def pcap(order="<", magic=0xA1B2C3D4, unit_ns=1000, packets=PACKETS, link=1, major=2):
-    out = struct.pack(order + "IHHiIII", magic, major, 4, 0, 0, 65535, link)
+    out = [struct.pack(order + "IHHiIII", magic, major, 4, 0, 0, 65535, link)]
     for time_ns, data in packets:
         seconds, rest = divmod(time_ns, 10**9)
-        out += struct.pack(order + "IIII", seconds, rest // unit_ns, len(data), len(data)) + data
-    return out
+        head = struct.pack(order + "IIII", seconds, rest // unit_ns, len(data), len(data))
+        out += [head, data]
+    return b"".join(out)
 
 
 class Ng:
