@@ -7,48 +7,19 @@ programs is accepted; what is wrong with the rest is spread over all rules.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
-from beebox.btf.builder import Builder
-from beebox.btf.types import Func, FuncProto, Linkage
+import verifier_references
+from verifier_maps import MAPS, with_btf
+
 from beebox.isa.assembler import assemble
-from beebox.isa.instruction import Call, CallKind
-from beebox.obj.model import FuncInfo, MapSpec, ProgramSpec
+from beebox.obj.model import ProgramSpec
 from beebox.tables.helpers import HELPERS, Arg, ArgKind, Helper
-from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.program_types import AttachType, PacketAccess, ProgramType
 
-_RDONLY: Final = MapFlags.RDONLY_PROG
-_STRINGS: Final = b"%d of %u\0%s%p\0%q\0100%%\0%pI4 %pks\0%lld%c\0".ljust(64, b"\0")
-_ARRAY: Final = MapSpec("inner", MapType.ARRAY, 4, 16, 4)
-MAPS: Final = {
-    row.name: row
-    for row in (
-        MapSpec("values", MapType.ARRAY, 4, 64, 4),
-        MapSpec("table", MapType.HASH, 4, 16, 8),
-        MapSpec("percpu", MapType.PERCPU_ARRAY, 4, 16, 4),
-        MapSpec("lru", MapType.LRU_HASH, 8, 8, 8),
-        MapSpec("lpm", MapType.LPM_TRIE, 8, 8, 8, MapFlags.NO_PREALLOC),
-        MapSpec("readonly", MapType.ARRAY, 4, 16, 1, _RDONLY),
-        MapSpec("writeonly", MapType.HASH, 4, 16, 1, MapFlags.WRONLY_PROG),
-        MapSpec("queue", MapType.QUEUE, 0, 8, 4),
-        MapSpec("bloom", MapType.BLOOM_FILTER, 0, 8, 4),
-        MapSpec("programs", MapType.PROG_ARRAY, 4, 4, 4),
-        MapSpec("devmap", MapType.DEVMAP, 4, 8, 4),
-        MapSpec("cpumap", MapType.CPUMAP, 4, 4, 4),
-        MapSpec("xskmap", MapType.XSKMAP, 4, 4, 4),
-        MapSpec("ring", MapType.RINGBUF, 0, 0, 4096),
-        MapSpec("events", MapType.PERF_EVENT_ARRAY, 4, 4, 4),
-        MapSpec("cgroups", MapType.CGROUP_ARRAY, 4, 4, 4),
-        MapSpec("arrays", MapType.ARRAY_OF_MAPS, 4, 4, 4, inner=_ARRAY),
-        MapSpec(
-            "tables", MapType.HASH_OF_MAPS, 4, 4, 4, inner=MapSpec("inner", MapType.HASH, 4, 16, 4)
-        ),
-        MapSpec(".data", MapType.ARRAY, 4, 64, 1, contents=bytes(64)),
-        MapSpec(".rodata", MapType.ARRAY, 4, 64, 1, _RDONLY, contents=_STRINGS, frozen=True),
-    )
-}
+__all__ = ["MAPS", "program"]
+
 _PLAIN: Final = ("values", "table", "percpu", "lru", "lpm", "readonly", "writeonly")
 
 _TYPES: Final = (
@@ -301,85 +272,10 @@ class _Text:
         self.emit(f"{access} = r9" if self.chance(0.5) else f"r9 = {access}")
 
     def socket(self) -> None:
-        """The context's socket, or one that is looked up, and some fields of it."""
-        pick = self.random
-        names = {row.name for row in _HELPERS[self.type]}
-        context = self.type.value.context
-        out = self.label()
-        looked_up = "sk_lookup_tcp" in names and self.chance(0.6)
-        if looked_up:
-            self.key(-16)
-            self.key(-8)
-            self.emit(
-                "r1 = r6", "r2 = r10", "r2 += -16", f"r3 = {pick.choice((12, 12, 12, 16, 17))}",
-                "r4 = 0", "r5 = 0",
-                "call bpf_" + pick.choice(("sk_lookup_tcp", "sk_lookup_udp", "skc_lookup_tcp")),
-                "r8 = r0",
-            )  # fmt: skip
-        elif context is not None and context.field("sk") is not None:
-            self.emit("r8 = *(u64 *)(r6 + 168)")
-        else:
-            return
-        if self.chance(0.95):
-            self.emit(f"if r8 == 0 goto {out}")
-        for _ in range(pick.randint(0, 2)):
-            self.socket_use("r8", names)
-        if looked_up == self.chance(0.95):
-            self.emit("r1 = r8", "call bpf_sk_release")
-        if self.chance(0.1):
-            self.emit("r9 = *(u32 *)(r8 + 4)")
-        self.emit(f"{out}:", "r8 = global[.data] ll")
-
-    def socket_use(self, reg: str, names: set[str]) -> None:
-        pick = self.random
-        casts = [name for name in ("sk_fullsock", "tcp_sock", "get_listener_sock") if name in names]
-        if casts and self.chance(0.5):
-            skip = self.label()
-            self.emit(f"r1 = {reg}", f"call bpf_{pick.choice(casts)}")
-            if self.chance(0.95):
-                self.emit(f"if r0 == 0 goto {skip}")
-            self.field_load("r0")
-            self.emit(f"{skip}:")
-            if self.chance(0.05):
-                self.emit("r1 = r0", "call bpf_sk_release")
-        else:
-            self.field_load(reg)
-
-    def field_load(self, reg: str) -> None:
-        pick = self.random
-        if self.chance(0.85):
-            offset = pick.choice((4, 24, 28, 44, 52, 56, 72, 76))
-            self.emit(f"r9 = *(u32 *)({reg} + {offset})")
-        else:
-            size = pick.choice(_SIZES)
-            self.emit(f"r2 = *({size} *)({reg} + {pick.randrange(0, 120, pick.choice((1, 4)))})")
+        verifier_references.socket(self, {row.name for row in _HELPERS[self.type]})
 
     def record(self) -> None:
-        """A ring buffer record: reserved, written, submitted."""
-        pick = self.random
-        out = self.label()
-        size = pick.choice((8, 16, 24))
-        self.emit(
-            "r1 = map[ring] ll", f"r2 = {size}" if self.chance(0.97) else "r2 = r9", "r3 = 0",
-            "call bpf_ringbuf_reserve",
-        )  # fmt: skip
-        if self.chance(0.97):
-            self.emit(f"if r0 == 0 goto {out}")
-        self.emit("r8 = r0")
-        for _ in range(pick.randint(0, 2)):
-            kind = pick.random()
-            if kind < 0.5:
-                self.emit(f"*(u64 *)(r8 + {pick.choice((0, 0, 4, size - 8))}) = r9")
-            elif kind < 0.7:
-                self.emit(f"r9 = *(u32 *)(r8 + {size - pick.choice((4, 4, 4, 4, 3))})")
-            elif kind < 0.85:
-                self.emit("r9 &= 7", "r2 = r8", "r2 += r9", "*(u8 *)(r2 + 0) = 1")
-            else:
-                self.emit("lock *(u64 *)(r8 + 0) += r9")
-        if self.chance(0.97):
-            end = pick.choice(("submit", "discard"))
-            self.emit("r1 = r8", "r2 = 0", f"call bpf_ringbuf_{end}")
-        self.emit("r8 = global[.data] ll", f"{out}:", "r8 = global[.data] ll")
+        verifier_references.record(self)
 
     def lookup(self) -> None:
         """A map lookup, perhaps of an inner map, and an access of the value."""
@@ -551,19 +447,3 @@ def program(seed: int) -> ProgramSpec:
     insns = assemble("\n".join(text.lines), file=f"seed {seed}")
     spec = ProgramSpec("fuzz", type_.value.name, type_, insns, MAPS, attach)
     return with_btf(spec) if text.calls and pick.random() < 0.9 else spec
-
-
-def with_btf(spec: ProgramSpec) -> ProgramSpec:
-    """``spec`` with static functions that BTF says return ``int``."""
-    builder = Builder()
-    proto = builder.add(FuncProto(builder.signed_int(), ()))
-    starts = {0} | {
-        pc + 1 + insn.target
-        for pc, insn in enumerate(spec.slots)
-        if isinstance(insn, Call) and insn.kind is CallKind.SUBPROG
-    }
-    functions = tuple(
-        FuncInfo(pc, f"f{pc}", builder.add(Func(f"f{pc}", proto, Linkage.STATIC)))
-        for pc in sorted(starts)
-    )
-    return replace(spec, functions=functions, btf=builder.build())

@@ -152,8 +152,8 @@ class Exploration:
                 case AddrSpaceCast():
                     raise Refusal(
                         "not-supported", pc, "address-space casts need an arena, which is not "
-                        "verified yet", kernel="addr_space_cast insn can only convert between "
-                        "kernel and userspace addresses",
+                        "verified yet", kernel="addr_space_cast insn can only be used in a "
+                        "program that has an associated arena",
                     )  # fmt: skip
                 case None:
                     raise Refusal("jump-range", pc, "control reaches the middle of an instruction")
