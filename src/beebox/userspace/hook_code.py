@@ -13,7 +13,7 @@ from beebox.userspace.network.block import INGRESS
 from beebox.userspace.tunnels import CONSTANTS as TUNNEL_CONSTANTS
 from beebox.vm.batch import XDP_HOOK, HookCode
 from beebox.vm.contexts import SKB_LAYOUT, Layout
-from beebox.vm.memory import PREPARE_SIGNATURE, RUNTIME_FIELDS
+from beebox.vm.memory import FINISH_SIGNATURE, PREPARE_SIGNATURE, RUNTIME_FIELDS
 
 SKB_HEADROOM_BYTES: Final = 256
 SKB_TAILROOM_BYTES: Final = 1 << 14
@@ -34,6 +34,7 @@ def hook_code(hook: PacketHook, layout: Layout) -> HookCode:
         zeroed=0,
         tailroom=SKB_TAILROOM_BYTES,
         room=0,
+        finish=f"{_stem(hook)}_finish" if _may_tag(hook) else "",
     )
 
 
@@ -53,6 +54,25 @@ def skb_preparation(
         PREPARE_SIGNATURE,
     )
     return prepare
+
+
+@cache
+def skb_finish(hook: PacketHook) -> Callable[[int, int], None] | None:
+    """What makes a packet leave the hook, as a call: runtime block, context."""
+    if not _may_tag(hook):
+        return None
+    finish: Callable[[int, int], None] = linked_hook(
+        f"{_stem(hook)} {hook.name} {hook.has_socket}",
+        lambda: _text(hook, hook.has_socket),
+        f"{_stem(hook)}_finish",
+        FINISH_SIGNATURE,
+    )
+    return finish
+
+
+def _may_tag(hook: PacketHook) -> bool:
+    """Whether packets may have a VLAN tag beside them that belongs into the frame."""
+    return hook.start == 0 and not hook.gives_keys
 
 
 def _stem(hook: PacketHook) -> str:

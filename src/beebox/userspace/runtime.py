@@ -18,7 +18,12 @@ from beebox.hooks import xdp
 from beebox.hooks.packet import PacketHook
 from beebox.tables.limits import FLOW_KEYS_BYTES
 from beebox.userspace.flows import FLAGS_AT, KEYS, clamp
-from beebox.userspace.hook_code import SKB_HEADROOM_BYTES, SKB_TAILROOM_BYTES, skb_preparation
+from beebox.userspace.hook_code import (
+    SKB_HEADROOM_BYTES,
+    SKB_TAILROOM_BYTES,
+    skb_finish,
+    skb_preparation,
+)
 from beebox.userspace.network.block import NetworkBlock, default_network
 from beebox.userspace.records import Records
 from beebox.userspace.redirects import CloneCounts
@@ -254,12 +259,15 @@ class Environment:
         return bytes(self.hook.start) + self.packet.bytes_at(context.data, context.len)
 
     def frame_behind(self, before: bytes) -> bytes:
-        """The frame as it is now, without metadata, behind the header that it came with."""
+        """The frame as it leaves the hook: without metadata, with its tag and its link header."""
         context = self.packet.context
         if self.hook.gives_keys:
             return before
         if not self._is_skb:
             return self.frame()[context.data - context.data_meta :]
+        finish = skb_finish(self.hook)
+        if finish is not None:
+            finish(self.runtime_address, self.context_address)
         start = self.hook.start
         return before[:start] + self.packet.bytes_at(context.data, context.len)
 

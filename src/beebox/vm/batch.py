@@ -31,6 +31,7 @@ class HookCode:
     that differs from frame to frame. The buffer ends at ``low`` and ``high``: ``headroom`` bytes
     before the frame, of which the program may use all but ``reserved``, and ``tailroom`` behind
     it, but ``room`` from its start on at least. The buffer's first ``zeroed`` bytes are made 0.
+    ``void @finish(ptr rt, ptr ctx)``, where there is one, makes the packet what leaves the hook.
     """
 
     symbol: str
@@ -40,6 +41,7 @@ class HookCode:
     zeroed: int
     tailroom: int
     room: int
+    finish: str = ""
 
 
 _XDP_PREPARE: Final = """\
@@ -133,7 +135,7 @@ def lower_batch(verified: VerifiedProgram, hook: HookCode = XDP_HOOK) -> str:
     return _BATCH.format(
         prepare=prepare(verified, hook),
         restore="" if keeps_context(verified) else _RESTORE.format(**names),
-        report="" if reads_only(verified) else _report(layout),
+        report="" if reads_only(verified) else _finish(hook) + _report(layout),
         program=PROGRAM,
         time=RUNTIME_FIELDS["time_ns"][0],
         **names,
@@ -196,6 +198,10 @@ def _copy(hook: HookCode) -> str:
 _RESTORE: Final = """\
   call void @llvm.memcpy.p0.p0.i64(ptr %ctx, ptr %template, i64 {context}, i1 false)
 """
+
+
+def _finish(hook: HookCode) -> str:
+    return f"  call void @{hook.finish}(ptr %rt, ptr %ctx)\n" if hook.finish else ""
 
 
 def _report(layout: Layout) -> str:

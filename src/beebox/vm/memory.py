@@ -336,6 +336,9 @@ PREPARE_SIGNATURE: Final = (
 )
 """``vm.batch.HookCode``'s function: runtime block, context, frame, length, the buffer's ends."""
 
+FINISH_SIGNATURE: Final = (None, (ctypes.c_void_p, ctypes.c_void_p))
+"""Its ``finish``: runtime block, context."""
+
 
 def helper_signature(args: int) -> tuple[Any, tuple[Any, ...]]:
     """A helper's native code for ``NativeCode.function``: runtime block and registers -> R0."""

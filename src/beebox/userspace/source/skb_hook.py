@@ -46,7 +46,10 @@ from beebox.userspace.source.skb import (
     PROTOCOL,
     SKB_PAD,
     TRANSPORT_HEADER,
+    VLAN_PRESENT,
+    len_of,
 )
+from beebox.userspace.source.skb_vlan import ADDRESSES, insert, set_tag
 
 START: Final = constant("START")
 HAS_SOCKET: Final = constant("HAS_SOCKET")
@@ -171,3 +174,13 @@ def prepare(rt: ptr, ctx: ptr, frame: ptr, length: u64, low: ptr, high: ptr) -> 
     tunnel = load_ptr(rt + TUNNEL)
     if load_u32(tunnel + TUNNEL_OWN) != 0:  # the last packet's program has set it
         copy(tunnel, tunnel + TUNNEL_START, TUNNEL_BYTES)
+
+
+@export
+@inline
+def finish(rt: ptr, ctx: ptr) -> None:
+    """Make the packet what leaves a device: with the tag that is beside it."""
+    if START == 0:
+        if load_u32(ctx + VLAN_PRESENT) != 0 and len_of(ctx) >= ADDRESSES:
+            if insert(ctx):
+                set_tag(ctx, 0, 0)

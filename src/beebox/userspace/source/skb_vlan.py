@@ -81,6 +81,19 @@ def at_link_header(ctx: ptr) -> bool:
     return load_u64(ctx + DATA) == load_u64(ctx + MAC_HEADER)
 
 
+@cold
+def insert(ctx: ptr) -> bool:
+    """Put the tag beside the packet into it; __vlan_insert_tag. False without room."""
+    if not make_headroom(ctx, VLAN_HLEN):
+        return False
+    data = push_head(ctx, VLAN_HLEN)
+    move(data, data + VLAN_HLEN, ADDRESSES)
+    store_u64(ctx + MAC_HEADER, load_u64(ctx + DATA))
+    store_u16(data + ADDRESSES, u16(load_u32(ctx + VLAN_PROTO)))
+    store_u16(data + (ADDRESSES + 2), swap16(u16(load_u32(ctx + VLAN_TCI))))
+    return True
+
+
 @export
 @cold
 def skb_vlan_push(rt: ptr, ctx: ptr, protocol: i64, tci: i64) -> i64:
@@ -91,14 +104,9 @@ def skb_vlan_push(rt: ptr, ctx: ptr, protocol: i64, tci: i64) -> i64:
     if load_u32(ctx + VLAN_PRESENT) != 0:
         if not at_link_header(ctx):
             return i64(-EINVAL)
-        if not make_headroom(ctx, VLAN_HLEN):
+        if not insert(ctx):
             return i64(-ENOMEM)
-        data = push_head(ctx, VLAN_HLEN)
-        move(data, data + VLAN_HLEN, ADDRESSES)
-        store_u64(ctx + MAC_HEADER, load_u64(ctx + DATA))
-        store_u16(data + ADDRESSES, u16(load_u32(ctx + VLAN_PROTO)))
-        store_u16(data + (ADDRESSES + 2), swap16(u16(load_u32(ctx + VLAN_TCI))))
-        sum_with(ctx, data + ADDRESSES, VLAN_HLEN, 0)
+        sum_with(ctx, data_of(ctx) + ADDRESSES, VLAN_HLEN, 0)
         store_u32(ctx + PROTOCOL, load_u32(ctx + VLAN_PROTO))
         store_u64(ctx + NETWORK_HEADER, load_u64(ctx + NETWORK_HEADER) - VLAN_HLEN)
     set_tag(ctx, kind, u32(u16(tci)))
