@@ -346,6 +346,9 @@ class LiveMap:
             self._refuse(-EBADF, key)  # this kernel has no descriptors
         held: Inner | Callee
         if isinstance(value, LiveMap):
+            if value.spec.type.value.per_cpu and value._cpus < self._cpus:  # noqa: SLF001 -- its own
+                problem = f"map {spec.name} of {self._cpus} CPUs cannot hold a map of {value._cpus}"  # noqa: SLF001 -- its own
+                raise InputError(problem)
             held = Inner(value.id, value.spec, value.operations)
             address = value.operations.handle
         elif isinstance(value, Program):

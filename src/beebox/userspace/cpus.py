@@ -18,6 +18,7 @@ class Cpus:
     """``count`` CPUs, numbered from 0."""
 
     def __init__(self, count: int) -> None:
+        self.count = count
         self._free = threading.Condition()
         self._owners: list[int | None] = [None] * count
         self._busy = Buffer(4)

@@ -119,7 +119,7 @@ class UserspaceKernel:
                 known = ", ".join(spec.program_names) or "none"
                 raise InputError(f"{spec.file}: no program {name} (there are: {known})")
         names = spec.with_slot_programs(names)
-        reports = {name: verify(link(spec, name)) for name in names}
+        reports = {name: verify(link(spec, name), cpus=self._cpus) for name in names}
         for report in reports.values():
             admit(report.require_accepted())
         maps = {name: LiveMap(row, cpus=self._cpus) for name, row in spec.maps.items()}
@@ -168,5 +168,5 @@ class UserspaceKernel:
                 engine = InterpreterEngine(verified, maps, environment, observation=observation)
         for name in verified.maps:
             if maps[name].spec.type is MapType.PROG_ARRAY:
-                maps[name].used_by(compatibility(verified.spec, engine))
+                maps[name].used_by(compatibility(verified.spec, engine, self._cpus))
         return Lane(environment, engine, observation)

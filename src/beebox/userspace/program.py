@@ -43,9 +43,12 @@ _GIL: Final = getattr(sys, "_is_gil_enabled", lambda: True)()
 _IDS: Final = itertools.count(1)
 
 
-def compatibility(spec: ProgramSpec, engine: Engine) -> tuple[str, ...]:
-    """What programs that tail-call each other have in common: ``Callee.compatibility``."""
-    return spec.type.name, str(spec.attach_type), str(int(spec.flags)), engine.name
+def compatibility(spec: ProgramSpec, engine: Engine, cpus: int) -> tuple[str, ...]:
+    """What programs that tail-call each other have in common: ``Callee.compatibility``.
+
+    A program runs on its caller's CPU, of which its per-CPU maps must have values.
+    """
+    return spec.type.name, str(spec.attach_type), str(int(spec.flags)), engine.name, str(cpus)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -103,7 +106,8 @@ class UserspaceProgram:
         """The program as a prog array holds it. Raises :exc:`InputError` when it is closed."""
         self._check_open()
         engine = self._lanes[0].engine
-        return Callee(self._id, engine.entry, compatibility(self.spec, engine), engine)
+        shared = compatibility(self.spec, engine, self._cpus.count)
+        return Callee(self._id, engine.entry, shared, engine)
 
     @property
     def report(self) -> Report:

@@ -53,7 +53,7 @@ def helper(path: Path, insn: Call) -> None:
 
 @cache
 def possible_cpus() -> int:
-    """How many CPUs this machine has: the bound of ``bpf_get_smp_processor_id``, as in Linux."""
+    """How many CPUs this machine has."""
     return os.cpu_count() or 1
 
 
@@ -91,7 +91,7 @@ def _result(path: Path, row: Helper, found: Arguments) -> Reg | None:
     match row.ret:
         case RetKind.INTEGER:
             if row.name == "get_smp_processor_id":
-                return path.number(unsigned_range(0, possible_cpus() - 1))
+                return path.number(unsigned_range(0, path.cpus - 1))
             return path.number(ANY)
         case RetKind.VOID:
             return None

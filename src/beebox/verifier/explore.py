@@ -56,12 +56,14 @@ from beebox.verifier.state import Frame, Reg, State
 class Exploration:
     """One verification. After :meth:`run` returned, the program is safe."""
 
-    def __init__(self, spec: ProgramSpec, shape: Shape, *, prune: bool = True) -> None:
+    def __init__(
+        self, spec: ProgramSpec, shape: Shape, *, cpus: int = 1, prune: bool = True
+    ) -> None:
         self.spec = spec
         self.shape = shape
         self.tail_calling = early.check_subprograms(spec, function_ranges(shape, len(spec.slots)))
         self.moving = early.moving_globals(spec, shape)
-        self.path = Path(spec)
+        self.path = Path(spec, cpus)
         self.join = Join(shape)
         self.pruner = Pruner(shape, loops.Loops(spec))
         self.processed = 0

@@ -22,10 +22,21 @@ _NO_OFFSET = const(0)
 class Path:
     """``regs`` are always those of the innermost frame of ``state``."""
 
-    __slots__ = ("_ids", "_immediates", "_serial", "pc", "regs", "spec", "stack_bytes", "state")
+    __slots__ = (
+        "_ids",
+        "_immediates",
+        "_serial",
+        "cpus",
+        "pc",
+        "regs",
+        "spec",
+        "stack_bytes",
+        "state",
+    )
 
-    def __init__(self, spec: ProgramSpec) -> None:
+    def __init__(self, spec: ProgramSpec, cpus: int = 1) -> None:
         self.spec = spec
+        self.cpus = cpus  # that it may run on: the bound of bpf_get_smp_processor_id
         self._serial = 0
         self._ids = 0
         self._immediates: dict[int, Reg] = {}

@@ -56,8 +56,10 @@ _OUR_FAULTS = (
 )
 
 
-def verify(spec: ProgramSpec, *, profile: str = "kernel") -> Report:
+def verify(spec: ProgramSpec, *, profile: str = "kernel", cpus: int = 1) -> Report:
     """The verdict on ``spec``; profile "kernel" is Linux 6.18's on a privileged load.
+
+    The program may run on the ``cpus`` first CPUs, and on as many as this machine has.
 
     A fault of the verifier itself is a refusal, too (finding ``internal``). Threads take turns.
     Raises :exc:`NotSupportedError` for an unknown profile.
@@ -65,10 +67,10 @@ def verify(spec: ProgramSpec, *, profile: str = "kernel") -> Report:
     if profile not in _PROFILES:
         raise NotSupportedError(f"verifier profile {profile!r}")
     with _TURN:
-        return _explored(spec, profile)
+        return _explored(spec, profile, max(cpus, possible_cpus()))
 
 
-def _explored(spec: ProgramSpec, profile: str) -> Report:
+def _explored(spec: ProgramSpec, profile: str, cpus: int) -> Report:
     if scalar.forget():
         transfer.forget()
         branch.forget()
@@ -79,7 +81,7 @@ def _explored(spec: ProgramSpec, profile: str) -> Report:
     try:
         _check_type(spec)
         measured = shape(spec)
-        exploration = Exploration(spec, measured)
+        exploration = Exploration(spec, measured, cpus=cpus)
         exploration.run()
     except Refusal as refusal:
         findings = (_finding(spec, refusal),)
@@ -140,7 +142,7 @@ def _verified(
     )
     return VerifiedProgram(
         spec=spec,
-        digest=digest(spec),
+        digest=digest(spec, cpus=exploration.path.cpus),
         profile=profile,
         regs=exploration.join.regs(),
         edges=exploration.join.edges,
@@ -150,7 +152,7 @@ def _verified(
     )
 
 
-def digest(spec: ProgramSpec) -> str:
+def digest(spec: ProgramSpec, *, cpus: int = 1) -> str:
     """SHA-256 over the instructions, the map shapes they name and the program type, in hex.
 
     Also over the number of CPUs where a program asks which one it runs on: that bounds the answer.
@@ -169,7 +171,7 @@ def digest(spec: ProgramSpec) -> str:
     hashed = hashlib.sha256(encode(plain))
     hashed.update(f"{spec.type.name} {spec.attach_type} {int(spec.flags)}".encode())
     if Call(CallKind.HELPER, _CPU) in spec.insns:
-        hashed.update(f"{possible_cpus()} CPUs".encode())
+        hashed.update(f"{cpus} CPUs".encode())
     for name in order:
         spec_ = spec.maps[name]
         shape_ = (name, spec_.type.name, spec_.key_size, spec_.value_size, spec_.max_entries)

@@ -11,7 +11,7 @@ from beebox.isa.instruction import Alu, Reg
 from beebox.maps import abi
 from beebox.maps.code import MapCode
 from beebox.obj.model import MapSpec
-from beebox.tables.helpers import HELPERS, ArgKind, RetKind
+from beebox.tables.helpers import HELPERS, ArgKind, Helper, RetKind
 from beebox.tables.opcodes import AluOp
 from beebox.vm.body import UNREACHED, Body
 
@@ -88,7 +88,7 @@ def lower_helper(
         if kind not in _POINTERS:
             args.append(f"i64 {body.integer(pc, reg)}")
             continue
-        size = _constant_size(body, pc, position + 1) if kind is ArgKind.MEM else None
+        size = _memory_size(body, pc, row, position) if kind is ArgKind.MEM else None
         args.append(f"ptr {_memory(body, pc, reg, size)}")
     number = body.value(f"call i64 @{code.symbol}({', '.join(args)})")
     if row.ret in _SOCKETS:
@@ -190,6 +190,13 @@ def _memory(body: Body, pc: int, reg: Reg, size: int | None) -> str:
     """The address in ``reg``, of which the callee reaches ``size`` bytes (None: unknown)."""
     offset = body.form(pc, reg).offset
     return body.slot(offset, size) if offset is not None and size else body.pointer(pc, reg)
+
+
+def _memory_size(body: Body, pc: int, row: Helper, position: int) -> int | None:
+    """How many bytes the helper reaches at a MEM argument, where that is known."""
+    if position > len(row.args):
+        return None
+    return row.args[position - 1].fixed_size or _constant_size(body, pc, position + 1)
 
 
 def _constant_size(body: Body, pc: int, reg: int) -> int | None:

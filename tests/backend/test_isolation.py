@@ -1,0 +1,119 @@
+"""What a program reaches in userspace is its own: its CPU's values, its copy of a packet."""
+
+from __future__ import annotations
+
+import pytest
+
+from beebox.errors import InputError, MapError, RejectedError
+from beebox.maps.view import LiveMap
+from beebox.obj.assembly import read_assembly
+from beebox.obj.model import MapSpec
+from beebox.tables.map_types import MapType
+from beebox.userspace.kernel import UserspaceKernel
+
+BY_CPU = """
+.license "GPL"
+.map values array key=4 value={bytes} max_entries=1
+.section "xdp"
+prog:
+  call 8
+  r6 = r0
+  *(u32 *)(r10 - 4) = 0
+  r2 = r10
+  r2 += -4
+  r1 = map[values] ll
+  call 1
+  if r0 == 0 goto out
+  r6 *= 8
+  r0 += r6
+  *(u64 *)(r0 + 0) = 1
+out:
+  r0 = 2
+  exit
+"""
+CHAIN = """
+.license "GPL"
+.map next prog_array key=4 value=4 max_entries=1
+.map counts percpu_array key=4 value=8 max_entries=1
+.section "xdp"
+prog:
+  r2 = map[next] ll
+  r3 = 0
+  call 12
+  *(u32 *)(r10 - 4) = 0
+  r2 = r10
+  r2 += -4
+  r1 = map[counts] ll
+  call 1
+  r0 = 2
+  exit
+"""
+MARK = """
+.section "tc"
+prog:
+  call 97
+  exit
+"""
+STORE = """
+.section "xdp"
+prog:
+  *(u64 *)(r10 - 8) = 1
+  r2 = 20
+  r3 = r10
+  r3 += -8
+  r4 = 8
+  call 190
+  exit
+"""
+PARSE = """
+.license "GPL"
+.section "tc"
+prog:
+  *(u64 *)(r10 - 16) = 0x31
+  r1 = r10
+  r1 += -16
+  r2 = 2
+  r3 = 0
+  r4 = r10
+  r4 += -8
+  r5 = 0x7fffffff
+  call 105
+  r0 = *(u64 *)(r10 - 8)
+  exit
+"""
+IP = bytes(12) + b"\x08\x00" + b"\x45\x01\x00\x28" + bytes(36)
+
+
+def test_the_cpu_is_bounded_by_the_kernel_that_runs_the_program():
+    small, large = (read_assembly(BY_CPU.format(bytes=size)) for size in (16 * 8, 1024 * 8))
+    with UserspaceKernel(cpus=1024).load(large), pytest.raises(RejectedError):
+        UserspaceKernel(cpus=1024).load(small)
+
+
+def test_per_cpu_values_of_fewer_cpus_are_kept_out():
+    spec = read_assembly(CHAIN)
+    inner = MapSpec("inner", MapType.PERCPU_ARRAY, 4, 8, 1)
+    outer = MapSpec("outer", MapType.ARRAY_OF_MAPS, 4, 4, 1, inner=inner)
+    with UserspaceKernel(cpus=4).load(spec) as many, UserspaceKernel().load(spec) as one:
+        with pytest.raises(MapError):
+            many.maps["next"].update(bytes(4), one.programs["prog"])
+        many.maps["next"].update(bytes(4), many.programs["prog"])
+    with LiveMap(outer, cpus=4) as holder, LiveMap(inner) as held, pytest.raises(InputError):
+        holder.update(bytes(4), held)
+
+
+@pytest.mark.parametrize("text", [MARK, STORE])
+def test_packets_are_the_callers(text):
+    frame = bytes(bytearray(IP))
+    with UserspaceKernel().load(read_assembly(text)) as loaded:
+        program = loaded.programs["prog"]
+        program(frame)
+        program(frame)
+        program.run_batch(frame, [0], [len(frame)])
+        assert program.test_run(frame).data_out != IP
+    assert frame == IP
+
+
+def test_an_argument_behind_memory_of_fixed_size_is_no_size():
+    with UserspaceKernel().load(read_assembly(PARSE)) as loaded:
+        assert loaded.programs["prog"].test_run(IP).retval == 1
