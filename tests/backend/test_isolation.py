@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import struct
+
 import pytest
 
 from beebox.errors import InputError, MapError, RejectedError
@@ -10,6 +13,7 @@ from beebox.obj.assembly import read_assembly
 from beebox.obj.model import MapSpec
 from beebox.tables.map_types import MapType
 from beebox.userspace.kernel import UserspaceKernel
+from beebox.userspace.packets import check_packets
 
 BY_CPU = """
 .license "GPL"
@@ -81,6 +85,52 @@ prog:
   r0 = *(u64 *)(r10 - 8)
   exit
 """
+GROW = """
+.license "GPL"
+.section "xdp.frags"
+prog:
+  r2 = 4095
+  call 65
+  exit
+"""
+PUSH_AND_POP = """
+.license "GPL"
+.section "tc"
+prog:
+  r6 = r1
+  r7 = *(u32 *)(r1 + 8)
+  r7 += 1
+  *(u32 *)(r1 + 8) = r7
+  if r7 > 70000 goto pop
+  if r7 != 1 goto push
+  r2 = 14
+  r3 = 0
+  call 38
+  r1 = r6
+push:
+  r2 = 0x0081
+  r3 = 1
+  call 18
+  exit
+pop:
+  call 19
+  if r7 < 140010 goto out
+  r1 = r6
+  r2 = 2000
+  r3 = 0
+  r4 = 0
+  call 50
+  exit
+out:
+  r0 = *(u32 *)(r6 + 0)
+  exit
+"""
+HASH = """
+.section "tc"
+prog:
+  call 34
+  exit
+"""
 IP = bytes(12) + b"\x08\x00" + b"\x45\x01\x00\x28" + bytes(36)
 
 
@@ -117,3 +167,34 @@ def test_packets_are_the_callers(text):
 def test_an_argument_behind_memory_of_fixed_size_is_no_size():
     with UserspaceKernel().load(read_assembly(PARSE)) as loaded:
         assert loaded.programs["prog"].test_run(IP).retval == 1
+
+
+def test_pages_have_room_to_grow_where_packets_are_kept():
+    with UserspaceKernel().load(read_assembly(GROW)) as loaded:
+        program = loaded.programs["prog"]
+        longest = 3521
+        stride = program.slot_bytes(longest)
+        left = program.room_for(1, stride)
+        packets = check_packets(bytes(longest), [0], [longest], None, program.hook)
+        program.run_packets(packets, left=left)
+        assert left.headroom + int(left.lengths[0]) == 256 + 3520 + 4096 <= stride
+
+
+def test_a_frame_has_17_pages_behind_its_linear_part():
+    context = struct.pack("<6I", 0, 14, 0, 0, 0, 0)
+    with UserspaceKernel().load(read_assembly(GROW)) as loaded, pytest.raises(InputError):
+        loaded.programs["prog"].test_run(bytes(3520 + 17 * 4096), context=context)
+
+
+def test_room_behind_a_header_that_ends_outside_the_buffer():
+    with UserspaceKernel().load(read_assembly(PUSH_AND_POP)) as loaded:
+        program = loaded.programs["prog"]
+        assert program.test_run(IP, repeat=140_009).retval == 14  # now at the buffer's end
+        assert program.test_run(IP, repeat=140_010).retval == (1 << 32) - errno.ENOMEM
+
+
+def test_a_hash_is_of_what_is_linear():
+    with UserspaceKernel(linear_bytes=0).load(read_assembly(HASH)) as loaded:
+        program = loaded.programs["prog"]
+        block = IP[:14] + b"\1" * 50
+        assert program.run_batch(block, [0], [14]) == program.run_batch(IP, [0], [14])

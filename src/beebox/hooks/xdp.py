@@ -20,9 +20,17 @@ EGRESS_IFINDEX: Final = 0
 MIN_FRAME_BYTES: Final = 14  # ETH_HLEN: shorter frames never reach a program
 LINEAR_BYTES: Final = XDP_LINEAR_BYTES
 """What a program sees of a frame, at most; the rest lies in fragments behind it."""
-MAX_FRAME_BYTES: Final = LINEAR_BYTES + 17 * 4096  # MAX_SKB_FRAGS pages
+PAGE_BYTES: Final = 4096
+MAX_PAGES: Final = 17  # MAX_SKB_FRAGS: behind the linear part
+MAX_FRAME_BYTES: Final = LINEAR_BYTES + MAX_PAGES * PAGE_BYTES
 
 VERDICTS: Final = MappingProxyType({action.value: action.name for action in XdpAction})
+
+
+def room_of(longest: int) -> int:
+    """Bytes of the pages that a frame of so many lies in: its last one has room to grow."""
+    behind = max(longest - LINEAR_BYTES, 0)
+    return LINEAR_BYTES + (behind + PAGE_BYTES - 1) // PAGE_BYTES * PAGE_BYTES
 
 
 def verdict_name(retval: int) -> str:

@@ -223,7 +223,7 @@ class UserspaceProgram:
             return None
         packet = self._lanes[0].environment.packet
         behind = packet.buffer.size - packet.headroom - packet.capacity
-        room: int = max(longest + behind, xdp.LINEAR_BYTES)
+        room: int = max(longest + behind, xdp.room_of(longest))
         return packet.headroom + room + 63 & ~63
 
     def room_for(self, count: int, stride: int) -> Left:

@@ -115,6 +115,8 @@ def load_xdp(packet: Packet, frame: bytes, given: bytes | None = None) -> None:
     context.data, context.data_meta = data, data - meta
     context.data_end = data - meta + linear
     context.frags_bytes = len(frame) - linear
+    if context.frags_bytes > xdp.MAX_PAGES * xdp.PAGE_BYTES:
+        raise InputError(f"{context.frags_bytes} bytes in pages behind data_end")
     context.hard_start = packet.buffer.address + XDP_FRAME_HEADER_BYTES
     context.hard_end = data + xdp.LINEAR_BYTES
     if given is not None:

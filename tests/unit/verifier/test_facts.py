@@ -13,7 +13,6 @@ from beebox.obj.model import FuncInfo, MapSpec, ProgramSpec
 from beebox.tables.map_types import MapType
 from beebox.tables.program_types import AttachType, ProgramType
 from beebox.verifier import explore
-from beebox.verifier import verify as verify_module
 from beebox.verifier.result import RegFact, RegKind
 from beebox.verifier.verify import PROGRAM_TYPES, digest, verify
 
@@ -234,15 +233,15 @@ def test_digest_tells_attach_types_and_inner_maps_apart():
     assert digest(replace(spec, maps={**_MAPS, "arrays": longer})) != digest(spec)
 
 
-def test_digest_counts_cpus_where_the_program_asks_for_one(monkeypatch):
+def test_digest_counts_cpus_where_the_program_asks_for_one():
     asks = ProgramSpec(
         "p", "xdp", ProgramType.XDP, assemble("call bpf_get_smp_processor_id\nexit"), {}
     )
     other = replace(asks, insns=assemble("call bpf_get_prandom_u32\nexit"))
-    before = digest(asks), digest(other)
-    monkeypatch.setattr(verify_module, "possible_cpus", lambda: 1000)
-    assert digest(asks) != before[0]
-    assert digest(other) == before[1]
+    assert digest(asks, cpus=1000) != digest(asks)
+    assert digest(other, cpus=1000) == digest(other)
+    many = verify(asks, cpus=1000).require_accepted()
+    assert many.digest == digest(asks, cpus=1000)
 
 
 def test_global_functions_that_may_move_the_packet_void_pointers_always():

@@ -100,7 +100,7 @@ def flow_hash(ctx: ptr) -> u32:
     """Of addresses, protocol and ports, where IPv4 or IPv6 has them; ours, Linux's is secret."""
     total = mix(0, protocol_of(ctx))
     network = load_ptr(ctx + NETWORK_HEADER)
-    room = load_u64(ctx + DATA_END) - load_u64(ctx + NETWORK_HEADER)
+    room = i64(load_u64(ctx + DATA_END)) - i64(load_u64(ctx + NETWORK_HEADER))
     at = u64(0)
     end = u64(0)
     kind = u8(0)
@@ -120,7 +120,7 @@ def flow_hash(ctx: ptr) -> u32:
         at += 4
     total = mix(total, u32(kind))
     if kind == 6 or kind == 17:
-        if room >= header + 4:
+        if room >= i64(header) + 4:
             total = mix(total, load_u32(network + header))
     if total == 0:
         return u32(1)
@@ -187,7 +187,7 @@ def skb_ecn_set_ce(rt: ptr, ctx: ptr) -> i64:
     """Mark congestion in the IP header; 1 where it is marked."""
     kind = inner_protocol(ctx)
     network = load_ptr(ctx + NETWORK_HEADER)
-    room = load_u64(ctx + DATA_END) - load_u64(ctx + NETWORK_HEADER)
+    room = i64(load_u64(ctx + DATA_END)) - i64(load_u64(ctx + NETWORK_HEADER))
     if kind == ETH_P_IP and linear_of(ctx) >= IPV4_BYTES and room >= IPV4_BYTES:
         tos = load_u8(network + 1)
         mark = u16((tos + 1) & ECN)

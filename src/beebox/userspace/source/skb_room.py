@@ -42,6 +42,7 @@ from beebox.userspace.source.skb import (
     ETH_P_IPV6,
     GSO_SEGS,
     GSO_SIZE,
+    HARD_END,
     HEAD_BYTES,
     IP_SUMMED,
     IPV4_BYTES,
@@ -224,6 +225,8 @@ def grow(ctx: ptr, at: u64, size: u64, flags: u64) -> i64:
     if is_gso(ctx):
         return i64(-ENOTSUPP)
     if not make_headroom(ctx, size):
+        return i64(-ENOMEM)
+    if load_u64(ctx + DATA) + at > load_u64(ctx + HARD_END):  # the header is not all there
         return i64(-ENOMEM)
     encap = flags & ENCAP_L3 != 0
     inner_mac = flags >> ENCAP_L2_SHIFT
