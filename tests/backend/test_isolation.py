@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import gc
 import struct
+import weakref
 
 import pytest
 
@@ -14,6 +16,7 @@ from beebox.obj.model import MapSpec
 from beebox.tables.map_types import MapType
 from beebox.userspace.kernel import UserspaceKernel
 from beebox.userspace.packets import check_packets
+from beebox.vm.observe import Observe
 
 BY_CPU = """
 .license "GPL"
@@ -198,3 +201,19 @@ def test_a_hash_is_of_what_is_linear():
         program = loaded.programs["prog"]
         block = IP[:14] + b"\1" * 50
         assert program.run_batch(block, [0], [14]) == program.run_batch(IP, [0], [14])
+
+
+def test_what_a_callee_writes_down_lives_as_long_as_it_may_be_called():
+    spec = read_assembly(CHAIN)
+    with UserspaceKernel(observe=Observe.COSTS).load(spec) as caller:
+        other = UserspaceKernel(observe=Observe.COSTS).load(spec)
+        caller.maps["next"].update(bytes(4), other.programs["prog"])
+        seen = weakref.ref(other.programs["prog"].observation)
+        del other
+        gc.collect()
+        assert seen() is not None
+
+
+def test_frames_have_a_length_that_the_hook_takes():
+    with UserspaceKernel().load(read_assembly(HASH)) as loaded, pytest.raises(InputError):
+        loaded.programs["prog"].run_at(bytes(13), 0)

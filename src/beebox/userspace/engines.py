@@ -141,6 +141,7 @@ class JitEngine:
         # Code holds the addresses of these.
         self._storages = [maps[name].storage for name in sorted(program.maps)]
         self._objects = [maps[name].objects for name in sorted(program.maps)]
+        self._observation = observation
         compiled = worker.compile_native_for(
             self._identity.encode(), lambda: _lower(program, environment, cpus, observe)
         )

@@ -204,9 +204,10 @@ class UserspaceProgram:
     ) -> tuple[int, bytes]:
         """Run over one frame at a time of the caller's; the return value, the frame it left.
 
-        Metadata before the frame is left out. The frame has 14 bytes at least. ``records`` has
-        one row, as in :meth:`run_packets`.
+        Metadata before the frame is left out. ``records`` has one row, as in :meth:`run_packets`.
+        Raises :exc:`InputError` for a length that this program type does not take.
         """
+        self._check_length(data)
         with self._lane() as lane, lane.environment.recording(records):
             lane.environment.load(data)
             lane.environment.runtime.time_ns = time_ns
@@ -276,11 +277,8 @@ class UserspaceProgram:
         """
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"a program takes a packet of bytes, not {type(data).__name__}")
-        hook = self.hook
         frame = bytes(data)
-        if not hook.min_bytes <= len(frame) <= hook.max_bytes:
-            least, most = hook.min_bytes, hook.max_bytes
-            raise InputError(f"a frame of {len(frame)} bytes; {hook.name} takes {least} to {most}")
+        self._check_length(frame)
         if self._fast is None and not self._closed:
             self._install()
         with self._lane() as lane:
@@ -309,6 +307,12 @@ class UserspaceProgram:
             if lane is None:  # nobody else makes this one: the CPU is ours
                 lane = self._lanes[cpu] = self._make_lane(cpu)
             yield lane
+
+    def _check_length(self, frame: bytes) -> None:
+        hook = self.hook
+        if not hook.min_bytes <= len(frame) <= hook.max_bytes:
+            least, most = hook.min_bytes, hook.max_bytes
+            raise InputError(f"a frame of {len(frame)} bytes; {hook.name} takes {least} to {most}")
 
     def _check_open(self) -> None:
         if self._closed:
