@@ -16,12 +16,12 @@ MODULE = sys.modules["beebox.verifier.verify"]
 def test_threads_take_turns(monkeypatch):
     explored, inside, most = MODULE._explored, [], []
 
-    def slow(spec, profile):
+    def slow(spec, profile, cpus):
         inside.append(1)
         time.sleep(0.01)
         most.append(len(inside))
         inside.pop()
-        return explored(spec, profile)
+        return explored(spec, profile, cpus)
 
     monkeypatch.setattr(MODULE, "_explored", slow)
     spec = engines.program("r0 = 1\nexit", {})
