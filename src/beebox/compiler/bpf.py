@@ -269,12 +269,15 @@ class _Function:
         first_kind, end_kind = _BOUNDS[expr.meta]
         start = self._bound(expressions, first_kind)
         end = self._bound(expressions, end_kind)
-        # from a start that is not null LLVM derives that the result is null only past the end,
+        first = body.value(f"getelementptr inbounds i8, ptr {start}, i64 {offset}")
+        if not offset.isdecimal():
+            # else LLVM may add the offset again where two branches meet: that pointer no check saw
+            first = body.value(f'call ptr asm sideeffect "", "=r,0"(ptr {first})')
+        # from a place that is not null LLVM derives that the result is null only past the end,
         # and `is None` becomes the bounds check itself
         self.declare("declare void @llvm.assume(i1)")
-        not_null = body.value(f"icmp ne ptr {start}, null")
+        not_null = body.value(f"icmp ne ptr {first}, null")
         body.do(f"call void @llvm.assume(i1 {not_null})")
-        first = body.value(f"getelementptr inbounds i8, ptr {start}, i64 {offset}")
         last = body.value(f"getelementptr inbounds i8, ptr {first}, i64 {size}")
         outside = body.value(f"icmp ugt ptr {last}, {end}")
         return body.value(f"select i1 {outside}, ptr null, ptr {first}")
