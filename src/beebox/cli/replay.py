@@ -273,7 +273,6 @@ def _source(
 ) -> Iterator[Captures | Live]:
     """Where packets come from: files or an interface. Ctrl-C ends a live capture in order."""
     from beebox.userspace.captures import Captures  # noqa: PLC0415 -- loads numpy
-    from beebox.userspace.captures.live import Live  # noqa: PLC0415 -- the same
 
     if bool(captures) == (interface is not None):
         raise click.UsageError("give captures, or an interface by --live")
@@ -282,6 +281,8 @@ def _source(
             raise click.UsageError("--seconds is for --live")
         yield Captures(captures)
         return
+    from beebox.userspace.captures.live import Live  # noqa: PLC0415 -- Unix only
+
     with Live(interface, seconds=seconds) as live:
         before = signal.signal(signal.SIGINT, lambda *_: live.stop())
         try:
