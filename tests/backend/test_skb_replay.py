@@ -56,6 +56,18 @@ def capture():
     return chosen, parse_capture(data)
 
 
+class Keep:
+    """Every frame as a replay leaves it."""
+
+    wants_frames = True
+
+    def __init__(self):
+        self.frames = []
+
+    def see(self, batch):
+        self.frames += [batch.after_of(index) for index in range(len(batch.retvals))]
+
+
 def tagged(frame):
     """With the tag that the program left beside the packet, as a device sends it."""
     return frame[:12] + b"\x81\x00\x00\x06" + frame[12:]
@@ -95,21 +107,25 @@ def test_replays_are_test_runs(section, body):
 
 @pytest.mark.parametrize("body", [GROWS, TAGS])
 def test_frames_of_a_changed_replay_are_those_of_single_runs(body):
-    class Keep:
-        wants_frames = True
-
-        def __init__(self):
-            self.frames = []
-
-        def see(self, batch):
-            self.frames += [batch.after_of(index) for index in range(len(batch.retvals))]
-
     chosen, packets = capture()
     with UserspaceKernel().load(program("tc", body)) as loaded:
         live, keep = loaded.programs["main"], Keep()
         replay(live, packets, observers=[keep])
         alone = [live.run_at(frame, 0)[1] if len(frame) >= 14 else b"" for frame in chosen]
     assert keep.frames == alone
+
+
+def test_pages_grow_in_their_own_slots():
+    rng = random.Random(6)
+    chosen = [rng.randbytes(size) for size in (60, 3520, 3521, 4000, 7000, 7616, 7617) * 3]
+    packets = parse_capture(encode_capture((number, frame) for number, frame in enumerate(chosen)))
+    body = ["r1 = r6", "r2 = 3000", call("xdp_adjust_tail"), "r8 = 2"]
+    with UserspaceKernel().load(program("xdp.frags", body)) as loaded:
+        live, keep = loaded.programs["main"], Keep()
+        replay(live, packets, observers=[keep])
+        alone = [live.run_at(frame, 0)[1] for frame in chosen]
+    assert keep.frames == alone
+    assert max(map(len, alone)) > 7617
 
 
 def test_what_a_program_writes_into_its_context_is_gone_with_the_packet():
