@@ -24,15 +24,6 @@ PAGE_BYTES: Final = 4096
 MAX_PAGES: Final = 17  # MAX_SKB_FRAGS: behind the linear part
 MAX_FRAME_BYTES: Final = LINEAR_BYTES + MAX_PAGES * PAGE_BYTES
 
-PAGE_BYTES: Final = 4096
-
-
-def whole_pages(size: int) -> int:
-    """What a frame of ``size`` bytes may grow to: the end of its last page."""
-    behind = max(0, size - LINEAR_BYTES)
-    return max(size, LINEAR_BYTES) + -behind % PAGE_BYTES
-
-
 VERDICTS: Final = MappingProxyType({action.value: action.name for action in XdpAction})
 
 
