@@ -81,7 +81,12 @@ _ROWS: Final = (
         "access to a socket that its type does not allow",
         "read a field at its own offset and size; bpf_sk_fullsock shows more fields",
     ),
-    FindingRow("read-only", "memory", "write to memory that is read-only", ""),
+    FindingRow(
+        "read-only",
+        "memory",
+        "write to memory that is read-only",
+        "write a copy on the stack or in another map",
+    ),
     FindingRow(
         "uninitialised-register",
         "types",
@@ -89,7 +94,10 @@ _ROWS: Final = (
         "set the register on every path",
     ),
     FindingRow(
-        "not-a-pointer", "types", "memory access through something that is not a usable pointer", ""
+        "not-a-pointer",
+        "types",
+        "memory access through something that is not a usable pointer",
+        "load or look up the pointer again: calls and arithmetic may have made it a number",
     ),
     FindingRow(
         "pointer-arithmetic",
@@ -111,8 +119,18 @@ _ROWS: Final = (
         "a constant operand that the operation does not allow",
         "divide by something else than 0; shift by less than the width",
     ),
-    FindingRow("frame-pointer-write", "types", "write to the frame pointer R10", ""),
-    FindingRow("argument-type", "calls", "a helper got an argument of the wrong kind", ""),
+    FindingRow(
+        "frame-pointer-write",
+        "types",
+        "write to the frame pointer R10",
+        "copy R10 to another register and move that",
+    ),
+    FindingRow(
+        "argument-type",
+        "calls",
+        "a helper got an argument of the wrong kind",
+        "see the helper's arguments: beebox helpers NAME",
+    ),
     FindingRow(
         "argument-size",
         "calls",
@@ -123,7 +141,7 @@ _ROWS: Final = (
         "map-type",
         "calls",
         "a helper got a map of a type that it does not work on",
-        "",
+        "see the helpers of the map's type: beebox map-types NAME",
     ),
     FindingRow(
         "constant-string",
@@ -144,7 +162,12 @@ _ROWS: Final = (
         "release exactly what was acquired, once",
     ),
     FindingRow("helper-sleeps", "calls", "a helper that may sleep in a program that may not", ""),
-    FindingRow("helper-not-allowed", "calls", "a helper that this program type may not call", ""),
+    FindingRow(
+        "helper-not-allowed",
+        "calls",
+        "a helper that this program type may not call",
+        "see who may call it: beebox helpers NAME",
+    ),
     FindingRow(
         "helper-gpl",
         "calls",
@@ -152,7 +175,10 @@ _ROWS: Final = (
         "declare a GPL-compatible license",
     ),
     FindingRow(
-        "call-depth", "calls", "too many nested calls or too much stack over a call chain", ""
+        "call-depth",
+        "calls",
+        "too many nested calls or too much stack over a call chain",
+        "inline small functions, keep large data in a map",
     ),
     FindingRow(
         "early-end",

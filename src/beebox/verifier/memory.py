@@ -84,10 +84,11 @@ def atomic(path: Path, insn: Atomic) -> None:
     else:
         check(path, base, insn.dst, insn.offset, size, write=False)
         check(path, base, insn.dst, insn.offset, size, write=True)
-    if insn.op is AtomicOp.CMPXCHG:
-        path.write(0, old)
-    elif insn.op.value.fetch:
-        path.write(insn.src, old)
+    result = 0 if insn.op is AtomicOp.CMPXCHG else insn.src
+    if insn.op.value.fetch:
+        if old.kind is RegKind.SCALAR:  # Linux, looking back, takes the register for unchanged
+            old = path.number(old.scalar, old, path.read(result))
+        path.write(result, old)
 
 
 def _ordered(path: Path, insn: Atomic, size: int) -> None:
