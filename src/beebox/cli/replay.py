@@ -95,6 +95,11 @@ _MALFORMED: Final = 2  # as an exit status
     metavar="FILE",
     help="The interfaces, routes and neighbours that programs ask for.",
 )
+@click.option(
+    "--vlan-offload",
+    is_flag=True,
+    help="Take the outermost VLAN tag out of each frame, as devices do: it is in vlan_tci.",
+)
 @click.option("--progress", "lines", is_flag=True, help="Say how far it is off a terminal, too.")
 @click.option(
     "--reasons/--no-reasons",
@@ -117,6 +122,7 @@ def replay_command(
     count: int | None,
     clock_text: str,
     network_file: str | None,
+    vlan_offload: bool,
     lines: bool,
     reasons: bool,
     profile: bool,
@@ -148,7 +154,7 @@ def replay_command(
     spec = with_knobs(api.open_object(file), knobs)
     name = choose(spec, name)
     observed = observe(reasons=reasons, profile=profile)
-    kernel = UserspaceKernel(engine, observe=observed, network=network)
+    kernel = UserspaceKernel(engine, observe=observed, network=network, vlan_offload=vlan_offload)
     with contextlib.ExitStack() as stack:
         live = stack.enter_context(kernel.load(spec, programs=[name]))
         set_elements(live.maps, spec.btf, knobs)
@@ -158,7 +164,8 @@ def replay_command(
         checks = stack.enter_context(_checks(program, claims)) if claims or other else None
         writer = None if target is None else stack.enter_context(CaptureWriter(target))
         if other is not None and checks is not None:
-            second = stack.enter_context(_other(other, UserspaceKernel(engine, network=network)))
+            beside = UserspaceKernel(engine, network=network, vlan_offload=vlan_offload)
+            second = stack.enter_context(_other(other, beside))
             checks.compare(second, other, clock=clock, writer=writer)
         elif writer is not None:
             observers.append(Passed(writer))

@@ -8,8 +8,9 @@ has it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, IntEnum, auto
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
@@ -63,6 +64,8 @@ class PacketHook:
     headers: Mapping[bytes, int] | None = None
     """In a test run: the bytes that must follow an Ethernet header, by its type."""
     gives_keys: bool = False  # a flow dissector: it leaves flow keys, and the frame as it is
+
+    takes_tags: bool = False  # the outermost VLAN tag lies beside the packet, not in it
 
     def why_not(self, frame: bytes) -> str | None:
         """Why a test run refuses ``frame``; None where it does not."""
@@ -196,6 +199,17 @@ _HOOKS: Final = MappingProxyType(
 
 HOOKED: Final = frozenset(_HOOKS)
 """Program types that have a packet hook."""
+
+
+@cache
+def taking_tags(hook: PacketHook) -> PacketHook:
+    """The same hook behind a device that takes the outermost VLAN tag out of each frame.
+
+    Only skb programs see that; others' hooks are given back.
+    """
+    if hook.name == _XDP.name or hook.gives_keys:
+        return hook
+    return replace(hook, takes_tags=True)
 
 
 def hook_of(program_type: ProgramType) -> PacketHook:

@@ -137,7 +137,8 @@ class JitEngine:
         self._environment = environment
         self._cpus = cpus
         self._observe = observe
-        self._identity = f"{program.digest} {program.profile} {cpus} {observe.name}"
+        tags = environment.hook.takes_tags
+        self._identity = f"{program.digest} {program.profile} {cpus} {observe.name} {tags}"
         # Code holds the addresses of these.
         self._storages = [maps[name].storage for name in sorted(program.maps)]
         self._objects = [maps[name].objects for name in sorted(program.maps)]

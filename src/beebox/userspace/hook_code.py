@@ -35,6 +35,7 @@ def hook_code(hook: PacketHook, layout: Layout) -> HookCode:
         tailroom=SKB_TAILROOM_BYTES,
         room=0,
         finish=f"{_stem(hook)}_finish" if _may_tag(hook) else "",
+        writes=hook.takes_tags,
     )
 
 
@@ -48,7 +49,7 @@ def skb_preparation(
     """
     symbol = f"{_stem(hook)}_prepare"
     prepare: Callable[[int, int, int, int, int, int], None] = linked_hook(
-        f"{_stem(hook)} {hook.name} {has_socket}",
+        f"{_stem(hook)} {hook.name} {has_socket} {hook.takes_tags}",
         lambda: _text(hook, has_socket),
         symbol,
         PREPARE_SIGNATURE,
@@ -62,7 +63,7 @@ def skb_finish(hook: PacketHook) -> Callable[[int, int], None] | None:
     if not _may_tag(hook):
         return None
     finish: Callable[[int, int], None] = linked_hook(
-        f"{_stem(hook)} {hook.name} {hook.has_socket}",
+        f"{_stem(hook)} {hook.name} {hook.has_socket} {hook.takes_tags}",
         lambda: _text(hook, hook.has_socket),
         f"{_stem(hook)}_finish",
         FINISH_SIGNATURE,
@@ -85,6 +86,7 @@ def _text(hook: PacketHook, has_socket: bool) -> str:
         **field_constants(SKB_LAYOUT),
         "START": hook.start,
         "HAS_SOCKET": int(has_socket),
+        "TAKES_TAGS": int(hook.takes_tags),
         **TUNNEL_CONSTANTS,
         **INGRESS,
         "NETWORK": RUNTIME_FIELDS["network"][0],

@@ -7,7 +7,7 @@ from types import MappingProxyType, TracebackType
 from typing import Final, Literal, Self, TypeAlias
 
 from beebox.errors import InputError, NotSupportedError
-from beebox.hooks.packet import hook_of
+from beebox.hooks.packet import hook_of, taking_tags
 from beebox.maps.view import LiveMap
 from beebox.obj.linker import link
 from beebox.obj.model import ObjectSpec
@@ -75,7 +75,9 @@ class UserspaceKernel:
     random helper.
     ``observe`` makes programs write down where verdicts come from, or also what runs cost.
     ``network`` is what routes and redirects are answered from. Of an skb the first ``linear_bytes``
-    can be loaded and stored directly; all by default, as in a test run of Linux 6.18.
+    can be loaded and stored directly; all by default, as in a test run of Linux 6.18. With
+    ``vlan_offload`` skb programs find a frame's outermost VLAN tag beside it (``vlan_tci``), as
+    behind the devices of a running system.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class UserspaceKernel:
         seed: int = 0,
         observe: Observe = Observe.NOTHING,
         linear_bytes: int = ALL_LINEAR,
+        vlan_offload: bool = False,
         network: Network | None = None,
     ) -> None:
         if engine not in ENGINES:
@@ -97,6 +100,7 @@ class UserspaceKernel:
         self._seed = seed
         self._observe = observe
         self._linear_bytes = linear_bytes
+        self._vlan_offload = vlan_offload
         self._network = NetworkBlock(network) if network is not None else None
 
     @property
@@ -147,8 +151,9 @@ class UserspaceKernel:
     ) -> Lane:
         """What the program needs on one CPU."""
         type_ = verified.spec.type
+        hook = hook_of(type_)
         environment = Environment(
-            hook_of(type_),
+            taking_tags(hook) if self._vlan_offload else hook,
             layout_of(type_.value.context),
             seed=self._seed + cpu,
             cpu=cpu,

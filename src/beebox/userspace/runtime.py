@@ -269,6 +269,8 @@ class Environment:
         if finish is not None:
             finish(self.runtime_address, self.context_address)
         start = self.hook.start
+        if start and self.hook.takes_tags and context.vlan_present:
+            start += 4  # what no program behind the link header can change
         return before[:start] + self.packet.bytes_at(context.data, context.len)
 
     def _take_flags(self, given: bytes | None) -> None:

@@ -32,6 +32,7 @@ class HookCode:
     before the frame, of which the program may use all but ``reserved``, and ``tailroom`` behind
     it, but ``room`` from its start on at least. The buffer's first ``zeroed`` bytes are made 0.
     ``void @finish(ptr rt, ptr ctx)``, where there is one, makes the packet what leaves the hook.
+    ``writes``: the preparation changes the frame, so it always works on a copy.
     """
 
     symbol: str
@@ -42,6 +43,7 @@ class HookCode:
     tailroom: int
     room: int
     finish: str = ""
+    writes: bool = False
 
 
 _XDP_PREPARE: Final = """\
@@ -167,7 +169,7 @@ def prepare(verified: VerifiedProgram, hook: HookCode) -> str:
 
     A program that changes packets works on a copy in ``%slot``.
     """
-    return _IN_PLACE if reads_only(verified) else _copy(hook)
+    return _IN_PLACE if reads_only(verified) and not hook.writes else _copy(hook)
 
 
 def _names(layout: Layout, hook: HookCode) -> dict[str, int | str]:

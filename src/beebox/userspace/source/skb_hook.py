@@ -17,6 +17,7 @@ from beebox.compiler.dialect import (
     load_ptr,
     load_u16,
     load_u32,
+    move,
     ptr,
     store_ptr,
     store_u32,
@@ -46,13 +47,15 @@ from beebox.userspace.source.skb import (
     PROTOCOL,
     SKB_PAD,
     TRANSPORT_HEADER,
+    VLAN_HLEN,
     VLAN_PRESENT,
     len_of,
 )
-from beebox.userspace.source.skb_vlan import ADDRESSES, insert, set_tag
+from beebox.userspace.source.skb_vlan import ADDRESSES, insert, is_vlan, set_tag, swap16
 
 START: Final = constant("START")
 HAS_SOCKET: Final = constant("HAS_SOCKET")
+TAKES_TAGS: Final = constant("TAKES_TAGS")
 WIRE_LEN: Final = constant("WIRE_LEN")
 FAMILY: Final = constant("FAMILY")
 REMOTE_IP4: Final = constant("REMOTE_IP4")
@@ -145,10 +148,27 @@ def prepare_socket(ctx: ptr, network: ptr, linear: u64, protocol: u32) -> None:
             copy(sk + SOCK_DST_IP6, network + 24, 16)
 
 
+@inline
+def take_tag(ctx: ptr, frame: ptr, length: u64) -> u64:
+    """Take the outermost tag out of a frame: 4 if there was one, else 0. skb_vlan_untag."""
+    set_tag(ctx, 0, 0)
+    kind = u32(load_u16(frame + TYPE_AT))
+    if not is_vlan(kind) or length < ETH_HLEN + VLAN_HLEN + 2:
+        return u64(0)
+    set_tag(ctx, kind, u32(swap16(load_u16(frame + ETH_HLEN))))
+    move(frame + VLAN_HLEN, frame, ADDRESSES)
+    return u64(VLAN_HLEN)
+
+
 @export
 @inline
 def prepare(rt: ptr, ctx: ptr, frame: ptr, length: u64, low: ptr, high: ptr) -> None:
     """Make ``ctx`` the context of a frame of 14 bytes at least, in the buffer low..high."""
+    taken = u64(0)
+    if TAKES_TAGS:
+        taken = take_tag(ctx, frame, length)
+        frame = frame + taken
+        length -= taken
     limit = u64(load_u32(ctx + LINEAR_BYTES))
     whole = length - START
     linear = min(limit, whole)
@@ -157,8 +177,12 @@ def prepare(rt: ptr, ctx: ptr, frame: ptr, length: u64, low: ptr, high: ptr) -> 
     store_ptr(ctx + DATA_META, data)
     store_ptr(ctx + DATA_END, data + linear)
     store_ptr(ctx + HARD_START, low)
-    store_u32(ctx + HEAD_BYTES, SKB_PAD + START)
-    store_u32(ctx + TRANSPORT_HEADER, NOT_SET)
+    head = u32(SKB_PAD + START) + u32(taken)
+    store_u32(ctx + HEAD_BYTES, head)
+    transport = u32(NOT_SET)
+    if taken != 0:
+        transport = head + (ETH_HLEN - START)
+    store_u32(ctx + TRANSPORT_HEADER, transport)
     store_ptr(ctx + HARD_END, high)
     store_ptr(ctx + MAC_HEADER, frame)
     store_ptr(ctx + NETWORK_HEADER, frame + ETH_HLEN)
