@@ -68,6 +68,7 @@ class Body:
         self._forms: dict[int, Sequence[Form | None]] = {}
         self._temps = 0
         self._slots: dict[int, int] = {}  # offset from R10 -> bytes used there
+        self._copies: dict[str, int] = {}  # allocas by name: bytes
         self._escapes = False  # a pointer into the frame is a value somewhere
         self._varies = False  # its distance from R10 is not constant
 
@@ -146,6 +147,12 @@ class Body:
         self._slots[offset] = max(size, self._slots.get(offset, 0))
         return f"%s{-offset}"
 
+    def copy_of(self, reg: int, size: int) -> str:
+        """Room for ``size`` bytes that an argument register points to, for the next call alone."""
+        name = f"%copy{reg}.{size}"
+        self._copies[name] = size
+        return name
+
     def frame_pointer(self, offset: int) -> str:
         """R10 + ``offset`` as a value: all of the frame may be reached through it."""
         self._escapes = True
@@ -210,6 +217,9 @@ class Body:
             ]
         if self.loops:
             lines += ["  %loops = alloca i64", f"  store i64 {MAX_LOOPS}, ptr %loops"]
+        lines += [
+            f"  {name} = alloca [{size} x i8], align 8" for name, size in self._copies.items()
+        ]
         for low, high in self._intervals():
             zeroed = f"ptr align 8 %stack{-low}"
             lines += [

@@ -43,6 +43,7 @@ from beebox.vm.switches import recover
 
 _INTRINSICS: Final = (
     "declare void @llvm.memset.p0.i64(ptr writeonly, i8, i64, i1 immarg)",
+    "declare void @llvm.memcpy.p0.p0.i64(ptr noalias writeonly, ptr noalias readonly, i64, i1)",
     "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1 immarg)",
     *(f"declare i{bits} @llvm.bswap.i{bits}(i{bits})" for bits in (16, 32, 64)),
 )

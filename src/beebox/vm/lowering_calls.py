@@ -38,6 +38,9 @@ _SOCKETS: Final = frozenset(
 )
 
 
+MAX_COPIED_BYTES: Final = 128
+
+
 @dataclass(frozen=True, slots=True)
 class HelperCode:
     """A helper as native code: ``i64 @symbol(ptr %rt, args...)``.
@@ -157,16 +160,38 @@ def _call_map(body: Body, pc: int, target: int, callee: str, spec: MapSpec | Non
     for number, arg in enumerate(row.args[1:], start=2):
         reg = Reg(number)
         match arg.kind:
-            case ArgKind.MAP_KEY:
-                args.append(f"ptr {_memory(body, pc, reg, spec.key_size if spec else None)}")
-            case ArgKind.MAP_VALUE:
-                args.append(f"ptr {_memory(body, pc, reg, spec.value_size if spec else None)}")
+            case ArgKind.MAP_KEY | ArgKind.MAP_VALUE:
+                size = _element_size(arg.kind, spec)
+                address = _memory(body, pc, reg, size)
+                if row.ret is not RetKind.MAP_VALUE_OR_NULL and not arg.writes:
+                    address = _apart(body, pc, reg, address, size)
+                args.append(f"ptr {address}")
             case _:
                 args.append(f"i64 {body.integer(pc, reg)}")
     if row.ret is RetKind.MAP_VALUE_OR_NULL:
         body.set_pointer(0, body.value(f"call ptr {callee}({', '.join(args)})"))
     else:
         body.set_integer(0, body.value(f"call i64 {callee}({', '.join(args)})"))
+
+
+def _element_size(kind: ArgKind, spec: MapSpec | None) -> int | None:
+    if spec is None:
+        return None
+    return spec.key_size if kind is ArgKind.MAP_KEY else spec.value_size
+
+
+def _apart(body: Body, pc: int, reg: Reg, address: str, size: int | None) -> str:
+    """A copy of what an operation that is not inlined only reads, where it lies in a slot.
+
+    So the slot's address goes nowhere, and LLVM keeps the slot in registers for the lookup before:
+    loading a key whole that was just stored in parts would wait for the stores.
+    """
+    if body.form(pc, reg).offset is None or size is None or size > MAX_COPIED_BYTES:
+        return address
+    copy = body.copy_of(reg, size)
+    arguments = f"ptr {copy}, ptr {address}, i64 {size}, i1 false"
+    body.line(f"call void @llvm.memcpy.p0.p0.i64({arguments})")
+    return copy
 
 
 def _tail_call(body: Body, pc: int, code: MapCode, result: str) -> None:

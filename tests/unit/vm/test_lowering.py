@@ -101,3 +101,26 @@ def test_may_goto_ends_an_endless_loop():
     count = "r0 = 0\ntop:\nmay_goto out\nr0 += 1\ngoto top\nout:\nexit"
     ((verdict, _),) = engines.execute(engines.accepted(count, {}), [bytes(14)]).runs
     assert verdict == MAX_LOOPS
+
+
+UPDATE = """
+*(u32 *)(r10 - 4) = 1
+*(u64 *)(r10 - 16) = 2
+r1 = map[table] ll
+r2 = r10
+r2 += -4
+r3 = r10
+r3 += -16
+r4 = 0
+call bpf_map_update_elem#2
+r0 = 0
+exit
+"""
+
+
+def test_an_update_gets_copies_so_that_slots_stay_in_registers():
+    text = lower(engines.accepted(UPDATE), maps=CODES, helpers={})
+    (call,) = (line for line in text.splitlines() if "@map_table_update(ptr %rt" in line)
+    assert "%copy2.4" in call
+    assert "%copy3.8" in call
+    assert "%s4" not in call
