@@ -249,14 +249,15 @@ def unlink(before: ptr, number: u32) -> None:
 
 
 @inline
-def publish(number: u32, key: ptr, hashed: u64) -> None:
+def publish(number: u32, hashed: u64) -> None:
     """Make a filled element the first of its bucket. Under the lock."""
     here = element(number)
+    if LRU:  # eviction finds it by the key that it has; the one given may have changed since
+        hashed = hash_key(here + KEY)
     if HAS_TAG:
         store_u32(here + TAG, tag_of(hashed))
     if LRU:
         store_u32_relaxed(here + USED, 0)
-    copy(here + KEY, key, KEY_SIZE)
     head = head_of(bucket_of(hashed))
     first = load_u32(head)
     if first == 0:
@@ -326,11 +327,12 @@ def place(rt: ptr, key: ptr, value: ptr, flags: u64, every_cpu: bool) -> i64:
         if unlikely(number == 0):
             result = i64(-E2BIG)
         else:
+            copy(element(number) + KEY, key, KEY_SIZE)  # before the value: it may lie in there
             if every_cpu:
                 store_all(element(number), value)
             else:
                 store_value(element(number), value, load_u32(rt + RT_CPU), True)
-            publish(number, key, hashed)
+            publish(number, hashed)
     unlock()
     return result
 

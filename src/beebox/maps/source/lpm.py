@@ -35,6 +35,7 @@ from beebox.compiler.dialect import (
     pause,
     ptr,
     storage,
+    store_u32,
     store_u32_relaxed,
     store_u32_release,
     u32,
@@ -59,7 +60,14 @@ from beebox.maps.source.lpm_tables import (
     place_of,
     slots_of,
 )
-from beebox.maps.source.prefixes import DATA_SIZE, common_bits, nibble, root_index, store_mask
+from beebox.maps.source.prefixes import (
+    DATA_SIZE,
+    common_bits,
+    nibble,
+    root_index,
+    store_host_bits,
+    store_mask,
+)
 from beebox.maps.source.slab import count_one, count_one_less, element, give_back, unused
 
 SEQUENCE: Final = constant("SEQUENCE")
@@ -202,27 +210,33 @@ def put(key: ptr, value: ptr, flags: u64) -> i64:
         return i64(-EINVAL)
     result = i64(0)
     lock()
-    number = exactly(key, length)
+    given = key
+    fresh = unused()
+    if fresh != 0:  # of what is copied: others may write the key meanwhile, where it is in a value
+        given = element(fresh)
+        copy(given, key, KEY_SIZE)
+        store_u32(given, length)
+    number = exactly(given, length)
     if number != 0:
         if flags == NOEXIST:
             result = i64(-EEXIST)
         else:
-            copy(element(number) + DATA, key + DATA, DATA_SIZE)
+            store_host_bits(element(number) + DATA, given + DATA, length)
             copy(element(number) + VALUE, value, VALUE_SIZE)
     elif flags == EXIST:
         result = i64(-ENOENT)
+    elif fresh == 0:
+        result = i64(-ENOSPC)
     else:
-        number = unused()
-        if number == 0:
-            result = i64(-ENOSPC)
-        else:
-            begin()
-            copy(element(number), key, KEY_SIZE)
-            store_mask(mask_of(length), length)
-            copy(element(number) + VALUE, value, VALUE_SIZE)
-            insert(number)
-            count_one()
-            finish()
+        begin()
+        store_mask(mask_of(length), length)
+        copy(element(fresh) + VALUE, value, VALUE_SIZE)
+        insert(fresh)
+        count_one()
+        finish()
+        fresh = u32(0)
+    if fresh != 0:
+        give_back(fresh)
     unlock()
     return result
 

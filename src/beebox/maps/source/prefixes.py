@@ -74,6 +74,20 @@ def common_bits(a: ptr, b: ptr, most: u32) -> u32:
 
 
 @inline
+def store_host_bits(to: ptr, data: ptr, length: u32) -> None:
+    """Take over the bits of ``data`` behind the first ``length``."""
+    at = u64(length >> 3)
+    if at < DATA_SIZE:
+        host = u32(0xFF) >> (length & 7)
+        kept = u32(load_u8(to + at)) & (host ^ 0xFF)
+        store_u8(to + at, u8(kept | u32(load_u8(data + at)) & host))
+        at += 1
+    while at < DATA_SIZE:
+        store_u8(to + at, load_u8(data + at))
+        at += 1
+
+
+@inline
 def store_mask(mask: ptr, length: u32) -> None:
     """Write the address whose first ``length`` bits are set."""
     at = u32(0)
