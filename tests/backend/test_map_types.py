@@ -1,6 +1,7 @@
 """Map types of both kernels under the same random operations of user space: the same values, the
 same errno. What the types share with hashes and arrays: test_maps_model."""
 
+import errno
 import os
 import random
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from beebox.backend import Map
-from beebox.errors import MapError
+from beebox.errors import InputError, KeyNotFound, MapError
 from beebox.linux.kernel import LinuxKernel
 from beebox.linux.objects import possible_cpus
 from beebox.maps.view import LiveMap
@@ -180,3 +181,51 @@ def test_targets_are_linux(kind, value_size):
         if kind is not MapType.DEVMAP_HASH:
             for key in (None, *keys):
                 assert outcome(ours.next_key, key) == outcome(theirs.next_key, key)
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_whatever_holds_bytes_is_a_key_and_a_value(kind):
+    spec = MapSpec("m", MapType.HASH, 8, 8, 4)
+    key, value = number(7, 8), number(9, 8)
+    with both(spec) as maps:
+        for live in maps:
+            live.update(kind(key), kind(value))
+            assert live.lookup(kind(key)) == value
+            with pytest.raises(KeyNotFound):
+                live.next_key(kind(key))
+            live.delete(kind(key))
+    with both(MapSpec("m", MapType.QUEUE, 0, 8, 4)) as maps:
+        for live in maps:
+            live.push(kind(value))
+            assert live.pop() == value
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("wrong", ["abcdefgh", 5])
+def test_what_holds_no_bytes_is_refused(wrong):
+    spec = MapSpec("m", MapType.HASH, 8, 8, 4)
+    with both(spec) as maps:
+        for live in maps:
+            for action in (live.lookup, live.delete, live.next_key, live.lookup_and_delete):
+                with pytest.raises(TypeError):
+                    action(wrong)
+            with pytest.raises(TypeError):
+                live.update(wrong, bytes(8))
+            with pytest.raises(InputError):
+                live.update(bytes(8), wrong)
+
+
+@pytest.mark.linux
+def test_misuse_is_the_same_error_in_both_kernels():
+    with both(MapSpec("m", MapType.HASH, 8, 8, 4)) as maps:
+        for live in maps:
+            for short in (b"", bytes(7), bytes(9)):
+                with pytest.raises(InputError):
+                    live.next_key(short)
+            assert outcome(live.update, bytes(8), bytes(8), 1 << 70) == ("MapError", errno.EINVAL)
+            assert outcome(live.update, bytes(8), bytes(8), -1) == ("MapError", errno.EINVAL)
+            assert outcome(live.push, bytes(8)) == ("MapError", errno.EOPNOTSUPP)
+            assert outcome(live.pop) == ("MapError", 524)
+            assert outcome(live.peek) == ("MapError", errno.EOPNOTSUPP)
+            assert list(live.items()) == []

@@ -96,12 +96,15 @@ class LinuxMap:
 
         Raises :exc:`MapFull`, :exc:`KeyExists`, :exc:`KeyNotFound`.
         """
-        if not isinstance(value, bytes | bytearray):
-            if not isinstance(value, LinuxMap | LinuxProgram):
-                raise InputError(f"Linux has no map of a {type(value).__name__}")
+        if isinstance(value, LinuxMap | LinuxProgram):
             value = value.fd.to_bytes(4, "little")
-        self._check("key", key, self._spec.key_size)
-        self._check("value", value, self._value_bytes)
+        elif not isinstance(value, bytes | bytearray | memoryview):
+            name = self._spec.name
+            raise InputError(f"map {name} of Linux cannot hold a {type(value).__name__}")
+        key = self._check("key", key, self._spec.key_size)
+        value = self._check("value", value, self._value_bytes)
+        if not 0 <= flags < 1 << 64:
+            self._refuse(SyscallError("bpf(MAP_UPDATE_ELEM)", errno.EINVAL), key)
         attr = attrs.map_elem(self.fd, key or None, value, int(flags))
         try:
             self._door(Command.MAP_UPDATE_ELEM, attr)
@@ -110,7 +113,7 @@ class LinuxMap:
 
     def delete(self, key: bytes) -> None:
         """Remove the element. Raises :exc:`KeyNotFound`."""
-        self._check("key", key, self._spec.key_size)
+        key = self._check("key", key, self._spec.key_size)
         try:
             self._door(Command.MAP_DELETE_ELEM, attrs.map_elem(self.fd, key or None))
         except SyscallError as error:
@@ -118,6 +121,8 @@ class LinuxMap:
 
     def next_key(self, key: bytes | None) -> bytes:
         """The key after ``key``, the first for None. Raises :exc:`KeyNotFound` after the last."""
+        if key is not None:
+            key = self._check("key", key, self._spec.key_size)
         attr = attrs.map_elem(self.fd, key, bytes(self._spec.key_size))
         try:
             self._door(Command.MAP_GET_NEXT_KEY, attr)
@@ -127,19 +132,22 @@ class LinuxMap:
 
     def push(self, value: bytes, flags: UpdateFlags = UpdateFlags.ANY) -> None:
         """Put a value into a queue, stack or bloom filter. Raises :exc:`MapFull`."""
+        self._keyless(errno.EOPNOTSUPP)
         self.update(b"", value, flags)
 
     def pop(self) -> bytes:
         """Take the next value out of a queue or stack. Raises :exc:`KeyNotFound`."""
+        self._keyless(_ENOTSUPP)
         return self.lookup_and_delete(b"")
 
     def peek(self) -> bytes:
         """The next value of a queue or stack. Raises :exc:`KeyNotFound`."""
+        self._keyless(errno.EOPNOTSUPP)
         return self.lookup(b"")
 
     def contains(self, value: bytes) -> bool:
         """Whether a bloom filter may have the value: never False for one that was pushed."""
-        self._check("value", value, self._value_bytes)
+        value = self._check("value", value, self._value_bytes)
         try:
             self._door(Command.MAP_LOOKUP_ELEM, attrs.map_elem(self.fd, None, value))
         except SyscallError as error:
@@ -149,7 +157,7 @@ class LinuxMap:
         return True
 
     def _get(self, command: Command, key: bytes) -> bytes:
-        self._check("key", key, self._spec.key_size)
+        key = self._check("key", key, self._spec.key_size)
         attr = attrs.map_elem(self.fd, key or None, bytes(self._value_bytes))
         try:
             self._door(command, attr)
@@ -248,11 +256,20 @@ class LinuxMap:
     ) -> None:
         self.close()
 
-    def _check(self, what: str, data: bytes, size: int) -> None:
+    def _keyless(self, code: int) -> None:
+        """bpf(2) cannot ask this of a map with keys: refused as the kernel's own functions do."""
+        if self._spec.key_size:
+            problem = f"not an operation of a {self._spec.type.value.name}"
+            raise MapError(problem, map_name=self._spec.name, errno=code)
+
+    def _check(self, what: str, data: bytes | bytearray | memoryview, size: int) -> bytes:
+        if type(data) is not bytes:  # what else holds bytes; a str or a number raises TypeError
+            data = memoryview(data).tobytes()
         if len(data) != size:
             raise InputError(
                 f"map {self._spec.name}: a {what} has {size} bytes (given {len(data)})"
             )
+        return data
 
     def _refuse(self, error: SyscallError, key: bytes) -> NoReturn:
         name, code = self._spec.name, error.errno or 0

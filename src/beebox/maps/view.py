@@ -135,7 +135,7 @@ class LiveMap:
 
     def lookup(self, key: bytes) -> bytes:
         """The value; the id of a map or program. Raises :exc:`KeyNotFound`."""
-        self._check("key", key, self._spec.key_size)
+        key = self._check("key", key, self._spec.key_size)
         self._permit(self._reads, "read")
         if not self._plain:
             return self._lookup_special(key)
@@ -173,25 +173,27 @@ class LiveMap:
 
         Raises :exc:`MapFull`, :exc:`KeyExists`, :exc:`KeyNotFound`.
         """
-        self._check("key", key, self._spec.key_size)
+        key = self._check("key", key, self._spec.key_size)
         self._permit(self._writes, "write")
-        if isinstance(value, bytes | bytearray):
-            self._check("value", value, self._value_bytes)
+        if not 0 <= flags < 1 << 64:
+            self._refuse(-EINVAL, key)
+        if isinstance(value, bytes | bytearray | memoryview):
+            value = self._check("value", value, self._value_bytes)
             if self._plain:
                 self._require(self.operations.call("update_all", key, value, 1, int(flags)), key)
                 return
         if slots.holds_objects(self._spec.type):
             self._put_object(key, value, int(flags))
-        elif not isinstance(value, bytes | bytearray):
+        elif not isinstance(value, bytes):
             raise InputError(f"map {self._spec.name} holds bytes, not {type(value).__name__}")
         elif slots.is_target(self._spec.type):
-            self._put_target(key, bytes(value), int(flags))
+            self._put_target(key, value, int(flags))
         else:
             self.push(value, flags)
 
     def delete(self, key: bytes) -> None:
         """Remove the element. Raises :exc:`KeyNotFound`, :exc:`MapError` for an array."""
-        self._check("key", key, self._spec.key_size)
+        key = self._check("key", key, self._spec.key_size)
         self._permit(self._writes, "write")
         kind = self._spec.type
         if not kind.value.user_ops & MapOp.DELETE:
@@ -204,7 +206,7 @@ class LiveMap:
 
     def lookup_and_delete(self, key: bytes) -> bytes:
         """The value of an element that is gone then. Raises :exc:`KeyNotFound`."""
-        self._check("key", key, self._spec.key_size)
+        key = self._check("key", key, self._spec.key_size)
         self._permit(self._reads, "read")
         self._permit(self._writes, "write")
         if self._spec.type.value.user_ops & MapOp.POP:
@@ -221,7 +223,7 @@ class LiveMap:
         Raises :exc:`KeyNotFound` after the last. Costs a copy of the whole map, except for arrays.
         """
         if key is not None:
-            self._check("key", key, self._spec.key_size)
+            key = self._check("key", key, self._spec.key_size)
         self._permit(self._reads, "read")
         kind = self._spec.type
         if not kind.value.user_ops & MapOp.ITERATE:
@@ -243,7 +245,9 @@ class LiveMap:
 
     def push(self, value: bytes, flags: UpdateFlags = UpdateFlags.ANY) -> None:
         """Put a value into a queue, stack or bloom filter. Raises :exc:`MapFull`."""
-        self._check("value", value, self._value_bytes)
+        value = self._check("value", value, self._value_bytes)
+        if not 0 <= flags < 1 << 64:
+            self._refuse(-EINVAL, b"")
         self._permit(self._writes, "write")
         self._offer(MapOp.PUSH)
         self._require(self.operations.call("push", value, int(flags)), b"")
@@ -267,7 +271,7 @@ class LiveMap:
 
     def contains(self, value: bytes) -> bool:
         """Whether a bloom filter may have the value: never False for one that was pushed."""
-        self._check("value", value, self._value_bytes)
+        value = self._check("value", value, self._value_bytes)
         self._permit(self._reads, "read")
         if self._spec.type is not MapType.BLOOM_FILTER:
             self._refuse(-EOPNOTSUPP, b"")
@@ -342,7 +346,7 @@ class LiveMap:
                 self._refuse(-EINVAL, key)
             if int.from_bytes(key, "little") >= spec.max_entries:
                 self._refuse(-E2BIG, key)
-        if isinstance(value, bytes | bytearray):
+        if isinstance(value, bytes):
             self._refuse(-EBADF, key)  # this kernel has no descriptors
         held: Inner | Callee
         if isinstance(value, LiveMap):
@@ -393,10 +397,13 @@ class LiveMap:
         start = layout.ARRAY_ELEMENTS
         self.storage.data[start : start + len(data)] = np.frombuffer(data, dtype=np.uint8)
 
-    def _check(self, what: str, data: bytes | bytearray, size: int) -> None:
+    def _check(self, what: str, data: bytes | bytearray | memoryview, size: int) -> bytes:
+        if type(data) is not bytes:  # what else holds bytes; a str or a number raises TypeError
+            data = memoryview(data).tobytes()
         if len(data) != size:
             problem = f"map {self._spec.name}: a {what} has {size} bytes (given {len(data)})"
             raise InputError(problem)
+        return data
 
     def _permit(self, allowed: bool, verb: str) -> None:
         if not allowed:
