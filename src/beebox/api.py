@@ -135,6 +135,8 @@ def chosen(spec: ObjectSpec, programs: Sequence[str] | None) -> tuple[str, ...]:
     """The program names asked for, all by default. Raises :exc:`InputError` for unknown ones."""
     if not spec.program_names:
         raise InputError(f"{spec.file}: holds no program")
+    if isinstance(programs, str):
+        raise InputError(f"programs={programs!r}: a list of names is wanted")
     for name in programs or ():
         if name not in spec.program_names:
             known = ", ".join(spec.program_names)

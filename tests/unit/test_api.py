@@ -28,3 +28,22 @@ def test_programs_are_called_with_packets():
         program = loaded.programs["count_packets"]
         assert program(bytes(64)) == beebox.XdpAction.PASS
         assert program.test_run(bytes(64)).retval == beebox.XdpAction.PASS
+
+
+def test_programs_are_a_list_of_names():
+    with pytest.raises(InputError, match="a list of names"):
+        beebox.load(COUNT, programs="count_packets")
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("kernel", ["userspace", "linux"])
+def test_test_runs_take_bytes_and_whole_numbers(kernel):
+    with beebox.load(COUNT, kernel=kernel) as loaded:
+        program = loaded.programs["count_packets"]
+        for packet in (bytearray(64), memoryview(bytes(128))[::2]):
+            assert program.test_run(packet).data_out == bytes(64)
+        for wrong in ("x" * 64, [0] * 64, None, 64):
+            with pytest.raises(TypeError):
+                program.test_run(wrong)
+        with pytest.raises(TypeError):
+            program.test_run(bytes(64), repeat=1.5)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Sequence
+from operator import index
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NoReturn, Self
@@ -326,6 +327,7 @@ class LinuxProgram:
         refuses, below 14 bytes or above about a page, raise :exc:`SyscallError`, as does a
         checksum that is wrong after the run.
         """
+        repeat, data = index(repeat), memoryview(data).tobytes()
         if not 1 <= repeat < 1 << 31:
             raise InputError(f"repeat {repeat} is out of range")
         room = len(data) + _GROWTH_BYTES

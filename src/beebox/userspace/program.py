@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from operator import index
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -176,6 +177,7 @@ class UserspaceProgram:
         Raises :exc:`InputError` for frames and contexts that Linux refuses,
         :exc:`ExecutionError` for a device's checksum that is wrong after the run.
         """
+        repeat, data = index(repeat), memoryview(data).tobytes()
         if not 1 <= repeat < MAX_REPEAT:
             raise InputError(f"repeat {repeat} is out of range")
         refusal = self.hook.why_not(data)
