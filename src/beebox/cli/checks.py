@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from beebox.cli.output import Output
+from beebox.errors import InputError
 from beebox.userspace.captures.writing import CaptureWriter
 from beebox.userspace.checks import Assertion, Difference, Offender
 from beebox.userspace.program import UserspaceProgram
@@ -34,7 +35,13 @@ class Checks:
         clock: Clock,
         writer: CaptureWriter | None,
     ) -> None:
-        """Compare with another program, which is called ``name``."""
+        """Compare with another program, which is called ``name``.
+
+        Raises :exc:`InputError` where it is of another type, whose verdicts mean other things.
+        """
+        ours, theirs = (each.spec.type.value.name for each in (self._program, second))
+        if ours != theirs:
+            raise InputError(f"--diff {name}: a {theirs} program; the first one is {ours}")
         self._difference = Difference(self._program, second, clock=clock, writer=writer)
         self._other = name
 

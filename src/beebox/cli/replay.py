@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -288,6 +289,8 @@ def _source(
             raise click.UsageError("--seconds is for --live")
         yield Captures(captures)
         return
+    if seconds is not None and not math.isfinite(seconds):
+        raise click.UsageError(f"--seconds {seconds}: write a number of seconds")
     from beebox.userspace.captures.live import Live  # noqa: PLC0415 -- Unix only
 
     with Live(interface, seconds=seconds) as live:
