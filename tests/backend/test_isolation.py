@@ -6,7 +6,6 @@ import errno
 import gc
 import struct
 import weakref
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -165,58 +164,6 @@ out:
   r0 = 2
   exit
 """
-KEY_OF_OTHERS = """
-.license "GPL"
-.map shared array key=4 value=8 max_entries=1
-.map routes lpm_trie key=8 value=8 max_entries=64 flags=1
-.section "xdp"
-writes:
-  *(u32 *)(r10 - 4) = 0
-  r2 = r10
-  r2 += -4
-  r1 = map[shared] ll
-  call 1
-  if r0 == 0 goto out
-  r6 = r0
-  r7 = 2000
-again:
-  call 7
-  r1 = r0
-  r1 &= 20
-  *(u32 *)(r6 + 0) = r1
-  r0 >>= 8
-  r0 &= 0x1010
-  *(u32 *)(r6 + 4) = r0
-  r7 += -1
-  if r7 != 0 goto again
-out:
-  r0 = 2
-  exit
-.globl updates
-updates:
-  *(u32 *)(r10 - 4) = 0
-  r2 = r10
-  r2 += -4
-  r1 = map[shared] ll
-  call 1
-  if r0 == 0 goto out
-  r6 = r0
-  r7 = 300
-again:
-  r2 = r6
-  r3 = r6
-  r4 = 0
-  r1 = map[routes] ll
-  call 2
-  r2 = r6
-  r1 = map[routes] ll
-  call 3
-  r7 += -1
-  if r7 != 0 goto again
-out:
-  r0 = 2
-  exit
-"""
 IP = bytes(12) + b"\x08\x00" + b"\x45\x01\x00\x28" + bytes(36)
 
 
@@ -309,19 +256,3 @@ def test_a_key_inside_the_value_that_its_update_overwrites():
         assert list(loaded.maps["lru"].items()) == [
             ((2).to_bytes(4, "little"), (777).to_bytes(8, "little"))
         ]
-
-
-def test_keys_that_other_threads_write_meanwhile():
-    spec = read_assembly(KEY_OF_OTHERS)
-    with UserspaceKernel(cpus=3).load(spec) as loaded:
-        runs = [("writes", 40), ("updates", 400), ("updates", 400)]
-        with ThreadPoolExecutor() as pool:
-            done = [
-                pool.submit(loaded.programs[name].test_run, IP, repeat=count)
-                for name, count in runs
-            ]
-            assert [each.result().retval for each in done] == [2, 2, 2]
-        routes = [key for key, _ in loaded.maps["routes"].items()]
-        masks = [((1 << length) - 1) << 32 - length for length in range(33)]
-        kept = {(key[0], int.from_bytes(key[4:], "big") & masks[key[0]]) for key in routes}
-        assert len(kept) == len(routes)
