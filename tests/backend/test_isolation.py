@@ -61,6 +61,29 @@ prog:
   call 97
   exit
 """
+MIXED = """
+.license "GPL"
+.map values array key=4 value=16 max_entries=1
+.section "xdp"
+prog:
+  r6 = *(u32 *)(r1 + 0)
+  r7 = *(u32 *)(r1 + 4)
+  *(u32 *)(r10 - 4) = 0
+  r2 = r10
+  r2 += -4
+  r1 = map[values] ll
+  call 1
+  if r0 == 0 goto out
+  r2 = r6
+  r2 += 20
+  if r2 > r7 goto other
+  r0 = r6
+other:
+  *(u8 *)(r0 + 1) = 77
+out:
+  r0 = 2
+  exit
+"""
 STORE = """
 .section "xdp"
 prog:
@@ -185,7 +208,7 @@ def test_per_cpu_values_of_fewer_cpus_are_kept_out():
         holder.update(bytes(4), held)
 
 
-@pytest.mark.parametrize("text", [MARK, STORE])
+@pytest.mark.parametrize("text", [MARK, STORE, MIXED])
 def test_packets_are_the_callers(text):
     frame = bytes(bytearray(IP))
     with UserspaceKernel().load(read_assembly(text)) as loaded:

@@ -20,7 +20,7 @@ from beebox.vm.memory import PROGRAM, RUN_BATCH, RUN_REPEAT, RUNTIME_FIELDS
 WRITERS: Final = frozenset({"skb_ecn_set_ce", "xdp_store_bytes", "tail_call"})
 """Helpers that write into a packet, or let another program, and leave pointers into it valid."""
 
-_PACKET: Final = frozenset({RegKind.PACKET, RegKind.PACKET_META})
+_PACKET: Final = frozenset({RegKind.PACKET, RegKind.PACKET_META, RegKind.MIXED})  # or may be
 
 
 @dataclass(frozen=True, slots=True)
