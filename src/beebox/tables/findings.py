@@ -100,6 +100,12 @@ _ROWS: Final = (
         "load or look up the pointer again: calls and arithmetic may have made it a number",
     ),
     FindingRow(
+        "mixed-pointers",
+        "types",
+        "one access through pointers to the context or a socket, and to something else",
+        "access each kind of object by an instruction of its own",
+    ),
+    FindingRow(
         "pointer-arithmetic",
         "types",
         "arithmetic that a pointer does not allow",

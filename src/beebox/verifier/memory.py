@@ -22,6 +22,8 @@ from beebox.verifier.transfer import sign_extend
 _IN_KERNEL_USE = (MapType.DEVMAP, MapType.DEVMAP_HASH)
 """Their values are what the kernel itself works with: programs only read them."""
 
+_OWN_WAY = (RegKind.CTX, *sockets.KINDS)
+
 _NOT_ATOMIC = (
     RegKind.CTX,
     RegKind.PACKET,
@@ -36,6 +38,7 @@ def load(path: Path, insn: Load) -> None:
     base = path.read(insn.src)
     size = insn.size.value.bytes
     value = _loaded(path, base, insn.src, insn.offset, size)
+    _require_one_kind(path, base, insn.src)
     if insn.signed:
         if value.kind is not RegKind.SCALAR:
             raise Refusal(
@@ -52,6 +55,7 @@ def store(path: Path, insn: Store) -> None:
     value = path.operand(insn.src)
     size = insn.size.value.bytes
     _store(path, base, insn.dst, insn.offset, size, value)
+    _require_one_kind(path, base, insn.dst)
 
 
 def _store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg) -> None:
@@ -98,12 +102,26 @@ def _ordered(path: Path, insn: Atomic, size: int) -> None:
         _require_aligned(path, base, insn.src, insn.offset, size)
         value = _loaded(path, base, insn.src, insn.offset, size)
         _require_own(path, base, insn.src, loads=True)
+        _require_one_kind(path, base, insn.src)
         path.write(insn.dst, value)
         return
     base, value = path.read(insn.dst), path.read(insn.src)
     _require_aligned(path, base, insn.dst, insn.offset, size)
     _store(path, base, insn.dst, insn.offset, size, value)
     _require_own(path, base, insn.dst)
+    _require_one_kind(path, base, insn.dst)
+
+
+def _require_one_kind(path: Path, base: Reg, number: int) -> None:
+    """What is no plain memory is accessed in its own way, so by instructions of its own."""
+    before = path.bases.setdefault(path.pc, base.kind)
+    if before is not base.kind and (before in _OWN_WAY or base.kind in _OWN_WAY):
+        raise Refusal(
+            "mixed-pointers", path.pc,
+            f"R{number} is {plain_name(base)} here, and another kind of pointer on other paths",
+            kernel="same insn cannot be used with different pointers",
+            values=(base,), reg=number,
+        )  # fmt: skip
 
 
 def _require_own(path: Path, base: Reg, number: int, *, loads: bool = False) -> None:

@@ -26,6 +26,7 @@ class Path:
         "_ids",
         "_immediates",
         "_serial",
+        "bases",
         "cpus",
         "pc",
         "regs",
@@ -41,6 +42,7 @@ class Path:
         self._ids = 0
         self._immediates: dict[int, Reg] = {}
         self.pc = 0
+        self.bases: dict[int, RegKind] = {}  # by load or store: what its address pointed to
         self.stack_bytes: dict[int, int] = {}  # by function: how deep its frame was used
         regs: list[Reg | None] = [None] * 11
         regs[1] = self.pointer(RegKind.CTX)
