@@ -11,7 +11,7 @@ import time
 from typing import Any, Final
 
 from beebox.compiler.language import SkbContext, XdpContext, i32, i64, u32, u64
-from beebox.compiler.views import in_bytes
+from beebox.compiler.views import in_bytes, place_of
 
 _MOST_METADATA: Final = 252  # bytes; where less headroom is left, Linux has room for less
 
@@ -130,10 +130,11 @@ def load_bytes(ctx: XdpContext | SkbContext, offset: int, to: Any) -> i64:
     """What the helpers that copy from a packet do; zeros where they fail."""
     size = len(bytes(to))
     data = bytes(ctx.data[int(offset) : int(offset) + size])
+    memory, start = place_of(to)
     if len(data) < size:
-        to.memory[to.start : to.start + size] = bytes(size)
+        memory[start : start + size] = bytes(size)
         return i64(-14)
-    to.memory[to.start : to.start + size] = data
+    memory[start : start + size] = data
     return i64(0)
 
 

@@ -8,7 +8,11 @@ from beebox.compiler.integers import BIG_ENDIAN, FixedInt
 
 
 class StructView:
-    """An instance of a ``@struct`` class: ``size`` bytes of ``memory``, its own or another's."""
+    """An instance of a ``@struct`` class: ``size`` bytes of ``memory``, its own or another's.
+
+    A field may have any name, such as ``start``: what is ours is asked of the class, or of
+    :func:`place_of`.
+    """
 
     size: ClassVar[int] = 0
     align: ClassVar[int] = 1
@@ -18,25 +22,29 @@ class StructView:
     start: int
 
     def __init__(self, **fields: Any) -> None:
-        vars(self)["memory"], vars(self)["start"] = bytearray(self.size), 0
-        for name, value in {**self.defaults, **fields}.items():
+        vars(self)["memory"], vars(self)["start"] = bytearray(type(self).size), 0
+        for name, value in {**type(self).defaults, **fields}.items():
             setattr(self, name, value)
 
     def __getattribute__(self, name: str) -> Any:
         offsets = type(self).offsets
         if name in offsets:
             type_, offset = offsets[name]
-            return view(type_, self.memory, self.start + offset)
+            memory, start = place_of(self)
+            return view(type_, memory, start + offset)
         return super().__getattribute__(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in self.offsets:
+        offsets = type(self).offsets
+        if name not in offsets:
             raise AttributeError(f"{type(self).__name__} has no field '{name}'")
-        type_, offset = self.offsets[name]
-        store(type_, self.memory, self.start + offset, value)
+        type_, offset = offsets[name]
+        memory, start = place_of(self)
+        store(type_, memory, start + offset, value)
 
     def __bytes__(self) -> bytes:
-        return bytes(self.memory[self.start : self.start + self.size])
+        memory, start = place_of(self)
+        return bytes(memory[start : start + type(self).size])
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and bytes(self) == bytes(other)
@@ -45,7 +53,7 @@ class StructView:
         return hash(bytes(self))
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.offsets)
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in type(self).offsets)
         return f"{type(self).__name__}({shown})"
 
 
@@ -80,6 +88,11 @@ class ArrayView:
 
     def __bytes__(self) -> bytes:
         return bytes(self.memory[self.start : self.start + size_in_memory(type(self))])
+
+
+def place_of(value: StructView | ArrayView) -> tuple[bytearray, int]:
+    """The memory that a view looks at, and where in it."""
+    return vars(value)["memory"], vars(value)["start"]
 
 
 def size_in_memory(type_: Any) -> int:

@@ -21,12 +21,12 @@ def csum_fold(total: u64) -> u16:
 
 def csum_replace16(check: u16, old: u16, new: u16) -> u16:
     """The checksum after a 16-bit field has changed from ``old`` to ``new``."""
-    return csum_fold(u64(~check) + u64(~old) + new)
+    return csum_fold(u64(u16(~check)) + u64(u16(~old)) + new)
 
 
 def csum_replace32(check: u16, old: u32, new: u32) -> u16:
     """The checksum after a 32-bit field, such as an address, has changed."""
-    kept = u64(~check) + (u64(~old) & 0xFFFF) + (u64(~old) >> 16 & 0xFFFF)
+    kept = u64(u16(~check)) + (u64(~old) & 0xFFFF) + (u64(~old) >> 16 & 0xFFFF)
     return csum_fold(kept + (new & 0xFFFF) + (new >> 16))
 
 

@@ -13,6 +13,7 @@ from beebox.compiler.helper_names import MAP_SYNTAX, PACKET_PROGRAMS, SPELLED, W
 from beebox.compiler.integers import i32, u8, u16, u32, u64
 from beebox.compiler.intrinsics import INTRINSICS, Operation
 from beebox.compiler.resolver import DIALECT, LANGUAGE
+from beebox.lib.checksum import csum_replace16, csum_replace32
 from beebox.lib.net import ethhdr, iphdr, ipv6hdr, lpm_ipv4, tcphdr, udphdr
 from beebox.tables.contexts import FieldKind
 from beebox.tables.helpers import HELPER_BY_NAME, HELPERS, ArgKind
@@ -171,3 +172,35 @@ def test_an_skb_has_the_fields_of_its_struct():
     assert {name for name in shown if not hasattr(ctx, name)} == set()
     with pytest.raises(TypeError, match="colour"):
         beebox.SkbContext(b"", colour=1)
+
+
+@beebox.struct
+class Extent:
+    start: u32
+    size: u32
+    memory: u16
+    offsets: u8
+    align: u8 = 3
+
+
+def test_a_field_may_have_any_name():
+    extent = Extent(start=1, size=2, memory=3, offsets=4)
+    extent.size += 5
+    held = beebox.Hash[Extent, Extent](max_entries=4)
+    held[extent] = extent
+    found = held[beebox.copied(extent)]
+    assert found == extent
+    assert (found.start, found.size, found.memory, found.offsets, found.align) == (1, 7, 3, 4, 3)
+    assert bytes(found) == bytes.fromhex("01000000 07000000 0300 04 03")
+    assert repr(found).startswith("Extent(start=")
+    ctx = beebox.XdpContext(bytes(range(12)))
+    assert stubs.xdp_load_bytes(ctx, 0, extent) == 0
+    assert bytes(extent) == bytes(range(12))
+
+
+def test_checksums_take_plain_numbers():
+    for check, old, new in ((0xCDB6, 0x0800, 0), (0, 0xFFFF, 1), (0xFFFF, 0, 0xFFFF)):
+        wide = csum_replace16(u16(check), u16(old), u16(new))
+        assert csum_replace16(check, old, new) == wide
+        assert csum_replace32(check, old, new) == csum_replace32(u16(check), u32(old), u32(new))
+    assert csum_replace16(0xCDB6, 0x0800, 0) == 0xD5B6
