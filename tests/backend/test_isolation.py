@@ -196,6 +196,11 @@ def test_the_cpu_is_bounded_by_the_kernel_that_runs_the_program():
         UserspaceKernel(cpus=1024).load(small)
 
 
+def test_a_kernel_has_so_many_cpus():
+    with pytest.raises(InputError):
+        UserspaceKernel(cpus=1 << 40)
+
+
 def test_per_cpu_values_of_fewer_cpus_are_kept_out():
     spec = read_assembly(CHAIN)
     inner = MapSpec("inner", MapType.PERCPU_ARRAY, 4, 8, 1)

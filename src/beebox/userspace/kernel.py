@@ -26,6 +26,7 @@ from beebox.vm.contexts import layout_of
 from beebox.vm.observe import MAX_MARK, Observe
 
 EngineName: TypeAlias = Literal["jit", "interpreter"]
+MAX_CPUS: Final = 8192  # as many as Linux can be built for
 ENGINES: Final[tuple[EngineName, ...]] = ("jit", "interpreter")
 
 
@@ -93,8 +94,8 @@ class UserspaceKernel:
     ) -> None:
         if engine not in ENGINES:
             raise InputError(f"there is no engine {engine!r}; choose {' or '.join(ENGINES)}")
-        if cpus < 1:
-            raise InputError(f"{cpus} CPUs; a kernel has one at least")
+        if not 1 <= cpus <= MAX_CPUS:
+            raise InputError(f"{cpus} CPUs; a kernel has 1 to {MAX_CPUS}")
         self._engine: EngineName = engine
         self._cpus = cpus
         self._seed = seed

@@ -259,7 +259,8 @@ class UserspaceProgram:
         """The return values over many frames in one buffer, without the GIL.
 
         Frame ``i`` is ``lengths[i]`` bytes at ``offsets[i]`` of ``buffer``, any contiguous object
-        of bytes, which is never changed. ``times_ns`` sets the program's clock for each frame; by
+        of bytes, which is never changed; nor may others change it, or the arrays, before the call
+        returns. ``times_ns`` sets the program's clock for each frame; by
         default it stands at the time of the call. Raises :exc:`InputError` for a frame outside the
         buffer or of a length that this program type does not take, TypeError for what is no
         buffer.
