@@ -226,6 +226,12 @@ def make_tailroom(ctx: ptr, size: u64) -> bool:
 
 
 @inline
+def holds(ctx: ptr, size: u64) -> bool:
+    """Whether the buffer ends behind ``size`` bytes: headers may lie past a packet's end."""
+    return load_u64(ctx + DATA) + size <= load_u64(ctx + HARD_END)
+
+
+@inline
 def push_head(ctx: ptr, size: u64) -> ptr:
     """Let the packet start ``size`` bytes earlier; its new start. There must be headroom."""
     store_u32(ctx + HEAD_BYTES, load_u32(ctx + HEAD_BYTES) - u32(size))

@@ -42,7 +42,6 @@ from beebox.userspace.source.skb import (
     ETH_P_IPV6,
     GSO_SEGS,
     GSO_SIZE,
-    HARD_END,
     HEAD_BYTES,
     IP_SUMMED,
     IPV4_BYTES,
@@ -56,6 +55,7 @@ from beebox.userspace.source.skb import (
     TRANSPORT_HEADER,
     clear_hash,
     data_of,
+    holds,
     is_gso,
     len_of,
     mac_header_bytes,
@@ -140,6 +140,8 @@ def skb_change_proto(rt: ptr, ctx: ptr, protocol: i64, flags: i64) -> i64:
     at = mac_header_bytes(ctx)
     if old == ETH_P_IP and new == ETH_P_IPV6:
         if not make_headroom(ctx, IPV6_BYTES - IPV4_BYTES):
+            return i64(-ENOMEM)
+        if not holds(ctx, at):
             return i64(-ENOMEM)
         open_gap(ctx, at, IPV6_BYTES - IPV4_BYTES)
     elif old == ETH_P_IPV6 and new == ETH_P_IP:
@@ -226,7 +228,7 @@ def grow(ctx: ptr, at: u64, size: u64, flags: u64) -> i64:
         return i64(-ENOTSUPP)
     if not make_headroom(ctx, size):
         return i64(-ENOMEM)
-    if load_u64(ctx + DATA) + at > load_u64(ctx + HARD_END):  # the header is not all there
+    if not holds(ctx, at):
         return i64(-ENOMEM)
     encap = flags & ENCAP_L3 != 0
     inner_mac = flags >> ENCAP_L2_SHIFT

@@ -38,6 +38,7 @@ from beebox.userspace.source.skb import (
     VLAN_PROTO,
     VLAN_TCI,
     data_of,
+    holds,
     make_headroom,
     network_offset,
     protocol_of,
@@ -84,7 +85,7 @@ def at_link_header(ctx: ptr) -> bool:
 @cold
 def insert(ctx: ptr) -> bool:
     """Put the tag beside the packet into it; __vlan_insert_tag. False without room."""
-    if not make_headroom(ctx, VLAN_HLEN):
+    if not make_headroom(ctx, VLAN_HLEN) or not holds(ctx, ADDRESSES):
         return False
     data = push_head(ctx, VLAN_HLEN)
     move(data, data + VLAN_HLEN, ADDRESSES)
