@@ -99,6 +99,28 @@ def test_compile_refuses_an_object(beebox: Beebox, tmp_path: Path) -> None:
     assert beebox("compile", target).status == 2
 
 
+@pytest.mark.parametrize(
+    "selector",
+    [
+        "examples/balancer.py",
+        "examples/dispatch.py:dispatch",
+        "examples/firewall.py",
+        "examples/tc_nat.py:arrive",
+    ],
+)
+def test_a_dump_is_a_source(beebox: Beebox, tmp_path: Path, selector: str) -> None:
+    text = beebox("prog", "dump", "xlated", selector).out
+    source = tmp_path / "dumped.s"
+    source.write_text(text)
+    assert beebox("verify", source).status == 0
+    again = beebox("prog", "dump", "xlated", source).out
+    assert _instructions(again) == _instructions(text)
+
+
+def _instructions(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.lstrip().startswith((";", "sub_"))]
+
+
 def test_dump_shows_instructions_below_their_lines(beebox: Beebox) -> None:
     done = beebox("prog", "dump", "xlated", "examples/count.py")
     assert done.status == 0

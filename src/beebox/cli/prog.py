@@ -54,7 +54,7 @@ def choose(spec: ObjectSpec, name: str | None) -> str:
 def dump(what: str, selector: str) -> int:  # noqa: ARG001 -- "xlated" is the only kind so far
     """Show the linked instructions of a program (or of all), below the lines they come from.
 
-    The text is assembly: saved as a .s file, it can be edited and used as FILE.
+    A program's text is assembly: saved as a .s file, it can be edited and used as FILE.
     """
     output = current()
     file, name = split_selector(selector)
@@ -65,8 +65,16 @@ def dump(what: str, selector: str) -> int:  # noqa: ARG001 -- "xlated" is the on
         output.data({"file": str(file), "programs": programs})
         return 0
     for program in linked:
-        output.text(write_program(program).rstrip())
+        output.text(write_program(_with_held_maps(program, spec)).rstrip())
     return 0
+
+
+def _with_held_maps(program: ProgramSpec, spec: ObjectSpec) -> ProgramSpec:
+    """With the maps that lie in its maps of maps, so that the text stands alone."""
+    held = {name for row in program.maps.values() for _, name in row.slots if name in spec.maps}
+    return replace(
+        program, maps={**program.maps, **{name: spec.maps[name] for name in sorted(held)}}
+    )
 
 
 def _insns(program: ProgramSpec) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ labels belong to the function they stand in. Every instruction gets its line as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -120,12 +120,13 @@ def write_assembly(spec: ObjectSpec) -> str:
 def write_program(spec: ProgramSpec) -> str:
     """A linked program as ``prog dump xlated`` shows it: with pcs, source lines, maps in use.
 
-    It reads back as an object: the numbers in front mean nothing to :func:`read_assembly`.
+    It reads back as an object: the numbers in front mean nothing to :func:`read_assembly`, and
+    slots of maps that hold what is not in the text are comments.
     """
-    out = _heading(spec.license, spec.maps)
     starts = {info.pc: info.name for info in spec.functions}
     starts.setdefault(0, spec.name)
     starts |= {pc: f"sub_{pc}" for pc in _called_pcs(spec) if pc not in starts}
+    out = _heading(spec.license, spec.maps, {spec.name, *spec.maps, *starts.values()})
     out += ["", f".section {string_text(spec.section)}"]
     for pc, insns in _split(spec.insns, starts):
         out += ["", *([_TEXT, ""] if pc else []), f"{name_text(starts[pc])}:"]
@@ -343,7 +344,9 @@ def _new_map_name(source: _Source, line: Statement) -> str:
     return name
 
 
-def _heading(license_name: str, maps: Mapping[str, MapSpec]) -> list[str]:
+def _heading(
+    license_name: str, maps: Mapping[str, MapSpec], present: Container[str] | None = None
+) -> list[str]:
     out = [f".license {string_text(license_name)}"] if license_name else []
     for row in maps.values():
         name = name_text(row.name)
@@ -359,7 +362,8 @@ def _heading(license_name: str, maps: Mapping[str, MapSpec]) -> list[str]:
                 out.append(f".inner {name} {map_text(row.inner)}")
     for row in maps.values():
         for index, held in row.slots:
-            out.append(f".slot {name_text(row.name)} {index} {name_text(held)}")
+            absent = "; " if present is not None and held not in present else ""
+            out.append(f"{absent}.slot {name_text(row.name)} {index} {name_text(held)}")
     return out
 
 
