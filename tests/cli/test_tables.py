@@ -109,3 +109,21 @@ def test_unknown_names(beebox: Beebox, words: tuple[str, ...], close: str) -> No
 def test_an_unknown_name_as_json(beebox: Beebox) -> None:
     done = beebox("helpers", "bpf_fib_lookp", "-j")
     assert (done.status, done.json["error"]["kind"]) == (2, "InputError")
+
+
+@pytest.mark.parametrize(
+    ("words", "since"),
+    [
+        (("helpers", "--kernel-version", "4.17", "bpf_fib_lookup"), "4.18"),
+        (("map-types", "--kernel-version", "4.10", "lpm_trie"), "4.11"),
+        (("program-types", "--kernel-version", "4.7", "xdp"), "4.8"),
+        (("insns", "--kernel-version", "6.8", "may_goto"), "6.9"),
+    ],
+)
+def test_what_a_kernel_does_not_have_yet_is_not_shown(
+    beebox: Beebox, words: tuple[str, ...], since: str
+) -> None:
+    done = beebox(*words)
+    assert done.status == 2
+    assert since in done.err
+    assert beebox(*words[:2], since, words[3]).status == 0

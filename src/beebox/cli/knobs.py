@@ -41,7 +41,7 @@ def with_knobs(spec: ObjectSpec, knobs: tuple[str, ...]) -> ObjectSpec:
         try:
             spec = set_global(spec, name, _value(get_global(spec, name), text))
         except (BtfError, ValueError) as cause:
-            raise InputError(f"--set {knob}: {cause}") from cause
+            raise InputError(f"--set {knob[:160]}: {cause}") from cause
     return spec
 
 
@@ -53,7 +53,10 @@ def _value(now: Value, text: str) -> Value:
                 raise InputError(f"{text!r} is neither true nor false")
             return text in {"true", "1"}
         case int():
-            return int(text, 0)
+            try:
+                return int(text, 0)
+            except ValueError:
+                raise ValueError(f"{text[:64]!r} is no whole number") from None
         case float():
             return float(text)
         case str():

@@ -119,8 +119,8 @@ def run(
     """Run a program over the bytes of a packet, as BPF_PROG_TEST_RUN does.
 
     PKT holds raw bytes, the Ethernet header first; - is standard input. data_out receives the
-    packet as the (last) run left it. ctx_in holds the context struct to start from, of programs
-    over a struct __sk_buff; ctx_out receives it afterwards.
+    packet as the (last) run left it; - is standard output. ctx_in holds the context struct to
+    start from, a struct __sk_buff or xdp_md; ctx_out receives it afterwards.
     """
     output = current()
     asked = _asked(words)

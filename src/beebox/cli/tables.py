@@ -56,6 +56,12 @@ def exists(since: str, version: str) -> bool:
     return release(since) <= release(version)
 
 
+def require(name: str, since: str, version: str) -> None:
+    """Raises :exc:`InputError` where Linux ``version`` does not have what is asked for by name."""
+    if not exists(since, version):
+        raise InputError(f"Linux {version} has no {name}: it came with {since}")
+
+
 def print_row(output: Output, title: str, row: Mapping[str, Any]) -> None:
     """The whole row: as JSON, or one line per column, nested rows as tables."""
     if output.json:
@@ -146,6 +152,7 @@ def helpers_command(
     wanted = find(MAP_TYPES, map_type, "map type") if map_type else None
     if name is not None:
         row = find(HELPER_BY_NAME, name, "helper")
+        require(row.name, row.since, kernel_version)
         if caller is not None:
             if caller not in row.program_types:
                 raise InputError(f"{caller.value.name} programs have no helper {row.name!r}")
@@ -222,6 +229,7 @@ def program_types_command(name: str | None, kernel_version: str) -> int:
     output = current()
     if name is not None:
         row = find(PROGRAM_TYPES, name, "program type").value
+        require(row.name, row.since, kernel_version)
         found = describe.plain(row)
         if not output.json and row.context is not None:
             found["context"] = row.context.name
@@ -263,6 +271,7 @@ def map_types_command(name: str | None, kernel_version: str) -> int:
     output = current()
     if name is not None:
         row = find(MAP_TYPES, name, "map type").value
+        require(row.name, row.since, kernel_version)
         found = describe.plain(row)
         if not output.json:
             found |= {"key": describe.sizes(row.key), "value": describe.sizes(row.value)}
@@ -306,6 +315,7 @@ def kfuncs_command(name: str | None, program_type: str | None, kernel_version: s
     if name is not None:
         known = {row.name.removeprefix("bpf_"): row for row in KFUNCS.values()} | KFUNCS
         row = find(known, name, "kfunc")
+        require(row.name, row.since, kernel_version)
         print_row(output, row.prototype, describe.plain(row))
         return 0
     caller = find(PROGRAM_TYPES, program_type, "program type") if program_type else None
@@ -340,6 +350,7 @@ def insns_command(name: str | None, kernel_version: str) -> int:
     entries = catalogue()
     if name is not None:
         entry = find(entries, name, "instruction")
+        require(entry.name, entry.since, kernel_version)
         print_row(output, entry.name, describe.plain(entry))
         return 0
     listed = [entry for entry in entries.values() if exists(entry.since, kernel_version)]
