@@ -11,6 +11,7 @@ import os
 from typing import Any, Final
 
 _MOST_SHOWN: Final = 160  # characters of a source line
+_OF_THE_KERNEL: Final = {524: "Not supported (ENOTSUPP)"}  # bpf(2) gives it, POSIX does not know it
 
 
 class BeeboxError(Exception):
@@ -179,7 +180,8 @@ class SyscallError(BeeboxError, OSError):
     def __init__(self, call: str, errno: int, *, log: str = "") -> None:
         useful = [line for line in log.splitlines() if line and not line.startswith("processed ")]
         tail = f"; {useful[-1]}" if useful else ""
-        OSError.__init__(self, errno, f"{call}: {os.strerror(errno)}{tail}")
+        reason = _OF_THE_KERNEL.get(errno) or os.strerror(errno)
+        OSError.__init__(self, errno, f"{call}: {reason}{tail}")
         self.call = call
         self.log = log
 

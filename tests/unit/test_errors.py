@@ -77,3 +77,8 @@ def test_a_missing_key_is_a_key_error_that_prints_plainly():
 def test_messages_survive_a_process_boundary(kind: type[errors.BeeboxError]):
     error = kind("something")
     assert isinstance(pickle.loads(pickle.dumps(error)), kind)
+
+
+def test_the_kernels_own_errno_has_a_name():
+    error = errors.SyscallError("bpf(PROG_TEST_RUN)", 524)
+    assert (error.errno, str(error)) == (524, "bpf(PROG_TEST_RUN): Not supported (ENOTSUPP)")
