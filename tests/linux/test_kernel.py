@@ -28,7 +28,11 @@ def collection(**maps: MapSpec) -> LinuxCollection:
     return LinuxKernel().load(ObjectSpec({"p": FunctionSpec("p", "xdp", PASS)}, maps))
 
 
-@pytest.fixture(params=list(MapType), ids=lambda kind: kind.value.name)
+EXACT = (MapType.HASH, MapType.ARRAY, MapType.PERCPU_HASH, MapType.PERCPU_ARRAY)
+"""Types that keep every element of the user's keys; tests/backend has the others."""
+
+
+@pytest.fixture(params=EXACT, ids=lambda kind: kind.value.name)
 def live(request: pytest.FixtureRequest) -> Iterator[LinuxMap]:
     with collection(m=MapSpec("m", request.param, 4, 12, 3000)) as made:
         yield made.maps["m"]
@@ -45,7 +49,7 @@ def key(number: int) -> bytes:
     return number.to_bytes(4, "little")
 
 
-def test_every_map_type_keeps_what_is_put_in(live: LinuxMap) -> None:
+def test_maps_keep_what_is_put_in(live: LinuxMap) -> None:
     live.update(key(7), value_for(live, 700))
     assert live.lookup(key(7)) == value_for(live, 700)
     assert (key(7), value_for(live, 700)) in list(live.items())
