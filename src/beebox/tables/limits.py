@@ -17,6 +17,7 @@ MAX_USED_MAPS: Final = 64
 MAX_TAIL_CALLS: Final = 33  # MAX_TAIL_CALL_CNT, in one run
 PAGE_BYTES: Final = 4096
 MAX_LOOPS: Final = 8 << 20  # BPF_MAX_LOOPS: iterations of all may_goto of one frame
+MAX_RUN_LOOPS: Final = 8 * MAX_LOOPS  # of a whole run: frames in loops of frames must end, too
 MAX_PACKET_OFFSET: Final = 0xFFFF  # MAX_PACKET_OFF
 MAX_VAR_OFFSET: Final = 1 << 29  # BPF_MAX_VAR_OFF
 MAX_VAR_SIZE: Final = 1 << 29  # BPF_MAX_VAR_SIZ

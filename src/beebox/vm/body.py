@@ -17,6 +17,7 @@ from beebox.errors import InternalError
 from beebox.isa.instruction import Operand, Reg
 from beebox.tables.limits import MAX_LOOPS, MAX_STACK_BYTES
 from beebox.verifier.result import RegFact, RegKind, SubprogramFact, VerifiedProgram
+from beebox.vm.memory import RUNTIME_FIELDS
 
 UNREACHED: Final = "unreached"
 
@@ -216,7 +217,15 @@ class Body:
                 f"  store ptr null, ptr %r{reg}.p",
             ]
         if self.loops:
-            lines += ["  %loops = alloca i64", f"  store i64 {MAX_LOOPS}, ptr %loops"]
+            lines += [
+                f"  %loops.at = getelementptr i8, ptr %rt, i64 {RUNTIME_FIELDS['loops_left'][0]}",
+                "  %loops.left = load i64, ptr %loops.at, align 8",
+                f"  %loops.mine = call i64 @llvm.umin.i64(i64 %loops.left, i64 {MAX_LOOPS})",
+                "  %loops.rest = sub i64 %loops.left, %loops.mine",
+                "  store i64 %loops.rest, ptr %loops.at, align 8",
+                "  %loops = alloca i64",
+                "  store i64 %loops.mine, ptr %loops",
+            ]
         lines += [
             f"  {name} = alloca [{size} x i8], align 8" for name, size in self._copies.items()
         ]

@@ -37,7 +37,7 @@ from beebox.maps import abi
 from beebox.obj.model import ProgramSpec
 from beebox.tables.contexts import ContextField
 from beebox.tables.helpers import HELPERS
-from beebox.tables.limits import MAX_CALL_FRAMES, MAX_LOOPS, MAX_STACK_BYTES
+from beebox.tables.limits import MAX_CALL_FRAMES, MAX_LOOPS, MAX_RUN_LOOPS, MAX_STACK_BYTES
 from beebox.tables.opcodes import AtomicOp, Mode
 from beebox.verifier.result import VerifiedProgram
 from beebox.vm import packet_load, steps
@@ -128,6 +128,7 @@ class Interpreter:
         self._own = Memory([self._stack_region, self._packet_region])
         self._calls: list[tuple[int, int, int, int, int, int]] = []
         self._max_loops = self._loops = max_loops
+        self._run_loops = MAX_RUN_LOOPS
         self._steps: list[Step] = [
             self._decode(pc, insn) if insn is not None else steps.second_slot
             for pc, insn in enumerate(self.spec.slots)
@@ -147,6 +148,7 @@ class Interpreter:
         region = self._stack_region
         region.start = region.end = self._stack.address + self._stack.size
         self._calls.clear()
+        self._run_loops = MAX_RUN_LOOPS
         self._push_frame(regs, 0)
         self._sync_packet()
         decoded = self._steps
@@ -369,9 +371,10 @@ class Interpreter:
 
     def _may_goto(self, after: int, target: int) -> Step:
         def may_goto(_regs: Registers) -> int:
-            if self._loops == 0:
+            if self._loops == 0 or self._run_loops == 0:
                 return target
             self._loops -= 1
+            self._run_loops -= 1
             return after
 
         return may_goto

@@ -30,6 +30,7 @@ from beebox.isa.instruction import (
     Swap,
 )
 from beebox.maps.code import MapCode
+from beebox.tables.limits import MAX_RUN_LOOPS
 from beebox.verifier.result import SubprogramFact, VerifiedProgram
 from beebox.vm.body import UNREACHED, Body, form_of
 from beebox.vm.contexts import layout_of
@@ -37,7 +38,7 @@ from beebox.vm.lowering_alu import condition, lower_alu, lower_swap
 from beebox.vm.lowering_calls import HelperCode, Signature, lower_helper, lower_subprogram
 from beebox.vm.lowering_memory import lower_atomic, lower_imm64, lower_load, lower_store
 from beebox.vm.memory import REDIRECT_BYTES, RUNTIME_BYTES, RUNTIME_FIELDS
-from beebox.vm.observe import Notes, Observe, body_symbol, keeps_state
+from beebox.vm.observe import Notes, Observe, body_symbol, starts_afresh
 from beebox.vm.packet_load import PACKET_LOAD_IR, lower_packet_load
 from beebox.vm.switches import recover
 
@@ -45,6 +46,7 @@ _INTRINSICS: Final = (
     "declare void @llvm.memset.p0.i64(ptr writeonly, i8, i64, i1 immarg)",
     "declare void @llvm.memcpy.p0.p0.i64(ptr noalias writeonly, ptr noalias readonly, i64, i1)",
     "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1 immarg)",
+    "declare i64 @llvm.umin.i64(i64, i64)",
     *(f"declare i{bits} @llvm.bswap.i{bits}(i{bits})" for bits in (16, 32, 64)),
 )
 
@@ -70,19 +72,21 @@ def lower(
     if any(isinstance(insn, LoadPacket) for insn in verified.spec.insns):
         parts.append(PACKET_LOAD_IR)
     fresh = _FRESH_RUN.format(program=lowering.notes.program, body=lowering.body, **_PER_RUN)
-    wrappers = [fresh if keeps_state(verified) else "", lowering.notes.wrapper()]
+    wrappers = [fresh if starts_afresh(verified) else "", lowering.notes.wrapper()]
     return merge_modules([*parts, *wrappers, "\n".join(_INTRINSICS)])
 
 
 _PER_RUN: Final = {
     name: RUNTIME_FIELDS[name][0]
-    for name in ("tail_calls", "redirect_map", "redirect_kind", "targets")
-} | {"record": REDIRECT_BYTES}
+    for name in ("tail_calls", "loops_left", "redirect_map", "redirect_kind", "targets")
+} | {"record": REDIRECT_BYTES, "loops": MAX_RUN_LOOPS}
 _FRESH_RUN: Final = """\
 define i64 @{program}(ptr noalias nonnull align 8 %a1, ptr noalias nonnull align 8 %rt) nounwind {{
 entry:
   %tail_calls = getelementptr i8, ptr %rt, i64 {tail_calls}
   store i32 0, ptr %tail_calls, align 4
+  %loops_left = getelementptr i8, ptr %rt, i64 {loops_left}
+  store i64 {loops}, ptr %loops_left, align 8
   %redirect_map = getelementptr i8, ptr %rt, i64 {redirect_map}
   store i64 0, ptr %redirect_map, align 8
   %redirect_kind = getelementptr i8, ptr %rt, i64 {redirect_kind}
@@ -101,6 +105,22 @@ done:
   ret i64 %result
 }}
 """
+
+
+def _giving_back(lines: list[str]) -> list[str]:
+    """A function's lines in which every return gives the run back what its frame did not use."""
+    out: list[str] = []
+    for number, line in enumerate(lines):
+        if line.startswith("  ret "):
+            name = f"%back{number}"
+            out += [
+                f"  {name}.mine = load i64, ptr %loops",
+                f"  {name}.left = load i64, ptr %loops.at, align 8",
+                f"  {name} = add i64 {name}.mine, {name}.left",
+                f"  store i64 {name}, ptr %loops.at, align 8",
+            ]
+        out.append(line)
+    return out
 
 
 def merge_modules(parts: Iterable[str]) -> str:
@@ -218,6 +238,8 @@ class _Lowering:
         if body.unreached:
             result = "null" if signature.result == "ptr" else "-1"
             lines += [f"{UNREACHED}:", f"  ret {signature.result} {result}"]
+        if body.loops:
+            lines = _giving_back(lines)
         return "\n".join([*lines, "}"])
 
     def _leaders(self, fact: SubprogramFact, pcs: list[int]) -> frozenset[int]:

@@ -37,6 +37,7 @@ RUNTIME_FIELDS: Final = MappingProxyType(
         "observed_capacity": (88, 8),
         "observed_origins": (96, 8),
         "observed_costs": (104, 8),
+        "loops_left": (112, 8),
         "redirect_map": (128, 8),
         "redirect_key": (136, 8),
         "redirect_flags": (144, 8),
@@ -58,10 +59,11 @@ RUNTIME_FIELDS: Final = MappingProxyType(
 )
 """Runtime block of one thread: what helpers read and write. Trace sizes are bytes.
 
-``tail_calls`` counts those of the present run. The last redirection asked for: ``redirect_map`` is
-the storage's address of the map that redirect_map took its target from (0: none), with its key and
-flags; ``redirect_ifindex`` is the device, also of a plain redirect, which sets ``redirect_kind``
-(0: none was asked for); ``redirect_family`` and ``redirect_nexthop`` are redirect_neigh's.
+``tail_calls`` counts those of the present run, ``loops_left`` is what its ``may_goto`` may still
+do. The last redirection asked for: ``redirect_map`` is the storage's address of the map that
+redirect_map took its target from (0: none), with its key and flags; ``redirect_ifindex`` is the
+device, also of a plain redirect, which sets ``redirect_kind`` (0: none was asked for);
+``redirect_family`` and ``redirect_nexthop`` are redirect_neigh's.
 
 Addresses: ``network`` of ``userspace.network.block``'s block, ``tunnel`` of the packet's tunnel
 metadata, ``clones`` of the counts of cloned packets, ``targets`` of one redirection per packet of
@@ -125,7 +127,7 @@ class Runtime(ctypes.Structure):
         ("observed_capacity", ctypes.c_uint64),
         ("observed_origins", ctypes.c_uint64),
         ("observed_costs", ctypes.c_uint64),
-        ("_pad5", ctypes.c_uint64),
+        ("loops_left", ctypes.c_uint64),
         ("_pad3", ctypes.c_uint64),
         ("redirect_map", ctypes.c_uint64),
         ("redirect_key", ctypes.c_uint64),

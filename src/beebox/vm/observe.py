@@ -230,9 +230,14 @@ def keeps_state(verified: VerifiedProgram) -> bool:
     return bool(verified.helpers & _STATEFUL)
 
 
+def starts_afresh(verified: VerifiedProgram) -> bool:
+    """Whether the runtime block is prepared for each run of the program."""
+    return keeps_state(verified) or any(isinstance(insn, MayGoto) for insn in verified.spec.insns)
+
+
 def body_symbol(verified: VerifiedProgram, observe: Observe = Observe.NOTHING) -> str:
     """The symbol of the program itself, which a tail call goes on in: it is no run of its own."""
-    return f"{PROGRAM}_body" if keeps_state(verified) else Notes(verified, observe).program
+    return f"{PROGRAM}_body" if starts_afresh(verified) else Notes(verified, observe).program
 
 
 def _field(name: str, field: str) -> str:

@@ -103,6 +103,17 @@ def test_may_goto_ends_an_endless_loop():
     assert verdict == MAX_LOOPS
 
 
+def test_frames_in_loops_share_the_budget_of_the_run():
+    nested = (
+        "r6 = 0\ntop:\nmay_goto out\ncall sub\nr6 += 1\ngoto top\nout:\nr0 = r6\nexit\n"
+        "sub:\nr0 = 0\nagain:\nmay_goto done\ngoto again\ndone:\nexit"
+    )
+    ((verdict, _),) = engines.execute(engines.accepted(nested, {}), [bytes(14)]).runs
+    assert verdict == MAX_LOOPS
+    text = lower(engines.accepted(nested, {}), maps={}, helpers={})
+    assert text.count("store i64 %back") == 2
+
+
 UPDATE = """
 *(u32 *)(r10 - 4) = 1
 *(u64 *)(r10 - 16) = 2
