@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _SHOWN_ENTRIES: Final = 10
 _MALFORMED: Final = 2  # as an exit status
+_INTERRUPTED: Final = 130
 
 
 @click.command(
@@ -213,8 +214,9 @@ def replay_command(
     if written:
         output.text(f"\n{written['packets']} packets written to {written['file']}")
     nanoseconds = result.ns_per_packet
-    rate = 1000 / nanoseconds if nanoseconds else 0.0
-    output.text(f"\n{result.engine}: {nanoseconds:.1f} ns/packet, {rate:.2f} Mpps")
+    if nanoseconds:
+        rate = 1000 / nanoseconds
+        output.text(f"\n{result.engine}: {nanoseconds:.1f} ns/packet, {rate:.2f} Mpps")
     if readable.fault is not None:
         output.status(f"the capture is read up to packet {result.packets}")
         output.error(readable.fault)
@@ -222,22 +224,36 @@ def replay_command(
 
 
 class _UpToFault:
-    """The blocks of a capture up to where it is malformed: what came before is not lost."""
+    """The blocks of a capture up to where it is malformed, or where Ctrl-C ended the reading.
+
+    What came before is not lost.
+    """
 
     def __init__(self, blocks: Iterable[Capture]) -> None:
-        self._blocks = blocks
+        self._blocks = iter(blocks)
         self.fault: CaptureError | None = None
+        self.interrupted = False
 
     def __iter__(self) -> Iterator[Capture]:
-        try:
-            yield from self._blocks
-        except CaptureError as fault:
-            self.fault = fault
+        while True:
+            try:
+                block = next(self._blocks)
+            except StopIteration:
+                return
+            except CaptureError as fault:
+                self.fault = fault
+                return
+            except KeyboardInterrupt:
+                self.interrupted = True
+                return
+            yield block
 
 
 def _status(readable: _UpToFault, *, broken: bool) -> int:
-    """Malformed input outweighs a broken assertion: not every packet was seen."""
-    return _MALFORMED if readable.fault is not None else int(broken)
+    """Malformed or unread input outweighs a broken assertion: not every packet was seen."""
+    if readable.fault is not None:
+        return _MALFORMED
+    return _INTERRUPTED if readable.interrupted else int(broken)
 
 
 def _network(file: str | None) -> Network | None:

@@ -125,7 +125,7 @@ def show_reasons(reasons: Reasons, output: Output) -> None:
     more = f", {_SHOWN_REASONS} largest" if len(found) > _SHOWN_REASONS else ""
     output.text()
     output.table(
-        f"decided at {len(found)} places{more}",
+        f"decided at {len(found)} {'place' if len(found) == 1 else 'places'}{more}",
         ["verdict", "place", "source", "packets"],
         rows,
         right=3,
