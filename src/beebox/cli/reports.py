@@ -114,28 +114,35 @@ def reasons_data(reasons: Reasons) -> list[dict[str, Any]]:
 
 
 def show_reasons(reasons: Reasons, output: Output) -> None:
-    """Verdicts by the source line that decided them."""
+    """Verdicts by the source line that decided them, and by program where tail calls led on."""
     found = reasons.found()
     if not found:
         return
+    several = len({each.program for each in found}) > 1
     rows = [
-        [each.verdict, _place(each), _source(each.line), str(each.packets)]
+        [
+            each.verdict,
+            *([each.program] if several else []),
+            _place(each),
+            _source(each.line),
+            str(each.packets),
+        ]
         for each in found[:_SHOWN_REASONS]
     ]
     more = f", {_SHOWN_REASONS} largest" if len(found) > _SHOWN_REASONS else ""
     output.text()
     output.table(
         f"decided at {len(found)} {'place' if len(found) == 1 else 'places'}{more}",
-        ["verdict", "place", "source", "packets"],
+        ["verdict", *(["program"] if several else []), "place", "source", "packets"],
         rows,
-        right=3,
+        right=4 if several else 3,
     )
 
 
 def _place(reason: Reason) -> str:
     if reason.line is not None:
         return f"{Path(reason.line.file).name}:{reason.line.line}"
-    return f"{reason.program} insn {reason.pc}" if reason.pc >= 0 else ""
+    return f"insn {reason.pc}" if reason.pc >= 0 else ""
 
 
 def _source(line: LineInfo | None) -> str:

@@ -19,7 +19,7 @@ from beebox.userspace.captures.streams import MemoryStream
 
 MUTANTS = 10_000
 EACH = 2_500
-MEMORY_KIB = 200 << 10
+MEMORY_KIB = 320 << 10  # a few windows of the largest block may be alive at once
 SEED = os.environ.get("BEEBOX_FUZZ_SEED", "captures")
 
 
