@@ -145,6 +145,11 @@ class _Socket:
         if not hasattr(socket, "AF_PACKET"):
             raise NotSupportedError("capturing from an interface", hint="it needs Linux")
         try:
+            socket.if_nametoindex(name)  # needs no right, so a wrong name is told first
+        except (OSError, ValueError) as cause:
+            reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+            raise CaptureError(reason, file=name) from cause
+        try:
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         except PermissionError as cause:
             hint = "it needs CAP_NET_RAW: run it as root, or give that capability to the process"
