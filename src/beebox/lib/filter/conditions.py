@@ -11,6 +11,8 @@ from enum import Enum, auto
 from functools import reduce
 from typing import Literal, TypeAlias
 
+from beebox.lib.filter.folding import Operator
+
 
 class Base(Enum):
     """What a field's offset counts from."""
@@ -46,7 +48,7 @@ class Field:
 class Binary:
     """Arithmetic modulo 1 << 32; a division by 0 rejects the packet."""
 
-    operator: Literal["+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"]
+    operator: Operator
     left: Value
     right: Value
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from ipaddress import IPv6Address
-from typing import Final, Literal, assert_never, cast
+from typing import Final, Literal, cast
 
 from beebox.errors import FilterError
 from beebox.lib.filter.conditions import And as AndCondition
 from beebox.lib.filter.conditions import Binary, Compare, Condition, Length, Not, Number, Value
 from beebox.lib.filter.conditions import Or as OrCondition
+from beebox.lib.filter.folding import Operator, folded
 from beebox.lib.filter.protocols import (
     CONSTANTS,
     ETHERTYPES,
@@ -27,7 +28,7 @@ from beebox.lib.filter.protocols import (
     Frame,
     length,
 )
-from beebox.lib.filter.tokens import Token, tokens
+from beebox.lib.filter.tokens import Token, closing, tokens
 
 _MAX_DEPTH: Final = 50
 _MAX_OPERATORS: Final = 200
@@ -52,7 +53,6 @@ _REFUSED: Final = frozenset(
     }
 )  # fmt: skip
 
-_Operator = Literal["+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"]
 _Relation = Literal["=", "!=", "<", ">", "<=", ">="]
 
 
@@ -79,7 +79,7 @@ class _Parser:
         self.operators = 0
         self.vlans = 0
         self.words: _Words | None = None
-        self.closing = _closing(self.tokens)
+        self.closing = closing(self.tokens)
 
     def whole(self) -> Condition | None:
         if self.ended():
@@ -212,13 +212,13 @@ class _Parser:
         return left, guards
 
     def _binary(self, token: Token, left: Value, right: Value) -> Value:
-        operator = cast("_Operator", token.text)
+        operator = cast("Operator", token.text)
         if isinstance(right, Number) and right.value == 0 and operator in {"/", "%"}:
             raise self.error("a division by zero", token)
         if isinstance(right, Number) and right.value > 31 and operator in {"<<", ">>"}:
             raise self.error("a shift by more than 31 bits", token)
         if isinstance(left, Number) and isinstance(right, Number):
-            return Number(_folded(operator, left.value, right.value))
+            return Number(folded(operator, left.value, right.value))
         return Binary(operator, left, right)
 
     def atom(self) -> tuple[Value, list[Condition]]:
@@ -489,41 +489,3 @@ class _Parser:
         if len(parts) != token.text.count(".") + 1 or any(part > 255 for part in parts):
             raise self.error(f"{token.text} is no IPv4 address", token)
         return int.from_bytes(bytes(parts + [0] * (4 - len(parts))), "big")
-
-
-def _folded(operator: _Operator, left: int, right: int) -> int:
-    match operator:
-        case "+":
-            result = left + right
-        case "-":
-            result = left - right
-        case "*":
-            result = left * right
-        case "/":
-            result = left // right
-        case "%":
-            result = left % right
-        case "&":
-            result = left & right
-        case "|":
-            result = left | right
-        case "^":
-            result = left ^ right
-        case "<<":
-            result = left << right
-        case ">>":
-            result = left >> right
-        case _:
-            assert_never(operator)
-    return result & _U32
-
-
-def _closing(found: list[Token]) -> dict[int, int]:
-    """Where each parenthesis closes."""
-    pairs, open_ = {}, []
-    for at, token in enumerate(found):
-        if token.kind == "symbol" and token.text == "(":
-            open_.append(at)
-        elif token.kind == "symbol" and token.text == ")" and open_:
-            pairs[open_.pop()] = at
-    return pairs

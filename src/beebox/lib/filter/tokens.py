@@ -83,3 +83,14 @@ def _check_address6(text: str, word: str, column: int) -> None:
         IPv6Address(word)
     except AddressValueError:
         raise FilterError(f"{word} is no IPv6 address", text=text, column=column) from None
+
+
+def closing(found: list[Token]) -> dict[int, int]:
+    """Where each parenthesis closes."""
+    pairs, open_ = {}, []
+    for at, token in enumerate(found):
+        if token.kind == "symbol" and token.text == "(":
+            open_.append(at)
+        elif token.kind == "symbol" and token.text == ")" and open_:
+            pairs[open_.pop()] = at
+    return pairs
