@@ -34,7 +34,7 @@ from beebox.userspace.captures.compression import compressed
 from beebox.userspace.captures.writing import CaptureWriter
 from beebox.userspace.filtering import PacketFilter
 from beebox.userspace.kernel import UserspaceKernel
-from beebox.userspace.observers import Passed
+from beebox.userspace.observers.passed import Passed
 from beebox.userspace.replay import replay
 
 HERE = Path(__file__).parent

@@ -10,7 +10,7 @@ from typing import Any, Self
 from beebox.cli.output import Output
 from beebox.errors import InputError
 from beebox.userspace.captures.writing import CaptureWriter
-from beebox.userspace.checks import Assertion, Difference, Offender
+from beebox.userspace.observers.checks import Assertion, Difference, Offender
 from beebox.userspace.program import UserspaceProgram
 from beebox.userspace.replay import Clock, Observer
 

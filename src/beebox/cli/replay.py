@@ -142,7 +142,7 @@ def replay_command(
     from beebox.cli.reports import Reports, observe  # noqa: PLC0415 -- loads numpy
     from beebox.userspace.captures.writing import CaptureWriter  # noqa: PLC0415 -- the same
     from beebox.userspace.kernel import UserspaceKernel  # noqa: PLC0415 -- loads LLVM
-    from beebox.userspace.observers import Passed, limited  # noqa: PLC0415 -- loads numpy
+    from beebox.userspace.observers.passed import Passed, limited  # noqa: PLC0415 -- loads numpy
     from beebox.userspace.replay import Observer, replay  # noqa: PLC0415 -- loads numpy
 
     output = replace(current(), aside=target == "-")

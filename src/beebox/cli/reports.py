@@ -13,10 +13,10 @@ from beebox.obj.model import LineInfo
 from beebox.userspace.captures.summary import summary
 from beebox.userspace.flows import Flows
 from beebox.userspace.kernel import UserspaceCollection
-from beebox.userspace.profile import LineCost, Profile
+from beebox.userspace.observers.profile import LineCost, Profile
+from beebox.userspace.observers.rates import Rates
+from beebox.userspace.observers.reasons import Reason, Reasons
 from beebox.userspace.program import UserspaceProgram
-from beebox.userspace.rates import Rates
-from beebox.userspace.reasons import Reason, Reasons
 from beebox.userspace.redirects import Redirects
 from beebox.userspace.replay import Observer
 from beebox.vm.observe import Observe

@@ -39,7 +39,7 @@ SETUP = """
 import socket, subprocess, threading, time
 from beebox.errors import CaptureError
 from beebox.userspace.captures.live import Live
-from beebox.userspace.observers import limited
+from beebox.userspace.observers.passed import limited
 
 def ip(words):
     subprocess.run(["ip", *words.split()], check=True)

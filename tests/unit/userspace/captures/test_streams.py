@@ -13,7 +13,7 @@ from beebox.errors import CaptureError
 from beebox.userspace.captures import Captures, parse_capture, read_capture
 from beebox.userspace.captures.reading import blocks
 from beebox.userspace.captures.streams import MemoryStream
-from beebox.userspace.observers import limited
+from beebox.userspace.observers.passed import limited
 
 MANY = [(n * 1000, random.Random(n).randbytes(n % 300)) for n in range(700)]
 

@@ -11,9 +11,9 @@ from beebox.obj.model import FunctionSpec, ObjectSpec
 from beebox.tables.program_types import ProgramType
 from beebox.userspace.captures import parse_capture, read_capture
 from beebox.userspace.captures.writing import CaptureWriter
-from beebox.userspace.checks import SHOWN, Assertion, Difference
 from beebox.userspace.kernel import UserspaceKernel
-from beebox.userspace.observers import Passed
+from beebox.userspace.observers.checks import SHOWN, Assertion, Difference
+from beebox.userspace.observers.passed import Passed
 from beebox.userspace.replay import replay
 
 FRAMES = [

@@ -17,7 +17,7 @@ from beebox.userspace.captures.packets import Capture
 from beebox.userspace.captures.summary import summary, time_text
 from beebox.userspace.captures.writing import CaptureWriter
 from beebox.userspace.filtering import PacketFilter
-from beebox.userspace.observers import left_frames
+from beebox.userspace.observers.passed import left_frames
 from beebox.userspace.program import UserspaceProgram
 from beebox.userspace.replay import Batch, Clock, Run
 

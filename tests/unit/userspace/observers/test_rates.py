@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from beebox.userspace.rates import BINS, FIRST_WIDTH_NS, Rates
+from beebox.userspace.observers.rates import BINS, FIRST_WIDTH_NS, Rates
 
 
 def batch(times_ns, retvals, ran=None):
