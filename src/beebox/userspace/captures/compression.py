@@ -170,7 +170,7 @@ def _zstd_frames() -> Callable[[], _Frame]:
     except ModuleNotFoundError:
         raise NotSupportedError("zstd", hint="pip install 'beebox[zstd]'") from None
     options = {zstd.DecompressionParameter.window_log_max: _MAX_WINDOW_LOG}
-    return lambda: zstd.ZstdDecompressor(options=options)  # type: ignore[no-any-return,unused-ignore]
+    return lambda: zstd.ZstdDecompressor(options=options)  # type: ignore[no-any-return,unused-ignore]  # unknown before 3.14
 
 
 def _unzstd(reader: _Reader, new_frame: Callable[[], _Frame]) -> Iterator[bytes]:
