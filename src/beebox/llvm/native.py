@@ -20,7 +20,6 @@ import llvmlite.binding as llvm
 from beebox.errors import InternalError
 from beebox.llvm import host
 
-METH_O: Final = 0x0008
 _LOCK: Final = threading.Lock()
 _NAMES: Final = itertools.count()  # ORC never forgets a library's name
 

@@ -121,16 +121,6 @@ def _fold(total: int) -> int:
     return total
 
 
-def _signed32(value: int) -> int:
-    low = value & _U32
-    return low - (1 << 32) if low >> 31 else low
-
-
 def _bytes_at(address: int, size: int) -> bytes:
     """Memory that the verifier has shown to be there."""
     return bytes(region_at("argument", address, size).view) if size else b""
-
-
-def _write_at(address: int, data: bytes) -> None:
-    if data:
-        region_at("argument", address, len(data)).view[:] = data

@@ -25,8 +25,7 @@ from beebox.userspace.records import Records
 
 CHUNK_PACKETS: Final = {"jit": 1 << 16, "interpreter": 1 << 8}  # about 10 ms each
 _SMALL: Final = 1 << 16
-_LEFT_BYTES: Final = 16 << 20  # of frames as a program left them
-_SLOTS_BYTES: Final = 1 << 28  # of room for what packets become, at once
+_LEFT_BYTES: Final = 16 << 20  # of room for frames as a program leaves them, at once
 _WALL_PACKETS: Final = 1 << 10  # between two looks at the clock
 
 Clock: TypeAlias = Literal["capture", "wall"] | int
@@ -188,9 +187,6 @@ class Run:
             step = min(step, _WALL_PACKETS)
         if self._keeps and len(frames):
             slot = self._program.slot_bytes(min(int(frames.lengths.max()), self.hook.max_bytes))
-            step = min(step, max(1, _SLOTS_BYTES // slot)) if slot is not None else step
-        if self._keeps and len(frames):
-            slot = self._program.slot_bytes(int(frames.lengths.max()))
             step = min(step, max(1, _LEFT_BYTES // slot)) if slot is not None else step
         for start in range(0, len(frames), step):
             batch = self._batch(frames.part(start, start + step))
