@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from beebox.cli import describe
-from beebox.obj.linker import PROGRAM_TYPES
 from beebox.tables.contexts import Context
 from beebox.tables.findings import FINDINGS
 from beebox.tables.helper_texts import SUMMARIES
@@ -18,6 +17,7 @@ from beebox.tables.opcodes import AluOp, AtomicOp, JmpOp, Size
 from beebox.tables.program_types import AttachType, ProgramType
 from beebox.tables.sections import SECTIONS
 from beebox.tables.versions import FEATURES, LIMITS
+from beebox.verifier.verify import PROGRAM_TYPES
 
 REFERENCE = Path(__file__).parent / "reference"
 

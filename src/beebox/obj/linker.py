@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 from beebox.errors import NotSupportedError, ObjectError
 from beebox.isa.instruction import (
@@ -20,43 +19,37 @@ from beebox.isa.instruction import (
     KsymRef,
     LoadImm64,
     MapRef,
+    PseudoImm64,
     SubprogRef,
     slot_count,
 )
-from beebox.obj.model import FuncInfo, FunctionSpec, LineInfo, ObjectSpec, ProgramSpec, VarRange
+from beebox.obj.model import (
+    ExternSpec,
+    FuncInfo,
+    FunctionSpec,
+    LineInfo,
+    ObjectSpec,
+    ProgramSpec,
+    VarRange,
+)
 from beebox.tables.limits import MAX_INSNS, MAX_SUBPROGRAMS, MAX_USED_MAPS
-from beebox.tables.program_types import ProgramType
 from beebox.tables.sections import section_row
 
-PROGRAM_TYPES: Final = frozenset(
-    {
-        ProgramType.SOCKET_FILTER,
-        ProgramType.SCHED_CLS,
-        ProgramType.SCHED_ACT,
-        ProgramType.XDP,
-        ProgramType.CGROUP_SKB,
-        ProgramType.LWT_IN,
-        ProgramType.LWT_OUT,
-        ProgramType.LWT_XMIT,
-        ProgramType.LWT_SEG6LOCAL,
-        ProgramType.FLOW_DISSECTOR,
-    }
-)
-"""What is linked so far: programs on packets."""
+_PSEUDO_FUNC = 4  # BPF_PSEUDO_FUNC: the address of a function of the program
 
 
 def link(spec: ObjectSpec, program_name: str) -> ProgramSpec:
     """The program ``program_name`` of ``spec``, linked.
 
-    Raises :exc:`ObjectError` for what is missing or too much, :exc:`NotSupportedError` for
-    sections without a program type and for kernel symbols.
+    Raises :exc:`ObjectError` for what is missing or too much, or when CO-RE relocations are left
+    (``obj.resolution`` settles them), :exc:`NotSupportedError` for sections without a program type.
     """
     entry = spec.functions.get(program_name)
     if entry is None or program_name not in spec.program_names:
         known = ", ".join(spec.program_names) or "none"
         raise ObjectError(f"no program {program_name!r} (there are: {known})", file=spec.file)
     row = section_row(entry.section)
-    if row is None or row.program_type not in PROGRAM_TYPES:
+    if row is None:
         raise NotSupportedError(f"the program section {entry.section!r}")
     functions = _reachable(spec, entry)
     starts: dict[str, int] = {}
@@ -70,6 +63,8 @@ def link(spec: ObjectSpec, program_name: str) -> ProgramSpec:
     for function in functions:
         insns += _resolved(function, starts)
     used = _used_maps(spec, insns)
+    externs = _used_externs(spec, insns)
+    _, _, attach_to = entry.section.removeprefix("?").removeprefix(row.name).partition("/")
     return ProgramSpec(
         name=entry.name,
         section=entry.section,
@@ -83,6 +78,14 @@ def link(spec: ObjectSpec, program_name: str) -> ProgramSpec:
         functions=tuple(FuncInfo(starts[f.name], f.name, f.type_id) for f in functions),
         variables=_variables(functions, starts),
         btf=spec.btf,
+        attach_to=attach_to,
+        attach_symbol=spec.attach_symbols.get(entry.name),
+        externs=externs,
+        poisoned=tuple(
+            replace(row, pc=starts[function.name] + row.pc)
+            for function in functions
+            for row in function.poisoned
+        ),
     )
 
 
@@ -95,6 +98,9 @@ def _reachable(spec: ObjectSpec, entry: FunctionSpec) -> list[FunctionSpec]:
     found = {entry.name: entry}
     queue = [entry]
     for function in queue:
+        if function.core:
+            problem = f"function {function.name} has CO-RE relocations and no target was given"
+            raise ObjectError(problem, file=spec.file)
         if not function.insns:
             raise ObjectError(f"function {function.name} is empty", file=spec.file)
         for name in _callees(function):
@@ -117,14 +123,8 @@ def _callees(function: FunctionSpec) -> list[str]:
     names: list[str] = []
     for insn in function.insns:
         match insn:
-            case Call(target=SubprogRef(name=name)):
+            case Call(target=SubprogRef(name=name)) | LoadImm64(value=SubprogRef(name=name)):
                 names.append(name)
-            case Call(target=KfuncRef(name=name)):
-                raise NotSupportedError(f"the kernel function {name!r}")
-            case LoadImm64(value=KsymRef(name=name)):
-                raise NotSupportedError(f"the kernel variable {name!r}")
-            case LoadImm64(value=SubprogRef(name=name)):
-                raise NotSupportedError(f"the callback {name!r}")
             case _:
                 pass
     return names
@@ -141,6 +141,9 @@ def _resolved(function: FunctionSpec, starts: dict[str, int]) -> list[Instructio
             case Call(target=SubprogRef(name=name)):
                 distance = starts[name] - (starts[function.name] + after)
                 out.append(replace(insn, kind=CallKind.SUBPROG, target=distance))
+            case LoadImm64(value=SubprogRef(name=name)):
+                distance = starts[name] - (starts[function.name] + pc + 1)
+                out.append(replace(insn, value=PseudoImm64(_PSEUDO_FUNC, distance)))
             case Call(kind=CallKind.SUBPROG, target=int(distance)) if (
                 not 0 <= after + distance < size
             ):
@@ -149,6 +152,20 @@ def _resolved(function: FunctionSpec, starts: dict[str, int]) -> list[Instructio
                 out.append(insn)
         pc = after
     return out
+
+
+def _used_externs(spec: ObjectSpec, insns: Sequence[Instruction]) -> dict[str, ExternSpec]:
+    used: dict[str, ExternSpec] = {}
+    for insn in insns:
+        match insn:
+            case LoadImm64(value=KsymRef(name=name)) | Call(target=KfuncRef(name=name)):
+                if name not in spec.externs:
+                    problem = f"the kernel symbol {name!r} is not declared"
+                    raise ObjectError(problem, file=spec.file)
+                used[name] = spec.externs[name]
+            case _:
+                pass
+    return used
 
 
 def _used_maps(spec: ObjectSpec, insns: Sequence[Instruction]) -> set[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, IntEnum
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeAlias
 
 from beebox.btf.types import Btf
 from beebox.errors import ObjectError
 from beebox.isa.instruction import Instruction, slots
+from beebox.tables.core_relocations import CoreKind
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.program_types import AttachType, ProgramType
 from beebox.tables.sections import ProgramFlags
@@ -18,12 +20,20 @@ INNER: Final = "[]"
 """``NAME[]`` names, in facts, any inner map of the map ``NAME``: its template."""
 
 
+class Pinning(IntEnum):
+    """``enum libbpf_pin_type``: whether a map lives on under its name in a BPF file system."""
+
+    NONE = 0
+    BY_NAME = 1
+
+
 @dataclass(frozen=True, slots=True)
 class MapSpec:
     """A map to be made. ``value_size`` is one CPU's bytes, also for per-CPU maps.
 
     ``slots`` gives the first values of a map of maps or programs: the name of a map or function of
-    the same object by key.
+    the same object by key. Of a ``struct_ops`` map, whose ``contents`` is the struct as the object
+    lays it out (type ``value_type_id``), they name the functions by byte offset of their member.
     """
 
     name: str
@@ -39,11 +49,88 @@ class MapSpec:
     extra: int = 0  # map_extra: a bloom filter's number of hashes
     inner: MapSpec | None = None  # of a map of maps: what each inner map must be like
     slots: tuple[tuple[int, str], ...] = ()
+    pinning: Pinning = Pinning.NONE
+    numa_node: int = 0  # with MapFlags.NUMA_NODE
 
     @property
     def is_global_data(self) -> bool:
         """Whether the map stands for a data section of the object."""
-        return self.contents is not None
+        return self.contents is not None and self.type in {MapType.ARRAY, MapType.ARENA}
+
+
+@dataclass(frozen=True, slots=True)
+class CoreRelocation:
+    """A CO-RE relocation of the instruction at ``pc`` of its function, as clang left it.
+
+    ``access`` is the path from the type ``type_id`` of the object's BTF: "0:1:2".
+    """
+
+    pc: int
+    kind: CoreKind
+    type_id: int
+    access: str
+
+
+class ExternKind(Enum):
+    """What an extern names: a value of the kernel's build, a variable or a function of it."""
+
+    KCONFIG = "kconfig"
+    VARIABLE = "ksym"
+    FUNCTION = "kfunc"
+
+
+@dataclass(frozen=True, slots=True)
+class KernelSymbol:
+    """A typed variable or function of the kernel: its id in the kernel's (or a module's) BTF."""
+
+    btf_id: int
+    module: str = ""  # "" is vmlinux
+
+
+@dataclass(frozen=True, slots=True)
+class KernelAddress:
+    """A variable without a type: its address, as /proc/kallsyms has it."""
+
+    address: int
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A weak extern that the target does not have: its address is 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class KconfigPlace:
+    """Where a value of the build was put in the map ``.kconfig``."""
+
+    offset: int
+    size: int
+
+
+Resolution: TypeAlias = KernelSymbol | KernelAddress | Missing | KconfigPlace
+
+
+@dataclass(frozen=True, slots=True)
+class ExternSpec:
+    """A name that the object leaves to the loader (sections ``.ksyms`` and ``.kconfig``).
+
+    ``type_id`` is, in the object's BTF, a variable's type (0: ``void``) or a function's FUNC.
+    ``resolved`` is what the target has for it; None before :func:`obj.resolution.resolve`.
+    """
+
+    name: str
+    kind: ExternKind
+    type_id: int = 0
+    is_weak: bool = False
+    resolved: Resolution | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Poisoned:
+    """The instruction at ``pc`` could not be relocated, and ``why``: reaching it is an error."""
+
+    pc: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +178,23 @@ class FunctionSpec:
     type_id: int = 0
     variables: tuple[VarRange, ...] = ()
     is_global: bool = True
+    is_weak: bool = False
+    core: tuple[CoreRelocation, ...] = ()
+    poisoned: tuple[Poisoned, ...] = ()
+
+    @property
+    def autoload(self) -> bool:
+        """Whether loaders load it without being asked: not so with ``?`` before its SEC() name."""
+        return not self.section.startswith("?")
 
 
 @dataclass(frozen=True)
 class ProgramSpec:
     """One linked program: the entry function first, every subprogram it reaches behind it.
 
-    The only symbolic operands left are ``MapRef`` and ``GlobalRef``, naming entries of ``maps``.
+    The only symbolic operands left are ``MapRef`` and ``GlobalRef``, naming entries of ``maps``,
+    and ``KsymRef`` and ``KfuncRef``, naming entries of ``externs``. ``attach_to`` is what the
+    SEC() name says after the type ("sched_switch" of "tp_btf/sched_switch").
     """
 
     name: str
@@ -112,6 +209,10 @@ class ProgramSpec:
     functions: tuple[FuncInfo, ...] = ()
     variables: tuple[VarRange, ...] = ()
     btf: Btf | None = None
+    attach_to: str = ""
+    attach_symbol: KernelSymbol | None = None  # attach_btf_id, of types that need one
+    externs: Mapping[str, ExternSpec] = field(default_factory=dict)
+    poisoned: tuple[Poisoned, ...] = ()
 
     @cached_property
     def slots(self) -> tuple[Instruction | None, ...]:
@@ -151,7 +252,8 @@ class ObjectSpec:
     """A whole object: functions by name, maps by name, license, BTF.
 
     ``obj.reader`` makes it from ELF bytes, ``compiler`` from Python, ``obj.assembly`` from ``.s``
-    text; ``obj.writer`` writes it as ELF; ``obj.linker.link(spec, name)`` gives a
+    text; ``obj.writer`` writes it as ELF. ``obj.resolution.resolve`` settles what depends on a
+    target (CO-RE, externs, attach points); ``obj.linker.link(spec, name)`` gives a
     :class:`ProgramSpec` for each entry of :attr:`program_names`.
     """
 
@@ -161,6 +263,9 @@ class ObjectSpec:
     btf: Btf | None = None
     file: str = "<object>"
     version: int = 0
+    externs: Mapping[str, ExternSpec] = field(default_factory=dict)
+    attach_symbols: Mapping[str, KernelSymbol] = field(default_factory=dict)
+    """By program: where it attaches in the target, of types that need it (attach_btf_id)."""
 
     @cached_property
     def program_names(self) -> tuple[str, ...]:

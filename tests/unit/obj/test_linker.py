@@ -18,11 +18,22 @@ from beebox.isa.instruction import (
     KsymRef,
     LoadImm64,
     MapRef,
+    PseudoImm64,
     Reg,
     SubprogRef,
 )
 from beebox.obj.linker import link
-from beebox.obj.model import FunctionSpec, LineInfo, MapSpec, ObjectSpec, VarRange
+from beebox.obj.model import (
+    CoreRelocation,
+    ExternKind,
+    ExternSpec,
+    FunctionSpec,
+    LineInfo,
+    MapSpec,
+    ObjectSpec,
+    VarRange,
+)
+from beebox.tables.core_relocations import CoreKind
 from beebox.tables.limits import MAX_SUBPROGRAMS
 from beebox.tables.map_types import MapType
 from beebox.tables.opcodes import AluOp
@@ -99,9 +110,9 @@ def test_only_used_maps_stay() -> None:
         (LoadImm64(Reg.R1, GlobalRef("m", 0)), ObjectError),
         (LoadImm64(Reg.R1, GlobalRef(".data", 8)), ObjectError),
         (Call(CallKind.SUBPROG, 5), ObjectError),
-        (Call(CallKind.KFUNC, KfuncRef("k")), NotSupportedError),
-        (LoadImm64(Reg.R1, KsymRef("jiffies")), NotSupportedError),
-        (LoadImm64(Reg.R1, SubprogRef("main")), NotSupportedError),
+        (Call(CallKind.KFUNC, KfuncRef("k")), ObjectError),
+        (LoadImm64(Reg.R1, KsymRef("jiffies")), ObjectError),
+        (LoadImm64(Reg.R1, SubprogRef("missing")), ObjectError),
     ],
 )
 def test_refused(body: Instruction, error: type[Exception]) -> None:
@@ -115,13 +126,36 @@ def test_refused(body: Instruction, error: type[Exception]) -> None:
 
 def test_programs_only() -> None:
     both = spec(
-        function("main", section="xdp"), function("sub"), function("probe", section="kprobe/f")
+        function("main", section="xdp"), function("sub"), function("probe", section="nothing/f")
     )
     for name in ("sub", "missing"):
         with pytest.raises(ObjectError):
             link(both, name)
     with pytest.raises(NotSupportedError):
         link(both, "probe")
+
+
+def test_a_callback_is_an_address_in_the_program() -> None:
+    address = LoadImm64(Reg.R2, SubprogRef("each"))
+    linked = link(
+        spec(function("main", call("each"), address, section="xdp"), function("each")), "main"
+    )
+    assert linked.insns[1] == LoadImm64(Reg.R2, PseudoImm64(4, 4 - 2))
+    assert [(row.pc, row.name) for row in linked.functions] == [(0, "main"), (4, "each")]
+
+
+def test_kernel_symbols_stay_named() -> None:
+    names = {name: ExternSpec(name, ExternKind.FUNCTION) for name in ("k", "idle")}
+    whole = spec(function("main", Call(CallKind.KFUNC, KfuncRef("k")), section="?tp_btf/sys_enter"))
+    linked = link(replace(whole, externs=names), "main")
+    assert linked.externs == {"k": names["k"]}
+    assert linked.attach_to == "sys_enter"
+
+
+def test_core_relocations_need_a_target() -> None:
+    core = (CoreRelocation(0, CoreKind.FIELD_EXISTS, 1, "0:0"),)
+    with pytest.raises(ObjectError):
+        link(spec(replace(function("main", section="xdp"), core=core)), "main")
 
 
 def test_functions_are_bounded() -> None:
