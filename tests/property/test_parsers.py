@@ -48,6 +48,7 @@ from beebox.isa.instruction import (
 )
 from beebox.obj import maps, reader, writer
 from beebox.obj.linker import link
+from beebox.obj.map_descriptions import describe
 from beebox.obj.model import FunctionSpec, LineInfo, MapSpec, ObjectSpec, VarRange
 from beebox.tables.map_types import MapType
 
@@ -63,7 +64,7 @@ def handmade() -> bytes:
     variable = builder.variable("limit", number)
     builder.section(".rodata", 4, (SectionVar(variable, 0, 4),))
     typed = builder.function("main", number, (Param("ctx", builder.pointer(0)),), Linkage.GLOBAL)
-    btf = maps.describe(builder.build(), {"m": MapSpec("m", MapType.HASH, 4, 6, 9)})
+    btf = describe(builder.build(), {"m": MapSpec("m", MapType.HASH, 4, 6, 9)})
     assert btf is not None
     rows = maps.defined_maps(btf, file="")
     rows[".rodata"] = maps.global_data_map(".rodata", b"\7\0\0\0", btf)

@@ -69,6 +69,13 @@ class SymbolBind(IntEnum):
     WEAK = 2
 
 
+class Visibility(IntEnum):
+    """``STV_*``: the two that BPF objects have."""
+
+    DEFAULT = 0
+    HIDDEN = 2
+
+
 class RelocationType(IntEnum):
     """``R_BPF_*`` (LLVM's llvm/BinaryFormat/ELFRelocs/BPF.def)."""
 
@@ -119,6 +126,7 @@ class Symbol:
     section: int
     value: int = 0
     size: int = 0
+    visibility: int = Visibility.DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +229,13 @@ def _symbols(sections: tuple[Section, ...], file: str) -> tuple[Symbol, ...]:
         raise ObjectError("malformed symbol table", file=file, section=table.name)
     names = bytes(sections[table.link].data)
     symbols: list[Symbol] = []
-    for name, info, _other, section, value, size in _SYMBOL.iter_unpack(table.data):
+    for name, info, other, section, value, size in _SYMBOL.iter_unpack(table.data):
         if len(sections) <= section < SHN_LORESERVE:
             raise ObjectError(f"symbol {len(symbols)} has no section {section}", file=file)
         text = _string(names, name, file)
         if info & 15 == SymbolType.SECTION and section < len(sections) and not text:
             text = sections[section].name
-        symbols.append(Symbol(text, info & 15, info >> 4, section, value, size))
+        symbols.append(Symbol(text, info & 15, info >> 4, section, value, size, other & 3))
     return tuple(symbols)
 
 
@@ -304,7 +312,9 @@ def write(
         row = symbols[at]
         name = strings.add("" if row.type == SymbolType.SECTION else row.name)
         info = row.bind << 4 | row.type
-        rows_packed.append(_SYMBOL.pack(name, info, 0, row.section, row.value, row.size))
+        rows_packed.append(
+            _SYMBOL.pack(name, info, row.visibility, row.section, row.value, row.size)
+        )
     local = sum(1 for row in symbols if row.bind == SymbolBind.LOCAL)
     all_sections.append(
         Section(

@@ -40,6 +40,7 @@ from beebox.obj.elf import (
     SymbolType,
 )
 from beebox.obj.elf import write as write_elf
+from beebox.obj.map_descriptions import describe
 from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec
 
 
@@ -49,7 +50,7 @@ def write(spec: ObjectSpec) -> bytes:
     Raises :exc:`ObjectError` for what ELF cannot carry and :exc:`NotSupportedError` for kernel
     symbols.
     """
-    writer = _Writer(spec, map_definitions.describe(spec.btf, spec.maps))
+    writer = _Writer(spec, describe(spec.btf, spec.maps))
     return writer.write()
 
 

@@ -27,6 +27,7 @@ from beebox.isa.instruction import (
 from beebox.obj import elf, maps, reader, variables, writer
 from beebox.obj.elf import Relocation, Section, SectionFlag, SectionType, Symbol, SymbolBind
 from beebox.obj.globals import get_global, global_names, set_global
+from beebox.obj.map_descriptions import describe
 from beebox.obj.model import FunctionSpec, LineInfo, MapSpec, ObjectSpec, VarRange
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.opcodes import AluOp
@@ -45,7 +46,7 @@ def whole() -> ObjectSpec:
     builder.section(".data", 8, (SectionVar(hidden, 0, 8),))
     builder.section(".bss", 10, (SectionVar(zeros, 0, 10),))
     main = builder.function("main", number, (Param("ctx", builder.pointer(0)),), Linkage.GLOBAL)
-    btf = maps.describe(
+    btf = describe(
         builder.build(),
         {"m": MapSpec("m", MapType.HASH, 4, 6, 9, flags=MapFlags.NO_PREALLOC)},
     )

@@ -1,0 +1,103 @@
+"""Maps back to definitions: the ``.maps`` section's BTF for specs that were made or edited.
+
+A definition that says what its spec says stays as it is, so that what was read is written back to
+the same types. The counterpart of :mod:`beebox.obj.maps`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from beebox.btf.builder import Builder
+from beebox.btf.types import Btf, FuncProto, Int, Member, Param, SectionVar, Var
+from beebox.errors import BtfError, ObjectError
+from beebox.obj.maps import (
+    SECTION,
+    SLOT_BYTES,
+    VALUES,
+    definition,
+    section_id,
+    section_variables,
+    slots_start,
+)
+from beebox.obj.model import MapSpec
+from beebox.tables.map_types import MapType
+
+
+def describe(btf: Btf | None, maps: Mapping[str, MapSpec]) -> Btf | None:
+    """``btf`` with every map of ``maps`` defined in ``.maps``; unchanged where it already is."""
+    wanted = {name: spec for name, spec in maps.items() if not spec.is_global_data}
+    known = section_variables(btf, SECTION)
+    if wanted.keys() == known.keys() and all(
+        btf and _is_defined(btf, known[name], spec) for name, spec in wanted.items()
+    ):
+        return btf
+    builder = Builder(btf)
+    if not wanted and btf:
+        # A row cannot be taken out without renumbering, and loaders want each section's bytes.
+        builder.replace(section_id(btf, SECTION), Int("unsigned char", 1, 8))
+        return builder.build()
+    placed: list[SectionVar] = []
+    at = 0
+    for name, spec in wanted.items():
+        old = known.get(name)
+        if btf and old and _is_defined(btf, old, spec):
+            variable, size = old.type, old.size
+        else:
+            struct, size = _definition_struct(builder, spec)
+            variable = builder.add(Var(name, struct))
+        placed.append(SectionVar(variable, at, size))
+        at += size
+    builder.section(SECTION, at, tuple(placed))
+    return builder.build()
+
+
+def _is_defined(btf: Btf, placed: SectionVar, spec: MapSpec) -> bool:
+    last = max((index for index, _ in spec.slots), default=-1)
+    if placed.size < (slots_start(btf, spec.name) or 0) + SLOT_BYTES * (last + 1):
+        return False
+    try:
+        return definition(btf, spec.name, placed.type) == replace(spec, frozen=False, slots=())
+    except (ObjectError, BtfError):
+        return False
+
+
+def _definition_struct(builder: Builder, spec: MapSpec) -> tuple[int, int]:
+    """The struct's type, and its bytes with the first elements behind it."""
+    holds_programs = spec.type is MapType.PROG_ARRAY
+    numbers = {"type": spec.type.value.id, "max_entries": spec.max_entries}
+    numbers |= {"map_flags": int(spec.flags), "map_extra": spec.extra}
+    targets = {
+        name: builder.array(builder.signed_int(), number)
+        for name, number in numbers.items()
+        if number
+    }
+    if spec.key_size:
+        targets["key"] = spec.key_type_id or _key_type(builder, spec)
+    if spec.value_size and spec.inner is None and not holds_programs:
+        targets["value"] = spec.value_type_id or builder.bytes(spec.value_size)
+    members = [
+        Member(name, builder.pointer(target), 64 * index)
+        for index, (name, target) in enumerate(targets.items())
+    ]
+    size = 8 * len(members)
+    if spec.inner is not None or holds_programs:
+        if spec.inner is not None:
+            element = _definition_struct(builder, spec.inner)[0]
+        else:
+            integer = builder.signed_int()
+            element = builder.add(FuncProto(integer, (Param("", builder.pointer(0)),)))
+        values = builder.array(builder.pointer(element), 0)
+        members.append(Member(VALUES, values, 8 * size))
+    slots = max((index for index, _ in spec.slots), default=-1) + 1
+    return builder.struct("", size, tuple(members)), size + SLOT_BYTES * slots
+
+
+def _key_type(builder: Builder, spec: MapSpec) -> int:
+    """A type of the key's size; of an LPM trie a struct, as Linux wants it."""
+    if spec.type is not MapType.LPM_TRIE:
+        return builder.bytes(spec.key_size)
+    address = builder.array(builder.unsigned(1), spec.key_size - 4)
+    members = (Member("prefixlen", builder.unsigned(4), 0), Member("data", address, 32))
+    return builder.struct("bpf_lpm_trie_key", spec.key_size, members)
