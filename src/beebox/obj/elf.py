@@ -70,10 +70,12 @@ class SymbolBind(IntEnum):
 
 
 class Visibility(IntEnum):
-    """``STV_*``: the two that BPF objects have."""
+    """``STV_*``."""
 
     DEFAULT = 0
+    INTERNAL = 1
     HIDDEN = 2
+    PROTECTED = 3
 
 
 class RelocationType(IntEnum):

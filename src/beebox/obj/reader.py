@@ -18,9 +18,10 @@ from beebox.obj import maps as map_definitions
 from beebox.obj import variables
 from beebox.obj.elf import Elf, RelocationType, SectionType, Symbol, SymbolBind, SymbolType
 from beebox.obj.elf import read as read_elf
+from beebox.obj.externs import read_externs
 from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec, VarRange
 from beebox.obj.relocations import Function, Targets
-from beebox.obj.typeinfo import lines_of, read_types, type_ids_of
+from beebox.obj.typeinfo import core_of, lines_of, read_types, type_ids_of
 from beebox.tables.limits import MAX_INSNS
 
 _IGNORED: Final = (".debug_", ".llvm_addrsig", ".comment", ".note", ".eh_frame")
@@ -48,7 +49,9 @@ def read(data: bytes, *, file: str = "<object>") -> ObjectSpec:
     maps = map_definitions.with_slots(
         types.btf, maps, _slot_targets(elf, functions, places, file), file=file
     )
-    targets = Targets(elf, functions, maps, places, file)
+    externs = read_externs(elf, types.btf, file=file)
+    targets = Targets(elf, functions, maps, places, externs, file)
+    core = core_of(elf, functions, types, file=file)
     lines = lines_of(elf, functions, types.ext, file=file)
     type_ids = type_ids_of(elf, functions, types, file=file)
     named = _variables(elf, functions)
@@ -64,6 +67,8 @@ def read(data: bytes, *, file: str = "<object>") -> ObjectSpec:
             type_id=type_ids.get(function.name, 0),
             variables=named.get(function.name, ()),
             is_global=function.is_global,
+            is_weak=function.is_weak,
+            core=core.get(function.name, ()),
         )
     return ObjectSpec(
         specs,
@@ -72,6 +77,7 @@ def read(data: bytes, *, file: str = "<object>") -> ObjectSpec:
         btf=types.btf,
         file=file,
         version=_version(elf, file),
+        externs=externs,
     )
 
 
@@ -86,7 +92,11 @@ def _check_sections(elf: Elf, file: str) -> None:
 
 
 def _functions(elf: Elf, file: str) -> tuple[Function, ...]:
-    """The function symbols of code sections, which they must cover without gap or overlap."""
+    """The function symbols of code sections.
+
+    Code outside of them is dead: linkers leave the weak functions that others replaced. Two
+    symbols may name the same function, but functions do not overlap otherwise.
+    """
     by_section: dict[int, list[Symbol]] = {}
     for symbol in elf.symbols:
         if symbol.type == SymbolType.FUNC:
@@ -97,25 +107,27 @@ def _functions(elf: Elf, file: str) -> tuple[Function, ...]:
             continue
         if section.size > 8 * MAX_INSNS or elf.find(section.name) != index:
             raise ObjectError("too much code", file=file, section=section.name)
-        at = 0
+        start = end = 0
         for symbol in sorted(by_section.get(index, ()), key=lambda symbol: symbol.value):
-            if symbol.value != at or not symbol.size or symbol.size % 8:
-                raise ObjectError(
-                    f"function {symbol.name} does not begin where the one before it ends",
-                    file=file,
-                    section=section.name,
-                    offset=symbol.value,
-                )
-            at += symbol.size
+            is_alias = (symbol.value, symbol.value + symbol.size) == (start, end)
+            start, begins_at = symbol.value, end
+            end = symbol.value + symbol.size
+            if (start < begins_at and not is_alias) or end > section.size or end == start:
+                problem = f"function {symbol.name} is empty, overlaps another or lies outside"
+                raise ObjectError(problem, file=file, section=section.name, offset=symbol.value)
+            if start % 8 or symbol.size % 8:
+                problem = f"function {symbol.name} is not made of whole instructions"
+                raise ObjectError(problem, file=file, section=section.name, offset=symbol.value)
             is_global = symbol.bind != SymbolBind.LOCAL
-            found.append(Function(symbol.name, index, symbol.value, symbol.size, is_global))
-        if at != section.size:
-            raise ObjectError(
-                "code outside of any function", file=file, section=section.name, offset=at
+            is_weak = symbol.bind == SymbolBind.WEAK
+            found.append(
+                Function(symbol.name, index, start, symbol.size, is_global, is_weak=is_weak)
             )
     names = {function.name for function in found}
     if len(names) != len(found) or "" in names:
         raise ObjectError("two functions have one name, or one has none", file=file)
+    if sum(function.size for function in found) > 2 * sum(row.size for row in elf.sections):
+        raise ObjectError("too many names for the same functions", file=file)
     return tuple(found)
 
 

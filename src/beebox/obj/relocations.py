@@ -1,8 +1,9 @@
 """Relocations of code: instructions as decoded become instructions with symbolic operands.
 
-A map or global loads through R_BPF_64_64 (addend: the instruction's own immediate), a call goes
-through R_BPF_64_32 or, within one section, through its relative target alone. Source: LLVM's BPF
-backend and Documentation/bpf/llvm_reloc.rst.
+A map, global or extern loads through R_BPF_64_64 (addend: the instruction's own immediate), a call
+goes through R_BPF_64_32 or, within one section, through its relative target alone. What is to be
+done is the instruction's to say, as in libbpf: the number of the relocation's type says no more.
+Source: LLVM's BPF backend and Documentation/bpf/llvm_reloc.rst.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Final
 
 from beebox.errors import ObjectError
 from beebox.isa.instruction import (
@@ -19,14 +21,18 @@ from beebox.isa.instruction import (
     GlobalRef,
     Imm64,
     Instruction,
+    KfuncRef,
+    KsymRef,
     LoadImm64,
     MapRef,
     PseudoImm64,
     SubprogRef,
     slot_count,
 )
-from beebox.obj.elf import SHN_UNDEF, Elf, Relocation, RelocationType
-from beebox.obj.model import MapSpec
+from beebox.obj.elf import SHN_UNDEF, Elf, Relocation, Symbol
+from beebox.obj.model import ExternKind, ExternSpec, MapSpec
+
+_PSEUDO_FUNC: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,7 @@ class Function:
     start: int
     size: int
     is_global: bool
+    is_weak: bool = False
 
     @property
     def end(self) -> int:
@@ -56,6 +63,7 @@ class Targets:
     functions: Sequence[Function]
     maps: Mapping[str, MapSpec]
     map_places: Mapping[tuple[int, int], str]
+    externs: Mapping[str, ExternSpec]
     file: str
 
     @cached_property
@@ -95,23 +103,29 @@ class Targets:
         self, insn: Instruction, row: Relocation | None, function: Function, at: int
     ) -> Instruction:
         match insn:
-            case LoadImm64(value=int(addend)) if row and row.type == RelocationType.LDIMM64:
+            case LoadImm64(value=int(addend)) if row:
                 return replace(insn, value=self._address(row, addend, function, at))
+            case LoadImm64(value=PseudoImm64(pseudo=pseudo, low=low)) if (
+                row and pseudo == _PSEUDO_FUNC
+            ):
+                return replace(insn, value=self._address(row, low, function, at))
             case LoadImm64(value=PseudoImm64()):
                 raise self.error("a pseudo immediate without its symbol", function, at)
+            case Call(kind=CallKind.SUBPROG | CallKind.KFUNC, target=int(distance)) if row:
+                symbol = self.elf.symbols[row.symbol]
+                if symbol.section == SHN_UNDEF:
+                    self._check_extern(symbol, function, at, is_call=True)
+                    return Call(CallKind.KFUNC, KfuncRef(symbol.name))
+                section, start = self._defined(row, function, at)
+                return self._call(insn, section, start + 8 * (distance + 1), function, at)
             case Call(kind=CallKind.SUBPROG, target=int(distance)):
-                if row is None:
-                    return self._call(insn, function.section, at + 8 * (distance + 1), function, at)
-                if row.type == RelocationType.CALL32:
-                    symbol = self._defined(row, function, at)
-                    target = symbol.value + 8 * (distance + 1)
-                    return self._call(insn, symbol.section, target, function, at)
+                return self._call(insn, function.section, at + 8 * (distance + 1), function, at)
             case Call(kind=CallKind.KFUNC):
                 raise self.error("a kernel function without its symbol", function, at)
             case _:
                 pass
         if row is not None:
-            raise self.error(f"relocation of type {row.type} is not supported", function, at)
+            raise self.error("a relocation of what has no address", function, at)
         return insn
 
     def _call(
@@ -120,16 +134,20 @@ class Targets:
         name = self._function_names.get((section, target))
         if name is None:
             raise self.error("a call to where no function begins", function, at)
-        return replace(insn, target=SubprogRef(name))
+        return replace(insn, kind=CallKind.SUBPROG, target=SubprogRef(name))
 
     def _address(self, row: Relocation, addend: int, function: Function, at: int) -> Imm64:
-        symbol = self._defined(row, function, at)
-        place = (symbol.value + addend) % (1 << 64)
-        section = self.elf.sections[symbol.section]
-        if (symbol.section, place) in self.map_places:
-            return MapRef(self.map_places[symbol.section, place])
-        if (symbol.section, place) in self._function_names:
-            return SubprogRef(self._function_names[symbol.section, place])
+        symbol = self.elf.symbols[row.symbol]
+        if symbol.section == SHN_UNDEF:
+            self._check_extern(symbol, function, at, is_call=False)
+            return KsymRef(symbol.name)
+        index, value = self._defined(row, function, at)
+        place = (value + addend) % (1 << 64)
+        section = self.elf.sections[index]
+        if (index, place) in self.map_places:
+            return MapRef(self.map_places[index, place])
+        if (index, place) in self._function_names:
+            return SubprogRef(self._function_names[index, place])
         spec = self.maps.get(section.name)
         if spec is None or not spec.is_global_data:
             raise self.error(f"a reference into section {section.name}", function, at)
@@ -137,25 +155,25 @@ class Targets:
             raise self.error(f"{section.name} has no offset {place:#x}", function, at)
         return GlobalRef(section.name, place)
 
-    def _defined(self, row: Relocation, function: Function, at: int) -> _Defined:
-        symbol = self.elf.symbols[row.symbol]
-        if symbol.section == SHN_UNDEF:
-            raise self.error(
-                f"{symbol.name!r} is defined elsewhere: kernel symbols are not supported",
-                function,
-                at,
+    def _check_extern(self, symbol: Symbol, function: Function, at: int, *, is_call: bool) -> None:
+        found = self.externs.get(symbol.name)
+        if found is None:
+            problem = (
+                f"{symbol.name!r} is defined neither here nor, as far as BTF says, by the kernel;"
+                " is another object to be linked with this one?"
             )
-        if symbol.section >= len(self.elf.sections):
+            raise self.error(problem, function, at)
+        if is_call and found.kind is not ExternKind.FUNCTION:
+            raise self.error(f"a call of {symbol.name!r}, which is a variable", function, at)
+
+    def _defined(self, row: Relocation, function: Function, at: int) -> tuple[int, int]:
+        """Section and offset of the symbol."""
+        symbol = self.elf.symbols[row.symbol]
+        if not 0 < symbol.section < len(self.elf.sections):
             raise self.error(f"{symbol.name!r} has no place", function, at)
-        return _Defined(symbol.section, symbol.value)
+        return symbol.section, symbol.value
 
     def error(self, problem: str, function: Function, at: int) -> ObjectError:
         """An error at byte ``at`` of the section of ``function``."""
         section = self.elf.sections[function.section].name
         return ObjectError(problem, file=self.file, section=section, offset=at)
-
-
-@dataclass(frozen=True, slots=True)
-class _Defined:
-    section: int
-    value: int

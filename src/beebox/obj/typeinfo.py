@@ -7,22 +7,36 @@ relocated, and line info counts bytes of sections, where specs count slots of fu
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from beebox.btf import codec, ext
-from beebox.btf.types import Btf, Datasec, Func, SectionVar, Var
+from beebox.btf.types import Btf, Datasec, Func, Linkage, SectionVar, Type, Var
 from beebox.errors import ObjectError
-from beebox.obj.elf import Elf, RelocationType, Section, SectionFlag, SectionType, SymbolType
-from beebox.obj.model import LineInfo
+from beebox.obj.elf import (
+    Elf,
+    RelocationType,
+    Section,
+    SectionFlag,
+    SectionType,
+    SymbolBind,
+    SymbolType,
+    Visibility,
+)
+from beebox.obj.externs import EXTERN_SECTIONS
+from beebox.obj.model import CoreRelocation, LineInfo
 from beebox.obj.relocations import Function
+from beebox.tables.core_relocations import CoreKind
 
 _RELOCATION_BYTES: Final[dict[int, int]] = {
     RelocationType.ABS64: 8,
     RelocationType.ABS32: 4,
     RelocationType.NODYLD32: 4,
 }
+
+_HIDDEN: Final = frozenset({Visibility.INTERNAL, Visibility.HIDDEN})
+_CORE_KINDS: Final = frozenset(CoreKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +58,7 @@ def read_types(elf: Elf, *, file: str) -> TypeInfo:
     if ext_at is None or not elf.sections[ext_at].size:
         return TypeInfo(btf, ext.Ext())
     _, strings = codec.sections(raw)
-    tables = ext.parse(patched(elf, ext_at, file=file), strings)
-    for section, records in tables.core.items():
-        raise ObjectError(
-            "CO-RE relocations are not supported",
-            file=file,
-            section=section,
-            offset=records[0].offset,
-        )
-    return TypeInfo(btf, tables)
+    return TypeInfo(btf, ext.parse(patched(elf, ext_at, file=file), strings))
 
 
 def patched(elf: Elf, at: int, *, file: str) -> bytes:
@@ -74,57 +80,72 @@ def patched(elf: Elf, at: int, *, file: str) -> bytes:
 
 
 def _placed(elf: Elf, btf: Btf, file: str) -> Btf:
-    """``btf`` with the size of every DATASEC and the offsets of its variables filled in."""
+    """``btf`` as the kernel wants it: DATASECs with sizes and places, hidden symbols static.
+
+    Compilers leave a DATASEC's size 0 and loaders fill in size and offsets; linkers have done so.
+    """
     places = {
         (symbol.section, symbol.name): symbol.value
         for symbol in elf.symbols
         if symbol.type == SymbolType.OBJECT
     }
-    types = list(btf.types)
+    hidden = {
+        symbol.name
+        for symbol in elf.symbols
+        if symbol.visibility in _HIDDEN and symbol.bind != SymbolBind.LOCAL and symbol.section
+    }
+    changed: dict[int, Type] = {}
     seen: set[str] = set()
     for type_id, row in btf.items():
-        if not isinstance(row, Datasec):
-            continue
-        section = elf.find(row.name)
-        if section is None or not _holds_data(elf.sections[section]):
-            raise _elsewhere(btf, row, file)
-        if row.name in seen:
-            raise ObjectError("BTF describes it twice", file=file, section=row.name)
-        seen.add(row.name)
-        placed: list[SectionVar] = []
-        names: set[str] = set()
-        for var in row.vars:
-            variable = btf.type(var.type)
-            if not isinstance(variable, Var) or variable.name in names:
-                raise ObjectError(
-                    "BTF places what is no variable, or two of one name",
-                    file=file,
-                    section=row.name,
-                )
-            names.add(variable.name)
-            offset = places.get((section, variable.name), var.offset)
-            if offset + var.size > elf.sections[section].size:
-                raise ObjectError(
-                    f"variable {variable.name} lies outside", file=file, section=row.name
-                )
-            placed.append(SectionVar(var.type, offset, var.size))
-        placed.sort(key=lambda var: var.offset)
-        types[type_id - 1] = Datasec(row.name, elf.sections[section].size, tuple(placed))
+        match row:
+            case Datasec() if row.name not in EXTERN_SECTIONS:
+                if row.name in seen:
+                    raise ObjectError("BTF describes it twice", file=file, section=row.name)
+                seen.add(row.name)
+                changed[type_id] = _placed_section(elf, btf, row, places, file)
+            case Var() | Func() if row.name in hidden and row.linkage is Linkage.GLOBAL:
+                changed[type_id] = replace(row, linkage=Linkage.STATIC)
+            case _:
+                pass
+    types = list(btf.types)
+    for type_id, new in changed.items():
+        types[type_id - 1] = new
     return Btf(tuple(types))
+
+
+def _placed_section(
+    elf: Elf, btf: Btf, row: Datasec, places: Mapping[tuple[int, str], int], file: str
+) -> Datasec:
+    section = elf.find(row.name)
+    if section is None or not _holds_data(elf.sections[section]):
+        problem = "BTF places variables in it, but it holds no data"
+        raise ObjectError(problem, file=file, section=row.name)
+    placed: list[SectionVar] = []
+    names: set[str] = set()
+    for var in row.vars:
+        variable = btf.type(var.type)
+        if not isinstance(variable, Var):
+            raise ObjectError("BTF places what is no variable", file=file, section=row.name)
+        offset = var.offset
+        if variable.linkage is not Linkage.STATIC:
+            if variable.name in names:
+                problem = f"BTF places two variables called {variable.name}"
+                raise ObjectError(problem, file=file, section=row.name)
+            names.add(variable.name)
+            if row.size == 0:
+                offset = places.get((section, variable.name), offset)
+        if offset + var.size > elf.sections[section].size:
+            problem = f"variable {variable.name} lies outside"
+            raise ObjectError(problem, file=file, section=row.name)
+        placed.append(SectionVar(var.type, offset, var.size))
+    placed.sort(key=lambda var: var.offset)
+    return Datasec(row.name, elf.sections[section].size, tuple(placed))
 
 
 def _holds_data(section: Section) -> bool:
     """Whether variables can lie in the section: what a linker would allocate."""
     kinds = (SectionType.PROGBITS, SectionType.NOBITS)
     return section.type in kinds and bool(section.flags & SectionFlag.ALLOC)
-
-
-def _elsewhere(btf: Btf, row: Datasec, file: str) -> ObjectError:
-    """The refusal of .ksyms and .kconfig: sections of BTF alone, which a loader fills."""
-    rows = [btf.type(var.type) for var in row.vars]
-    names = ", ".join(repr(found.name) for found in rows if isinstance(found, Var | Func))
-    problem = f"{names or 'nothing'} is defined elsewhere: kernel symbols are not supported"
-    return ObjectError(problem, file=file, section=row.name)
 
 
 def lines_of(
@@ -135,9 +156,9 @@ def lines_of(
     found: dict[str, dict[int, LineInfo]] = {}
     for section, records in tables.lines.items():
         for record in records:
-            function, pc = owners.at(section, record.offset)
-            info = LineInfo(pc, record.file, record.line, record.column, record.text)
-            found.setdefault(function.name, {})[pc] = info
+            for function, pc in owners.at(section, record.offset):
+                info = LineInfo(pc, record.file, record.line, record.column, record.text)
+                found.setdefault(function.name, {})[pc] = info
     return {name: tuple(info for _, info in sorted(by_pc.items())) for name, by_pc in found.items()}
 
 
@@ -149,41 +170,62 @@ def type_ids_of(
     found: dict[str, int] = {}
     for section, records in types.ext.functions.items():
         for record in records:
-            function, pc = owners.at(section, record.offset)
-            row = types.btf.type(record.type_id) if types.btf else None
-            if pc or not isinstance(row, Func):
-                raise ObjectError(
-                    "function info names no function",
-                    file=file,
-                    section=section,
-                    offset=record.offset,
-                )
-            found[function.name] = record.type_id
+            for function, pc in owners.at(section, record.offset):
+                row = types.btf.type(record.type_id) if types.btf else None
+                if pc or not isinstance(row, Func):
+                    raise ObjectError(
+                        "function info names no function",
+                        file=file,
+                        section=section,
+                        offset=record.offset,
+                    )
+                found[function.name] = record.type_id
     return found
 
 
+def core_of(
+    elf: Elf, functions: Sequence[Function], types: TypeInfo, *, file: str
+) -> dict[str, tuple[CoreRelocation, ...]]:
+    """The CO-RE relocations by function, sorted by pc, one for a pc."""
+    owners = _Owners(elf, functions, file)
+    found: dict[str, dict[int, CoreRelocation]] = {}
+    for section, records in types.ext.core.items():
+        for record in records:
+            for function, pc in owners.at(section, record.offset):
+                rows = found.setdefault(function.name, {})
+                if record.kind not in _CORE_KINDS or pc in rows:
+                    problem = f"CO-RE relocation of kind {record.kind} is unknown or not alone here"
+                    raise ObjectError(problem, file=file, section=section, offset=record.offset)
+                if types.btf:
+                    types.btf.type(record.type_id)
+                kind = CoreKind(record.kind)
+                rows[pc] = CoreRelocation(pc, kind, record.type_id, record.access)
+    return {name: tuple(row for _, row in sorted(rows.items())) for name, rows in found.items()}
+
+
 class _Owners:
-    """Which function a byte of a section belongs to."""
+    """Which functions a byte of a section belongs to."""
 
     def __init__(self, elf: Elf, functions: Sequence[Function], file: str) -> None:
         self._file = file
-        self._by_section: dict[str, list[Function]] = {}
+        self._by_section: dict[str, dict[int, list[Function]]] = {}
         for function in functions:
-            self._by_section.setdefault(elf.sections[function.section].name, []).append(function)
-        self._starts = {
-            name: [function.start for function in rows] for name, rows in self._by_section.items()
-        }
+            name = elf.sections[function.section].name
+            self._by_section.setdefault(name, {}).setdefault(function.start, []).append(function)
+        self._starts = {name: sorted(rows) for name, rows in self._by_section.items()}
 
-    def at(self, section: str, offset: int) -> tuple[Function, int]:
-        """The function that byte ``offset`` of ``section`` belongs to, and the pc in it."""
-        place = bisect_right(self._starts.get(section, ()), offset) - 1
-        if place >= 0 and offset % 8 == 0:
-            function = self._by_section[section][place]
-            if offset < function.end:
-                return function, (offset - function.start) // 8
-        raise ObjectError(
-            "line or function info outside of any function",
-            file=self._file,
-            section=section,
-            offset=offset,
-        )
+    def at(self, section: str, offset: int) -> list[tuple[Function, int]]:
+        """The functions that byte ``offset`` of ``section`` belongs to, and the pc in them.
+
+        None where a linker left a function that another one replaced.
+        """
+        starts = self._starts.get(section)
+        if starts is None or offset % 8:
+            problem = "types or lines of what is no instruction"
+            raise ObjectError(problem, file=self._file, section=section, offset=offset)
+        place = bisect_right(starts, offset) - 1
+        if place < 0:
+            return []
+        start = starts[place]
+        rows = self._by_section[section][start]
+        return [(row, (offset - start) // 8) for row in rows if offset < row.end]

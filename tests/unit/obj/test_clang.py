@@ -134,8 +134,6 @@ def test_without_debug_info_maps_have_no_definition(clang_object: Compile) -> No
 @pytest.mark.parametrize(
     ("name", "word"),
     [
-        ("core", "CO-RE"),
-        ("extern", "bpf_ktime_helper"),
         ("pinned", "pinning"),
         ("data", "pointers"),
     ],

@@ -198,7 +198,7 @@ CALL = encode([Call(CallKind.SUBPROG, -1), Exit()])
 @pytest.mark.parametrize(
     "changes",
     [
-        {"size": 8},
+        {"size": 12},
         {"size": 24},
         {"size": 0},
         {"section": Section(".kconfig", SectionType.PROGBITS, data=b"1")},
@@ -290,3 +290,9 @@ def test_a_map_that_is_no_struct() -> None:
 def test_malformed_variable_names(data: bytes) -> None:
     with pytest.raises(ObjectError):
         variables.parse(data)
+
+
+def test_code_outside_of_functions_is_dead() -> None:
+    """Linkers leave weak functions there that another object's replaced."""
+    found = program(size=8)
+    assert found.functions["p"].insns == (Alu(AluOp.MOV, Reg.R0, 0),)
