@@ -27,7 +27,7 @@ from beebox.tables.map_types import MapType
 
 def describe(btf: Btf | None, maps: Mapping[str, MapSpec]) -> Btf | None:
     """``btf`` with every map of ``maps`` defined in ``.maps``; unchanged where it already is."""
-    wanted = {name: spec for name, spec in maps.items() if not spec.is_global_data}
+    wanted = {name: spec for name, spec in maps.items() if stands_in_maps(spec)}
     known = section_variables(btf, SECTION)
     if wanted.keys() == known.keys() and all(
         btf and _is_defined(btf, known[name], spec) for name, spec in wanted.items()
@@ -53,12 +53,18 @@ def describe(btf: Btf | None, maps: Mapping[str, MapSpec]) -> Btf | None:
     return builder.build()
 
 
+def stands_in_maps(spec: MapSpec) -> bool:
+    """Whether ``.maps`` defines it, rather than a section that holds its first value."""
+    return spec.contents is None or spec.type is MapType.ARENA
+
+
 def _is_defined(btf: Btf, placed: SectionVar, spec: MapSpec) -> bool:
     last = max((index for index, _ in spec.slots), default=-1)
     if placed.size < (slots_start(btf, spec.name) or 0) + SLOT_BYTES * (last + 1):
         return False
     try:
-        return definition(btf, spec.name, placed.type) == replace(spec, frozen=False, slots=())
+        plain = replace(spec, frozen=False, slots=(), contents=None)
+        return definition(btf, spec.name, placed.type) == plain
     except (ObjectError, BtfError):
         return False
 
@@ -66,17 +72,25 @@ def _is_defined(btf: Btf, placed: SectionVar, spec: MapSpec) -> bool:
 def _definition_struct(builder: Builder, spec: MapSpec) -> tuple[int, int]:
     """The struct's type, and its bytes with the first elements behind it."""
     holds_programs = spec.type is MapType.PROG_ARRAY
+    needs_types = spec.type.value.needs_btf
     numbers = {"type": spec.type.value.id, "max_entries": spec.max_entries}
     numbers |= {"map_flags": int(spec.flags), "map_extra": spec.extra}
+    numbers |= {"pinning": int(spec.pinning), "numa_node": spec.numa_node}
+    types: dict[str, int] = {}
+    if spec.key_type_id or needs_types:
+        types["key"] = spec.key_type_id or builder.bytes(spec.key_size)
+    else:
+        numbers["key_size"] = spec.key_size
+    if spec.inner is None and not holds_programs:
+        if spec.value_type_id or needs_types:
+            types["value"] = spec.value_type_id or builder.bytes(spec.value_size)
+        else:
+            numbers["value_size"] = spec.value_size
     targets = {
         name: builder.array(builder.signed_int(), number)
         for name, number in numbers.items()
         if number
-    }
-    if spec.key_size:
-        targets["key"] = spec.key_type_id or _key_type(builder, spec)
-    if spec.value_size and spec.inner is None and not holds_programs:
-        targets["value"] = spec.value_type_id or builder.bytes(spec.value_size)
+    } | types
     members = [
         Member(name, builder.pointer(target), 64 * index)
         for index, (name, target) in enumerate(targets.items())
@@ -92,12 +106,3 @@ def _definition_struct(builder: Builder, spec: MapSpec) -> tuple[int, int]:
         members.append(Member(VALUES, values, 8 * size))
     slots = max((index for index, _ in spec.slots), default=-1) + 1
     return builder.struct("", size, tuple(members)), size + SLOT_BYTES * slots
-
-
-def _key_type(builder: Builder, spec: MapSpec) -> int:
-    """A type of the key's size; of an LPM trie a struct, as Linux wants it."""
-    if spec.type is not MapType.LPM_TRIE:
-        return builder.bytes(spec.key_size)
-    address = builder.array(builder.unsigned(1), spec.key_size - 4)
-    members = (Member("prefixlen", builder.unsigned(4), 0), Member("data", address, 32))
-    return builder.struct("bpf_lpm_trie_key", spec.key_size, members)

@@ -1,8 +1,8 @@
 """:class:`ObjectSpec` to ELF bytes that libbpf, cilium/ebpf, aya and ``obj.reader`` load.
 
 Reading back gives an equal spec. Symbols and relocations follow clang's habits, because loaders
-do: maps by their own symbols, globals by section and offset, static functions by section and slot,
-global functions by symbol.
+and static linkers do: maps, externs and what is global by its own symbol, the static by section
+and offset. What depends on a target is not written: an object is what it was before resolution.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from beebox.btf import codec, ext
 from beebox.btf.strings import StringTable
 from beebox.btf.types import Btf, Datasec, Linkage, Var
-from beebox.errors import NotSupportedError, ObjectError
+from beebox.errors import ObjectError
 from beebox.isa.codec import encode
 from beebox.isa.instruction import (
     Call,
@@ -30,6 +30,7 @@ from beebox.isa.instruction import (
 from beebox.obj import maps as map_definitions
 from beebox.obj import variables
 from beebox.obj.elf import (
+    SHN_UNDEF,
     Relocation,
     RelocationType,
     Section,
@@ -42,16 +43,33 @@ from beebox.obj.elf import (
 from beebox.obj.elf import write as write_elf
 from beebox.obj.map_descriptions import describe
 from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec
+from beebox.obj.section_descriptions import (
+    STRUCT_OPS,
+    STRUCT_OPS_LINK,
+    describe_externs,
+    describe_struct_ops,
+    value_section,
+)
 
 
 def write(spec: ObjectSpec) -> bytes:
     """The object file of ``spec``, the same bytes for equal specs.
 
-    Raises :exc:`ObjectError` for what ELF cannot carry and :exc:`NotSupportedError` for kernel
-    symbols.
+    Raises :exc:`ObjectError` for what ELF cannot carry, a spec resolved against a target included.
     """
-    writer = _Writer(spec, describe(spec.btf, spec.maps))
-    return writer.write()
+    _check_unresolved(spec)
+    btf = describe_struct_ops(describe(spec.btf, spec.maps), spec.maps)
+    return _Writer(spec, describe_externs(btf, spec.externs)).write()
+
+
+def _check_unresolved(spec: ObjectSpec) -> None:
+    """Write what was read: resolution replaces what other targets need."""
+    resolved = [row.name for row in spec.externs.values() if row.resolved is not None]
+    resolved += [row.name for row in spec.functions.values() if row.poisoned]
+    resolved += spec.attach_symbols
+    if resolved:
+        problem = f"{resolved[0]!r} is resolved against a target: write the spec as it was before"
+        raise ObjectError(problem, file=spec.file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +88,10 @@ class _Writer:
         self._symbols: list[Symbol] = []
         self._relocations: dict[int, list[Relocation]] = {}
         self._section_symbols: dict[int, int] = {}
-        self._map_symbols: dict[str, int] = {}
+        self._variable_symbols: dict[str, int] = {}
+        self._globals: dict[str, list[tuple[int, int, int]]] = {}
+        """By section, of each variable of global scope: first byte, byte after it, symbol."""
+        self._extern_symbols: dict[str, int] = {}
         self._function_symbols: dict[str, int] = {}
         self._places: dict[str, _Place] = {}
 
@@ -81,8 +102,10 @@ class _Writer:
         code = {name: self._place_functions(name, rows) for name, rows in by_section.items()}
         for row in self._spec.maps.values():
             if row.is_global_data:
-                self._add_data(row)
+                self._add_data(value_section(row), row)
         self._add_maps()
+        for name in (STRUCT_OPS, STRUCT_OPS_LINK):
+            self._add_struct_ops(name)
         if contents := self._license():
             self._add_placed("license", contents)
         if self._spec.version:
@@ -91,6 +114,7 @@ class _Writer:
                     "version", SectionType.PROGBITS, data=self._spec.version.to_bytes(4, "little")
                 )
             )
+        self._add_externs()
         for name, rows in by_section.items():
             self._fill_code(code[name], rows)
         self._add_types(by_section)
@@ -115,6 +139,7 @@ class _Writer:
         for function in functions:
             size = 8 * sum(slot_count(insn) for insn in function.insns)
             bind = SymbolBind.GLOBAL if function.is_global else SymbolBind.LOCAL
+            bind = SymbolBind.WEAK if function.is_weak else bind
             self._places[function.name] = _Place(index, at)
             self._function_symbols[function.name] = self._add_symbol(
                 Symbol(function.name, SymbolType.FUNC, bind, index, at, size)
@@ -122,16 +147,16 @@ class _Writer:
             at += size
         return index
 
-    def _add_data(self, row: MapSpec) -> None:
+    def _add_data(self, name: str, row: MapSpec) -> None:
         contents = row.contents or b""
-        if row.name == ".bss" or row.name.startswith(".bss."):
+        if name == ".bss" or name.startswith(".bss."):
             if any(contents):
-                raise ObjectError("values other than zero do not fit here", section=row.name)
+                raise ObjectError("values other than zero do not fit here", section=name)
             flags = SectionFlag.ALLOC | SectionFlag.WRITE
-            section = Section(row.name, SectionType.NOBITS, flags, size=len(contents), align=8)
-            self._add_variables(self._add_section(section), row.name)
+            section = Section(name, SectionType.NOBITS, flags, size=len(contents), align=8)
+            self._add_variables(self._add_section(section), name)
             return
-        self._add_placed(row.name, contents, writable=not row.frozen)
+        self._add_placed(name, contents, writable=not row.frozen)
 
     def _add_placed(self, name: str, contents: bytes, *, writable: bool = True) -> None:
         flags = SectionFlag.ALLOC | (SectionFlag.WRITE if writable else 0)
@@ -144,9 +169,13 @@ class _Writer:
             variable = self._btf.type(placed.type) if self._btf else None
             is_local = isinstance(variable, Var) and variable.linkage is Linkage.STATIC
             bind = SymbolBind.LOCAL if is_local else SymbolBind.GLOBAL
-            self._map_symbols[variable_name] = self._add_symbol(
+            symbol = self._add_symbol(
                 Symbol(variable_name, SymbolType.OBJECT, bind, index, placed.offset, placed.size)
             )
+            self._variable_symbols[variable_name] = symbol
+            if not is_local:
+                found = (placed.offset, placed.offset + placed.size, symbol)
+                self._globals.setdefault(name, []).append(found)
 
     def _add_maps(self) -> None:
         name = map_definitions.SECTION
@@ -165,9 +194,37 @@ class _Writer:
                 known = self._spec.maps.keys() | self._function_symbols.keys()
                 if target not in known:
                     raise ObjectError(f"{name}[{slot}]: there is no {target!r}")
-                symbol = self._function_symbols.get(target) or self._map_symbols[target]
+                symbol = self._function_symbols.get(target) or self._variable_symbols[target]
                 at = placed.offset + (start or 0) + 8 * slot
                 self._relocate(index, at, RelocationType.ABS64, symbol)
+
+    def _add_struct_ops(self, name: str) -> None:
+        """The structs of one section, with a relocation for each function that they name."""
+        row = self._btf.type(map_definitions.section_id(self._btf, name)) if self._btf else None
+        if not isinstance(row, Datasec):
+            return
+        data = bytearray(row.size)
+        slots: dict[int, str] = {}
+        for map_name, placed in map_definitions.section_variables(self._btf, name).items():
+            spec = self._spec.maps[map_name]
+            contents = spec.contents or b""
+            if len(contents) != placed.size or placed.offset + placed.size > row.size:
+                raise ObjectError(f"{map_name} has {len(contents)} bytes", section=name)
+            data[placed.offset : placed.offset + placed.size] = contents
+            slots |= {placed.offset + at: function for at, function in spec.slots}
+        self._add_placed(name, bytes(data))
+        index = len(self._sections)
+        for at, function in slots.items():
+            self._function(function)
+            self._relocate(index, at, RelocationType.ABS64, self._function_symbols[function])
+
+    def _add_externs(self) -> None:
+        for name, row in self._spec.externs.items():
+            if name in self._function_symbols or name in self._variable_symbols:
+                raise ObjectError(f"{name!r} is both defined and extern", file=self._spec.file)
+            bind = SymbolBind.WEAK if row.is_weak else SymbolBind.GLOBAL
+            symbol = Symbol(name, SymbolType.NOTYPE, bind, SHN_UNDEF)
+            self._extern_symbols[name] = self._add_symbol(symbol)
 
     def _license(self) -> bytes:
         """The license, with a NUL, in the size that BTF gives its section."""
@@ -203,16 +260,23 @@ class _Writer:
                 self._relocate(section, at, RelocationType.LDIMM64, self._map_symbol(name))
                 return replace(insn, value=0)
             case LoadImm64(value=GlobalRef(map_name=name, offset=offset)):
-                symbol = self._section_symbol(self._data_section(name))
+                symbol, start = self._variable_at(name, offset)
                 self._relocate(section, at, RelocationType.LDIMM64, symbol)
-                return replace(insn, value=offset)
+                return replace(insn, value=offset - start)
             case LoadImm64(value=SubprogRef(name=name)):
                 place = self._function(name)
-                symbol = self._section_symbol(place.section)
+                if self._spec.functions[name].is_global:
+                    symbol, start = self._function_symbols[name], 0
+                else:
+                    symbol, start = self._section_symbol(place.section), place.start
                 self._relocate(section, at, RelocationType.LDIMM64, symbol)
-                return replace(insn, value=place.start)
-            case LoadImm64(value=KsymRef(name=name)) | Call(target=KfuncRef(name=name)):
-                raise NotSupportedError(f"the kernel symbol {name!r}")
+                return replace(insn, value=start)
+            case LoadImm64(value=KsymRef(name=name)):
+                self._relocate(section, at, RelocationType.LDIMM64, self._extern(name))
+                return replace(insn, value=0)
+            case Call(target=KfuncRef(name=name)):
+                self._relocate(section, at, RelocationType.CALL32, self._extern(name))
+                return Call(CallKind.SUBPROG, -1)
             case Call(target=SubprogRef(name=name)):
                 return self._call(insn, name, section, at)
             case _:
@@ -238,15 +302,27 @@ class _Writer:
         return self._places[name]
 
     def _map_symbol(self, name: str) -> int:
-        if name not in self._spec.maps or name not in self._map_symbols:
+        if name not in self._spec.maps or name not in self._variable_symbols:
             raise ObjectError(f"map {name!r} is not there", file=self._spec.file)
-        return self._map_symbols[name]
+        return self._variable_symbols[name]
 
-    def _data_section(self, name: str) -> int:
+    def _extern(self, name: str) -> int:
+        if name not in self._extern_symbols:
+            problem = f"the kernel symbol {name!r} is not declared"
+            raise ObjectError(problem, file=self._spec.file)
+        return self._extern_symbols[name]
+
+    def _variable_at(self, map_name: str, offset: int) -> tuple[int, int]:
+        """The symbol of byte ``offset`` of a data section, and where it begins."""
+        spec = self._spec.maps.get(map_name)
+        name = value_section(spec) if spec else ""
         for index, section in enumerate(self._sections, 1):
-            if section.name == name and name in self._spec.maps:
-                return index
-        raise ObjectError(f"data section {name!r} is not there", file=self._spec.file)
+            if name and section.name == name:
+                for start, end, symbol in self._globals.get(name, ()):
+                    if start <= offset < end:
+                        return symbol, start
+                return self._section_symbol(index), 0
+        raise ObjectError(f"data section {map_name!r} is not there", file=self._spec.file)
 
     def _add_types(self, by_section: dict[str, list[FunctionSpec]]) -> None:
         if self._btf is None:
@@ -275,10 +351,23 @@ class _Writer:
                 )
                 for name, rows in by_section.items()
             },
+            core={
+                name: tuple(
+                    ext.CoreRecord(
+                        self._places[row.name].start + 8 * core.pc,
+                        core.type_id,
+                        core.access,
+                        core.kind,
+                    )
+                    for row in rows
+                    for core in row.core
+                )
+                for name, rows in by_section.items()
+            },
         )
         encoded = ext.encode(tables, strings)
         types = codec.encode(self._btf, strings)
         self._add_section(Section(".BTF", SectionType.PROGBITS, data=types, align=4))
-        if any(tables.functions.values()) or any(tables.lines.values()):
+        if any(any(table.values()) for table in (tables.functions, tables.lines, tables.core)):
             # libbpf takes a .BTF.ext without any record as a sign of corrupt BTF.
             self._add_section(Section(".BTF.ext", SectionType.PROGBITS, data=encoded, align=4))
