@@ -6,7 +6,7 @@ refer to themselves (a list node) are not built here: they come from compilers.
 
 from __future__ import annotations
 
-from beebox.btf.codec import references
+from beebox.btf.decode import references
 from beebox.btf.types import (
     Array,
     Btf,

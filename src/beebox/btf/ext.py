@@ -1,7 +1,8 @@
 """The .BTF.ext section: which instruction starts which function and comes from which line.
 
 Offsets are bytes from the start of the named ELF section. Total: any bytes give an :class:`Ext`
-or :exc:`BtfError`. Source: Documentation/bpf/btf.rst, ".BTF.ext section".
+or :exc:`BtfError`. Both byte orders are read. Source: Documentation/bpf/btf.rst, ".BTF.ext
+section".
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from beebox.btf.codec import MAGIC, MAX_BYTES
 from beebox.btf.strings import Strings, StringTable
+from beebox.btf.wire import MAGIC, MAX_BYTES, byte_order, swapped
 from beebox.errors import BtfError
 
 _HEADER: Final = struct.Struct("<HBBIIIII")
@@ -68,9 +69,10 @@ def parse(data: bytes, strings: Strings) -> Ext:
     """The tables of a .BTF.ext section, whose texts lie in .BTF's ``strings``."""
     if len(data) < _HEADER.size or len(data) > MAX_BYTES:
         raise BtfError(f"BTF.ext of {len(data)} bytes")
-    magic, version, flags, header, *places = _HEADER.unpack_from(data)
-    if magic != MAGIC or version != 1 or flags != 0:
-        raise BtfError(f"BTF.ext: unknown magic {magic:#06x}, version {version} or flags {flags}")
+    data = _little(data)
+    _, version, flags, header, *places = _HEADER.unpack_from(data)
+    if version != 1 or flags != 0:
+        raise BtfError(f"BTF.ext: unknown version {version} or flags {flags}")
     with_core = _HEADER.size + _CORE_HEADER.size
     if header not in {_HEADER.size, with_core} or header > len(data):
         raise BtfError(f"BTF.ext: unknown header of {header} bytes")
@@ -96,6 +98,15 @@ def parse(data: bytes, strings: Strings) -> Ext:
         for section, records in _table(body, core_at, core_size, _CORE, strings).items()
     }
     return Ext(functions, lines, core)
+
+
+def _little(data: bytes) -> bytes:
+    """``data`` in little-endian: all is words but magic, version and flags."""
+    if byte_order(data) == "little":
+        return data
+    if len(data) % 4:
+        raise BtfError(f"BTF.ext: {len(data)} bytes are not whole words")
+    return data[1::-1] + data[2:4] + swapped(data[4:])
 
 
 def _table(

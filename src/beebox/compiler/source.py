@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from beebox import cache
 from beebox.errors import CodegenError, CompileError, InputError
-from beebox.llvm import cache, worker
+from beebox.llvm import cache_keys, worker
 from beebox.obj import reader
 from beebox.obj.model import ObjectSpec
 
@@ -42,7 +43,7 @@ def compile_source(text: str, *, file: str) -> ObjectSpec:
     if len(text) > MAX_SOURCE_BYTES:
         raise InputError(f"{file}: a source of {len(text)} characters; at most {MAX_SOURCE_BYTES}")
     made_from = json.dumps([file, text]).encode()
-    key = cache.key(made_from, {"kind": "source", "package": cache.package_fingerprint()})
+    key = cache_keys.key(made_from, {"kind": "source", "package": cache.package_fingerprint()})
     known = cache.get(key)
     if known is not None:
         return reader.read(known, file=file)

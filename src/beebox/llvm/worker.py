@@ -22,8 +22,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from beebox import cache
 from beebox.errors import CodegenError, InputError, NotSupportedError
-from beebox.llvm import cache
+from beebox.llvm import cache_keys
 
 MAX_IR_BYTES: Final = 64 << 20
 DEADLINE_SECONDS: Final = 60.0
@@ -54,7 +55,7 @@ def compile_native_for(identity: bytes, make_ir: Callable[[], str]) -> bytes:
     ``identity`` must determine the IR together with beebox's own sources; a hit makes no IR.
     """
     options = {**_native_options("identity", 2), "package": cache.package_fingerprint()}
-    key = cache.key(identity, options)
+    key = cache_keys.key(identity, options)
     found = cache.get(key)
     if found is None:
         found = compile_native(make_ir())
@@ -79,7 +80,7 @@ def _compile(ir: str, options: dict[str, str | int], deadline: float) -> bytes:
     text = ir.encode()
     if len(text) > MAX_IR_BYTES:
         raise InputError(f"a program of {len(text)} bytes of LLVM IR; at most {MAX_IR_BYTES}")
-    key = cache.key(text, options)
+    key = cache_keys.key(text, options)
     cached = cache.get(key)
     if cached is not None:
         return cached

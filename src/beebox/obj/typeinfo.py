@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from beebox.btf import codec, ext
+from beebox.btf import codec, ext, wire
 from beebox.btf.types import Btf, Datasec, Func, Linkage, SectionVar, Type, Var
 from beebox.errors import ObjectError
 from beebox.obj.elf import (
@@ -57,7 +57,7 @@ def read_types(elf: Elf, *, file: str) -> TypeInfo:
     ext_at = elf.find(".BTF.ext")
     if ext_at is None or not elf.sections[ext_at].size:
         return TypeInfo(btf, ext.Ext())
-    _, strings = codec.sections(raw)
+    _, strings = wire.sections(raw)
     return TypeInfo(btf, ext.parse(patched(elf, ext_at, file=file), strings))
 
 

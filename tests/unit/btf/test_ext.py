@@ -8,6 +8,7 @@ import pytest
 
 from beebox.btf import ext
 from beebox.btf.strings import Strings, StringTable
+from beebox.btf.wire import swapped
 from beebox.errors import BtfError
 
 TABLES = ext.Ext(
@@ -59,3 +60,11 @@ def test_cut_short(cut: int) -> None:
     data, strings = written(TABLES)
     with pytest.raises(BtfError):
         ext.parse(data[:cut], strings)
+
+
+def test_big_endian_gives_the_same_values() -> None:
+    data, strings = written(TABLES)
+    big = data[1::-1] + data[2:4] + swapped(data[4:])
+    assert ext.parse(big, strings) == TABLES
+    with pytest.raises(BtfError):
+        ext.parse(big + b"\0", strings)

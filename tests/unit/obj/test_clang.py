@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from beebox.btf import codec, ext, values
+from beebox.btf import codec, ext, values, wire
 from beebox.btf.strings import StringTable
 from beebox.errors import ObjectError
 from beebox.isa.codec import encode
@@ -38,7 +38,7 @@ def test_types_come_back_to_the_byte(clang_object: Compile, name: str) -> None:
     elf = read_elf(clang_object(name))
     raw = elf.sections[elf.find(".BTF") or 0].contents
     tables = elf.sections[elf.find(".BTF.ext") or 0].contents
-    _, strings = codec.sections(raw)
+    _, strings = wire.sections(raw)
     again = StringTable(strings.data)
     assert ext.encode(ext.parse(tables, strings), again) == tables
     assert codec.encode(codec.parse(raw), again) == raw

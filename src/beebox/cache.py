@@ -1,9 +1,9 @@
-"""Generated objects on disk: what was compiled once is read back, in any process.
+"""What was computed once, on disk: generated objects and indices are read back in any process.
 
 The folder is the platform's cache folder (or ``BEEBOX_CACHE_DIR``; empty means none), created with
 mode 0700. A folder of another owner, or one that others may write, is not used: no cache is
 always correct, only slower. Each file starts with the SHA-256 of what follows; a file that does
-not match is a miss. Objects only: verdicts are never cached.
+not match is a miss. Verdicts are never cached.
 """
 
 from __future__ import annotations
@@ -11,15 +11,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import importlib.util
-import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
-
-from beebox.errors import NotSupportedError
 
 MAX_BYTES: Final = 256 << 20
 MAX_OBJECT_BYTES: Final = 64 << 20
@@ -28,17 +24,8 @@ _DIGEST_BYTES: Final = 32
 _SUFFIX: Final = ".obj"
 
 
-def key(ir: bytes, options: Mapping[str, str | int]) -> str:
-    """The name of what ``ir`` compiles to under ``options``, in hex."""
-    digest = hashlib.sha256()
-    digest.update(json.dumps([_generator(), dict(options)], sort_keys=True).encode())
-    digest.update(b"\0")
-    digest.update(ir)
-    return digest.hexdigest()
-
-
 def get(name: str) -> bytes | None:
-    """The object of that name, if it is there whole."""
+    """What was put under that name, if it is there whole. A name tells all that it depends on."""
     with _folder() as folder:
         if folder is None:
             return None
@@ -68,7 +55,7 @@ def _whole(file: int) -> bytes:
 
 
 def put(name: str, body: bytes) -> None:
-    """Keep an object, atomically; a cache that cannot take it stays as it is."""
+    """Keep ``body``, atomically; a cache that cannot take it stays as it is."""
     if len(body) + _DIGEST_BYTES > MAX_OBJECT_BYTES:
         return
     with _folder() as folder, contextlib.suppress(OSError):
@@ -147,7 +134,7 @@ def package_fingerprint() -> str:
     Part of the key of whatever the compiler or the lowerings made: a newer beebox, or an edited
     checkout, never reads what an older one wrote.
     """
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parent
     digest = hashlib.sha256()
     for folder, folders, files in os.walk(root):
         folders.sort()
@@ -156,17 +143,3 @@ def package_fingerprint() -> str:
                 status = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118 -- 200 files
                 digest.update(f"{folder}/{name} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
-
-
-@functools.cache
-def _generator() -> str:
-    """What turns IR into objects, as a digest: our server's text and llvmlite's version.
-
-    Read as files, since importing llvmlite or the package metadata costs more than a hit saves.
-    """
-    spec = importlib.util.find_spec("llvmlite")
-    if spec is None or spec.origin is None:
-        raise NotSupportedError("code generation without llvmlite")
-    version = Path(spec.origin).with_name("_version.py").read_bytes()
-    server = Path(__file__).with_name("serve.py").read_bytes()
-    return hashlib.sha256(server + b"\0" + version).hexdigest()
