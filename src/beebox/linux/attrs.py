@@ -6,7 +6,9 @@ Offsets are those of include/uapi/linux/bpf.h. What the kernel writes back is re
 
 from __future__ import annotations
 
+import os
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,14 +35,21 @@ def map_create(
     btf: tuple[int, int, int] = (0, 0, 0),
     inner_fd: int = 0,
     extra: int = 0,
+    numa_node: int = 0,
+    kernel_value_type: tuple[int, int] = (0, 0),
 ) -> Attr:
-    """BPF_MAP_CREATE; ``btf`` is (fd, key type id, value type id), ``extra`` map_extra."""
-    data = bytearray(72)
-    struct.pack_into("=5I", data, 0, type_id, key_size, value_size, max_entries, flags)
+    """BPF_MAP_CREATE; ``btf`` is (fd, key type id, value type id), ``extra`` map_extra.
+
+    ``kernel_value_type`` is, of a struct_ops map, (id in the kernel's BTF, fd of the module's BTF
+    or 0): its flag VTYPE_BTF_OBJ_FD is the caller's to set.
+    """
+    data = bytearray(80)
+    struct.pack_into(
+        "=7I", data, 0, type_id, key_size, value_size, max_entries, flags, inner_fd, numa_node
+    )
     _MAP_NAME.pack_into(data, 28, object_name(name))
-    struct.pack_into("=I", data, 20, inner_fd)
-    struct.pack_into("=3I", data, 48, *btf)
-    struct.pack_into("=Q", data, 64, extra)
+    struct.pack_into("=4I", data, 48, *btf, kernel_value_type[0])
+    struct.pack_into("=QI", data, 64, extra, kernel_value_type[1])
     return Attr(data)
 
 
@@ -123,18 +132,27 @@ def prog_load(
     log_bytes: int = 0,
     debug: DebugInfo | None = None,
     attach_btf_id: int = 0,
+    attach_btf_fd: int = 0,
+    fd_array: Sequence[int] = (),
+    version: int = 0,
 ) -> Attr:
-    """BPF_PROG_LOAD; ``log_level`` 0 asks for no log."""
-    data = bytearray(120)
+    """BPF_PROG_LOAD; ``log_level`` 0 asks for no log.
+
+    ``attach_btf_id`` is one of the kernel's BTF or, with ``attach_btf_fd``, of a module's.
+    ``fd_array`` holds the BTFs that kfunc calls name by index, ``version`` is kern_version.
+    """
+    data = bytearray(128)
     struct.pack_into("=II", data, 0, type_id, len(code) // 8)
     struct.pack_into("=II", data, 24, log_level, log_bytes if log_level else 0)
-    struct.pack_into("=I", data, 44, flags)
+    struct.pack_into("=II", data, 40, version, flags)
     _MAP_NAME.pack_into(data, 48, object_name(name))
     struct.pack_into("=I", data, 68, attach_type)
-    struct.pack_into("=I", data, 108, attach_btf_id)
+    struct.pack_into("=II", data, 108, attach_btf_id, attach_btf_fd)
     buffers = {8: bytearray(code), 16: bytearray(license_name.encode() + b"\0")}
     if log_level:
         buffers[32] = bytearray(log_bytes)
+    if fd_array:
+        buffers[120] = bytearray(struct.pack(f"={len(fd_array)}i", *fd_array))
     if debug is not None:
         struct.pack_into("=I", data, 72, debug.btf_fd)
         if debug.functions:
@@ -200,6 +218,49 @@ def prog_test_run_result(attr: Attr) -> tuple[int, bytes, int, bytes]:
     context_size: int = struct.unpack_from("=I", attr.data, 44)[0]
     context = bytes(attr.buffers.get(56, b"")[:context_size])
     return retval, bytes(attr.buffers[24][:size]), duration, context
+
+
+def obj_pin(path: str, fd: int) -> Attr:
+    """BPF_OBJ_PIN: give the object a name in a BPF file system."""
+    data = bytearray(16)
+    struct.pack_into("=I", data, 8, fd)
+    return Attr(data, {0: bytearray(os.fsencode(path) + b"\0")})
+
+
+def obj_get(path: str) -> Attr:
+    """BPF_OBJ_GET: a descriptor of what is pinned at ``path``."""
+    return Attr(bytearray(16), {0: bytearray(os.fsencode(path) + b"\0")})
+
+
+def get_next_id(start: int) -> Attr:
+    """BPF_{PROG,MAP,BTF}_GET_NEXT_ID: the first id above ``start``; see :func:`next_id`."""
+    return Attr(bytearray(struct.pack("=III", start, 0, 0)))
+
+
+def next_id(attr: Attr) -> int:
+    """The id that the kernel found."""
+    found: int = struct.unpack_from("=I", attr.data, 4)[0]
+    return found
+
+
+def get_fd_by_id(number: int) -> Attr:
+    """BPF_{PROG,MAP,BTF}_GET_FD_BY_ID."""
+    return Attr(bytearray(struct.pack("=III", number, 0, 0)))
+
+
+def btf_get_info(fd: int, *, name_bytes: int = 64) -> Attr:
+    """BPF_OBJ_GET_INFO_BY_FD of a BTF: its name comes back; see :func:`btf_info`."""
+    info = bytearray(32)
+    struct.pack_into("=I", info, 24, name_bytes)
+    data = bytearray(16)
+    struct.pack_into("=II", data, 0, fd, len(info))
+    return Attr(data, {8: info}, {(8, 16): bytearray(name_bytes)})
+
+
+def btf_info(attr: Attr) -> tuple[str, bool]:
+    """``(name, whether it is the kernel's or a module's own)``; programs' BTF has no name."""
+    kernel: int = struct.unpack_from("=I", attr.buffers[8], 28)[0]
+    return _text(attr.nested[8, 16]), bool(kernel)
 
 
 def obj_get_info(fd: int, size: int) -> Attr:

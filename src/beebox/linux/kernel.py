@@ -4,19 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from beebox.btf.codec import encode as encode_btf
+from beebox.btf import codec
 from beebox.btf.types import Btf
 from beebox.errors import InputError, NotSupportedError, SyscallError
-from beebox.linux import attrs
 from beebox.linux.features import why_not
-from beebox.linux.load import LOG_STATS, Verdict, load_program, verdict
+from beebox.linux.load import LOG_STATS, Handles, Verdict, load_program, verdict
+from beebox.linux.maps import MapMaker
+from beebox.linux.modules import ModuleTypes
+from beebox.linux.object_types import LoadedTypes, for_kernel, load_types
 from beebox.linux.objects import LinuxMap, LinuxProgram
-from beebox.linux.syscall import Bpf, Command, Fd, bpf
+from beebox.linux.pins import DEFAULT_ROOT
+from beebox.linux.syscall import Bpf, bpf
 from beebox.obj.linker import link
-from beebox.obj.model import MapSpec, ObjectSpec, ProgramSpec
+from beebox.obj.model import KernelSymbol, ObjectSpec, Pinning, ProgramSpec
+from beebox.obj.struct_ops import Layout, layout, owners
+from beebox.tables.map_types import MapType
+
+_KERNEL_TYPES = Path("/sys/kernel/btf/vmlinux")
+
+
+@cache
+def _kernel_types() -> Btf:
+    return codec.parse(_KERNEL_TYPES.read_bytes())
 
 
 class LinuxCollection:
@@ -27,10 +42,12 @@ class LinuxCollection:
         programs: Mapping[str, LinuxProgram],
         maps: Mapping[str, LinuxMap],
         resources: ExitStack,
+        struct_ops_values: Mapping[str, bytes] = MappingProxyType({}),
     ) -> None:
         self._programs = MappingProxyType(dict(programs))
         self._maps = MappingProxyType(dict(maps))
         self._resources = resources
+        self._struct_ops_values = MappingProxyType(dict(struct_ops_values))
 
     @property
     def programs(self) -> Mapping[str, LinuxProgram]:
@@ -41,6 +58,11 @@ class LinuxCollection:
     def maps(self) -> Mapping[str, LinuxMap]:
         """By name, global data included."""
         return self._maps
+
+    @property
+    def struct_ops_values(self) -> Mapping[str, bytes]:
+        """What registers each struct_ops map: its value, with descriptors of the programs."""
+        return self._struct_ops_values
 
     def close(self) -> None:
         """Close everything; twice is harmless."""
@@ -59,10 +81,14 @@ class LinuxCollection:
 
 
 class LinuxKernel:
-    """The kernel this process runs on. ``door`` stands in for bpf(2) in tests."""
+    """The kernel this process runs on. ``door`` stands in for bpf(2) in tests.
 
-    def __init__(self, door: Bpf = bpf) -> None:
+    Maps that ask to be pinned by name live in the folder ``pin_root`` of a BPF file system.
+    """
+
+    def __init__(self, door: Bpf = bpf, *, pin_root: Path = DEFAULT_ROOT) -> None:
         self._door = door
+        self._pin_root = pin_root
 
     @property
     def name(self) -> str:
@@ -70,94 +96,131 @@ class LinuxKernel:
         return "linux"
 
     def load(self, spec: ObjectSpec, *, programs: Sequence[str] | None = None) -> LinuxCollection:
-        """Make every map, then load the programs (all, or those named).
+        """Make every map, then load the programs: those named, else all without a ``?``.
 
         Raises :exc:`RejectedError` with the kernel's log, :exc:`NotSupportedError` when this
         process may not use bpf(2), :exc:`SyscallError` for other refusals. Nothing stays open
-        after an error.
+        or pinned after an error.
         """
-        names = spec.program_names if programs is None else tuple(programs)
+        names = spec.autoload_names if programs is None else tuple(programs)
         for name in names:
             if name not in spec.program_names:
                 known = ", ".join(spec.program_names) or "none"
                 raise InputError(f"{spec.file}: no program {name} (there are: {known})")
-        linked = {name: link(spec, name) for name in spec.with_slot_programs(names)}
-        with ExitStack() as resources:
+        names = spec.with_slot_programs(names)
+        layouts = _layouts(spec)
+        spec = replace(spec, attach_symbols={**spec.attach_symbols, **_members(layouts)})
+        linked = {name: link(spec, name) for name in names}
+        with ExitStack() as resources, ExitStack() as on_failure:
             try:
-                maps = self._create_maps(spec.maps, spec.btf, resources)
-                fds = {name: live.fd for name, live in maps.items()}
-                loaded = {
-                    name: resources.enter_context(
-                        LinuxProgram(program, load_program(program, fds, self._door), self._door)
-                    )
-                    for name, program in linked.items()
-                }
-                for name, row in spec.maps.items():
-                    for index, held in row.slots:
-                        value = maps[held] if row.inner is not None else loaded[held]
-                        maps[name].update(index.to_bytes(row.key_size, "little"), value)
+                types = self._load_types(spec, tuple(linked.values()), on_failure)
+                maps = self._create_maps(spec, types, layouts, resources, on_failure)
+                loaded = self._load_programs(linked, maps, types, resources)
+                _fill_slots(spec, maps, loaded)
             except SyscallError as error:
                 reason = why_not(self._door)
                 if reason is None:
                     raise
                 raise NotSupportedError("the linux kernel backend here", hint=reason) from error
-            return LinuxCollection(loaded, maps, resources.pop_all())
+            if types is not None:
+                types.fd.close()
+            on_failure.pop_all()
+            values = {
+                name: _with_programs(row, loaded)
+                for name, row in layouts.items()
+                if all(slot.program in loaded for slot in row.slots)
+            }
+            return LinuxCollection(loaded, maps, resources.pop_all(), values)
 
     def verdict(self, spec: ProgramSpec, *, log_level: int = LOG_STATS) -> Verdict:
-        """What this kernel says of a linked program; nothing stays loaded."""
+        """What this kernel says of a linked program; nothing stays loaded, its maps unpinned."""
         with ExitStack() as resources:
-            maps = self._create_maps(spec.maps, spec.btf, resources)
-            fds = {name: live.fd for name, live in maps.items()}
+            maps = {
+                name: replace(row, pinning=Pinning.NONE, slots=())
+                for name, row in spec.maps.items()
+            }
+            alone = ObjectSpec({}, maps, btf=spec.btf, externs=spec.externs)
+            types = self._load_types(alone, (), resources)
+            live = self._create_maps(alone, types, {}, resources, resources)
+            fds = {name: row.fd for name, row in live.items()}
             return verdict(spec, fds, log_level=log_level, door=self._door)
 
-    def _create_maps(
-        self, specs: Mapping[str, MapSpec], types: Btf | None, resources: ExitStack
-    ) -> dict[str, LinuxMap]:
-        btf: Fd | None = None
-        if types is not None and any(row.value_type_id for row in specs.values()):
-            attr = attrs.btf_load(encode_btf(types), log_bytes=1 << 20)
-            try:
-                btf = Fd(self._door(Command.BTF_LOAD, attr), "BTF")
-            except SyscallError as error:
-                log = attrs.btf_load_log(attr)
-                raise SyscallError(error.call, error.errno or 0, log=log) from None
-        try:
-            maps: dict[str, LinuxMap] = {}
-            for name, row in specs.items():
-                maps[name] = resources.enter_context(self._create_map(row, btf))
-            return maps
-        finally:
-            if btf is not None:
-                btf.close()
+    def _load_types(
+        self, spec: ObjectSpec, programs: Sequence[ProgramSpec], resources: ExitStack
+    ) -> LoadedTypes | None:
+        if spec.btf is None:
+            return None
+        btf = for_kernel(spec.btf, spec.externs, spec.functions, maps=spec.maps)
+        types = load_types(btf, programs, self._door)
+        resources.callback(types.fd.close)
+        return types
 
-    def _create_map(self, spec: MapSpec, btf: Fd | None) -> LinuxMap:
-        types = (0, 0, 0)
-        if btf is not None and spec.value_type_id and not spec.type.value.no_btf:
-            types = (btf.number, spec.key_type_id, spec.value_type_id)
-        template = self._create_map(spec.inner, None) if spec.inner is not None else None
-        attr = attrs.map_create(
-            spec.type.value.id,
-            spec.key_size,
-            spec.value_size,
-            spec.max_entries,
-            spec.flags.value,
-            name=spec.name,
-            btf=types,
-            inner_fd=template.fd if template is not None else 0,
-            extra=spec.extra,
-        )
+    def _create_maps(
+        self,
+        spec: ObjectSpec,
+        types: LoadedTypes | None,
+        layouts: Mapping[str, Layout],
+        resources: ExitStack,
+        on_failure: ExitStack,
+    ) -> dict[str, LinuxMap]:
+        fd = types.fd if types is not None else None
+        maker = MapMaker(spec.file, fd, layouts, self._pin_root, self._door)
+        return {
+            name: resources.enter_context(maker.make(row, on_failure))
+            for name, row in spec.maps.items()
+        }
+
+    def _load_programs(
+        self,
+        linked: Mapping[str, ProgramSpec],
+        maps: Mapping[str, LinuxMap],
+        types: LoadedTypes | None,
+        resources: ExitStack,
+    ) -> dict[str, LinuxProgram]:
+        fds = {name: live.fd for name, live in maps.items()}
+        modules = ModuleTypes(self._door)
         try:
-            live = LinuxMap(spec, Fd(self._door(Command.MAP_CREATE, attr), spec.name), self._door)
-        except SyscallError as error:
-            raise SyscallError(f"{error.call} {spec.name}", error.errno or 0) from None
+            loaded: dict[str, LinuxProgram] = {}
+            for name, program in linked.items():
+                debug = types.debug[name] if types is not None else None
+                handles = Handles(fds, debug, modules)
+                fd = load_program(program, fds, self._door, handles=handles)
+                loaded[name] = resources.enter_context(LinuxProgram(program, fd, self._door))
+            return loaded
         finally:
-            if template is not None:
-                template.close()
-        with ExitStack() as on_failure:
-            on_failure.callback(live.close)
-            if spec.contents is not None:
-                live.update(bytes(4), spec.contents)
-            if spec.frozen:
-                live.freeze()
-            on_failure.pop_all()
-        return live
+            modules.close()
+
+
+def _layouts(spec: ObjectSpec) -> dict[str, Layout]:
+    """The struct_ops maps of ``spec`` as this kernel has them; its BTF is read for no others."""
+    wanted = {name: row for name, row in spec.maps.items() if row.type is MapType.STRUCT_OPS}
+    if not wanted:
+        return {}
+    types = _kernel_types()
+    return {name: layout(row, spec.btf, types) for name, row in wanted.items()}
+
+
+def _members(layouts: Mapping[str, Layout]) -> dict[str, KernelSymbol]:
+    return {
+        program: KernelSymbol(type_id, member=member)
+        for program, (type_id, member) in owners(layouts).items()
+    }
+
+
+def _with_programs(row: Layout, programs: Mapping[str, LinuxProgram]) -> bytes:
+    value = bytearray(row.value)
+    for slot in row.slots:
+        value[slot.offset : slot.offset + 8] = programs[slot.program].fd.to_bytes(8, "little")
+    return bytes(value)
+
+
+def _fill_slots(
+    spec: ObjectSpec, maps: Mapping[str, LinuxMap], programs: Mapping[str, LinuxProgram]
+) -> None:
+    """The first elements of maps of maps and of programs."""
+    for name, row in spec.maps.items():
+        if row.type is MapType.STRUCT_OPS:
+            continue
+        for index, held in row.slots:
+            value = maps[held] if row.inner is not None else programs[held]
+            maps[name].update(index.to_bytes(row.key_size, "little"), value)

@@ -9,18 +9,35 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from beebox.btf.codec import encode as encode_btf
-from beebox.btf.ext import LineRecord, pack_func, pack_line
-from beebox.btf.strings import StringTable
 from beebox.errors import InternalError, RejectedError, SyscallError
 from beebox.isa.codec import encode
-from beebox.isa.instruction import GlobalRef, Instruction, LoadImm64, MapRef, PseudoImm64
+from beebox.isa.instruction import (
+    Call,
+    CallKind,
+    GlobalRef,
+    Instruction,
+    KfuncRef,
+    KsymRef,
+    LoadImm64,
+    MapRef,
+    PseudoImm64,
+)
 from beebox.linux import attrs
+from beebox.linux.modules import ModuleTypes
+from beebox.linux.object_types import for_kernel, load_types
 from beebox.linux.syscall import Attr, Bpf, Command, Fd, bpf
-from beebox.obj.model import ProgramSpec
+from beebox.obj.model import (
+    ExternKind,
+    ExternSpec,
+    KernelAddress,
+    KernelSymbol,
+    Missing,
+    ProgramSpec,
+)
 from beebox.tables.program_types import ProgramType
 
 LOG_STATS: Final = 4
@@ -30,6 +47,10 @@ _LOG_BYTES: Final = 1 << 16
 _LOG_BYTES_MAX: Final = 1 << 24
 _PSEUDO_MAP_FD: Final = 1
 _PSEUDO_MAP_VALUE: Final = 2
+_PSEUDO_BTF_ID: Final = 3
+POISONED_KFUNC: Final = 2_002_000_000
+"""libbpf's number for the first kernel function that is not there; logs show it."""
+
 _ENVIRONMENT: Final = frozenset({errno.EPERM, errno.ENOMEM, errno.ENOSYS})
 """Errors of BPF_PROG_LOAD that are no verdict on the program."""
 
@@ -51,11 +72,29 @@ class Verdict:
         return self.errno == 0
 
 
-def patch(insns: tuple[Instruction, ...], fds: Mapping[str, int]) -> bytes:
-    """The bytes for the kernel: every map name becomes the descriptor that ``fds`` has for it.
+@dataclass(frozen=True)
+class Handles:
+    """What the symbols of a program become: descriptors of maps, of its BTF, of modules' BTF."""
 
-    Raises :exc:`InternalError` when the program names a map that was not made.
+    maps: Mapping[str, int] = field(default_factory=dict)
+    debug: attrs.DebugInfo | None = None
+    modules: ModuleTypes = field(default_factory=ModuleTypes)
+
+
+def patch(
+    insns: tuple[Instruction, ...],
+    fds: Mapping[str, int],
+    externs: Mapping[str, ExternSpec] | None = None,
+    modules: ModuleTypes | None = None,
+) -> bytes:
+    """The bytes for the kernel: map names become the descriptors in ``fds``, externs what they are.
+
+    Raises :exc:`InternalError` when the program names a map that was not made or an extern that
+    was not resolved.
     """
+    known = externs or {}
+    tables = modules or ModuleTypes()
+    index = {module: number for number, module in enumerate(_modules(known), 1)}
 
     def resolve(insn: Instruction) -> Instruction:
         match insn:
@@ -63,6 +102,10 @@ def patch(insns: tuple[Instruction, ...], fds: Mapping[str, int]) -> bytes:
                 return replace(insn, value=PseudoImm64(_PSEUDO_MAP_FD, _fd(fds, name)))
             case LoadImm64(value=GlobalRef(name, offset)):
                 return replace(insn, value=PseudoImm64(_PSEUDO_MAP_VALUE, _fd(fds, name), offset))
+            case LoadImm64(value=KsymRef(name)):
+                return replace(insn, value=_symbol(known, name, tables))
+            case Call(target=KfuncRef(name)):
+                return _kfunc_call(known, name, index)
             case _:
                 return insn
 
@@ -75,6 +118,38 @@ def _fd(fds: Mapping[str, int], name: str) -> int:
     return fds[name]
 
 
+def _symbol(
+    externs: Mapping[str, ExternSpec], name: str, modules: ModuleTypes
+) -> int | PseudoImm64:
+    match externs[name].resolved if name in externs else None:
+        case KernelSymbol(btf_id, module):
+            return PseudoImm64(_PSEUDO_BTF_ID, btf_id, modules.fd(module))
+        case KernelAddress(address):
+            return address
+        case Missing():
+            return 0
+        case found:
+            raise InternalError(f"the address of {name} is {found}")
+
+
+def _kfunc_call(externs: Mapping[str, ExternSpec], name: str, index: Mapping[str, int]) -> Call:
+    match externs[name].resolved if name in externs else None:
+        case KernelSymbol(btf_id, module):
+            return Call(CallKind.KFUNC, btf_id, index.get(module, 0))
+        case Missing():
+            # A helper that no kernel has: harmless in code that is never reached.
+            return Call(CallKind.HELPER, POISONED_KFUNC + list(externs).index(name))
+        case found:
+            raise InternalError(f"the kernel function {name} is {found}")
+
+
+def _modules(externs: Mapping[str, ExternSpec]) -> tuple[str, ...]:
+    """The modules whose functions are called, in the order of the descriptor array from 1 on."""
+    found = [row.resolved for row in externs.values() if row.kind is ExternKind.FUNCTION]
+    names = [row.module for row in found if isinstance(row, KernelSymbol) and row.module]
+    return tuple(dict.fromkeys(names))
+
+
 def load_btf(spec: ProgramSpec, door: Bpf = bpf) -> tuple[Fd, attrs.DebugInfo] | None:
     """Load the program's BTF with its line texts; None when the object has no BTF.
 
@@ -82,54 +157,48 @@ def load_btf(spec: ProgramSpec, door: Bpf = bpf) -> tuple[Fd, attrs.DebugInfo] |
     """
     if spec.btf is None:
         return None
-    strings = StringTable()
-    lines = b"".join(
-        pack_line(LineRecord(0, info.file, info.line, info.column, info.text), info.pc, strings)
-        for info in spec.lines
-    )
-    typed = all(info.type_id for info in spec.functions)
-    functions = b"".join(pack_func(info.pc, info.type_id) for info in spec.functions)
-    data = encode_btf(spec.btf, strings)
-    try:
-        number = door(Command.BTF_LOAD, attrs.btf_load(data))
-    except SyscallError as error:
-        raise _btf_refused(data, error, door) from None
-    # Line info without function info is refused, and functions without a type have none.
-    debug = attrs.DebugInfo(number, functions, lines) if typed else attrs.DebugInfo(number)
-    return Fd(number, "BTF"), debug
+    loaded = load_types(for_kernel(spec.btf, spec.externs, maps=spec.maps), (spec,), door)
+    return loaded.fd, loaded.debug[spec.name]
 
 
-def _btf_refused(data: bytes, error: SyscallError, door: Bpf) -> SyscallError:
-    attr = attrs.btf_load(data, log_bytes=_LOG_BYTES_MAX)
-    try:
-        Fd(door(Command.BTF_LOAD, attr), "BTF").close()
-    except SyscallError as again:
-        return SyscallError(again.call, again.errno or 0, log=attrs.btf_load_log(attr))
-    return error
-
-
-def load_program(spec: ProgramSpec, fds: Mapping[str, int], door: Bpf = bpf) -> Fd:
-    """Load a linked program whose maps are ``fds``.
+def load_program(
+    spec: ProgramSpec, fds: Mapping[str, int], door: Bpf = bpf, *, handles: Handles | None = None
+) -> Fd:
+    """Load a linked program whose maps are ``fds``; ``handles`` has the types loaded already.
 
     Raises :exc:`RejectedError` with the kernel's log as its report when the verifier refuses it,
     :exc:`SyscallError` for any other failure.
     """
-    code = patch(spec.insns, fds)
+    with ExitStack() as resources:
+        if handles is None:
+            handles = _own_handles(spec, fds, door, resources)
+        attempt = _attempt(spec, handles)
+        try:
+            return Fd(door(Command.PROG_LOAD, attempt.attr()), f"program {spec.name}")
+        except SyscallError as error:
+            if error.errno in _ENVIRONMENT:
+                raise _named(error, spec) from None
+            attr, failure = _load_with_log(attempt, 1, door)
+            log = attrs.prog_load_log(attr)
+            if failure is None or not log:
+                raise _named(error, spec) from None
+            raise _rejected(spec, log) from None
+
+
+def _named(error: SyscallError, spec: ProgramSpec) -> SyscallError:
+    return SyscallError(f"{error.call} of {spec.name}", error.errno or 0, log=error.log)
+
+
+def _own_handles(
+    spec: ProgramSpec, fds: Mapping[str, int], door: Bpf, resources: ExitStack
+) -> Handles:
+    """Handles for one program alone, closed with ``resources``."""
     loaded = load_btf(spec, door)
-    debug = loaded[1] if loaded else None
-    try:
-        return Fd(door(Command.PROG_LOAD, _attr(spec, code, debug)), f"program {spec.name}")
-    except SyscallError as error:
-        if error.errno in _ENVIRONMENT:
-            raise
-        attr, failure = _load_with_log(spec, code, debug, 1, door)
-        log = attrs.prog_load_log(attr)
-        if failure is None or not log:
-            raise
-        raise _rejected(spec, log) from None
-    finally:
-        if loaded:
-            loaded[0].close()
+    if loaded is not None:
+        resources.callback(loaded[0].close)
+    modules = ModuleTypes(door)
+    resources.callback(modules.close)
+    return Handles(fds, loaded[1] if loaded else None, modules)
 
 
 def try_load(
@@ -145,26 +214,20 @@ def try_load(
     Raises :exc:`SyscallError` only when the kernel gave no verdict: no right, no memory.
     """
     spec = ProgramSpec("verdict", "", program_type, (), {}, license=license_name)
-    return _verdict(spec, code, None, log_level, door)
+    return _verdict(_Attempt(spec, code), log_level, door)
 
 
 def verdict(
     spec: ProgramSpec, fds: Mapping[str, int], *, log_level: int = LOG_STATS, door: Bpf = bpf
 ) -> Verdict:
     """The kernel's verdict on a linked program, debug info included; nothing stays loaded."""
-    loaded = load_btf(spec, door)
-    try:
-        debug = loaded[1] if loaded else None
-        return _verdict(spec, patch(spec.insns, fds), debug, log_level, door)
-    finally:
-        if loaded:
-            loaded[0].close()
+    with ExitStack() as resources:
+        attempt = _attempt(spec, _own_handles(spec, fds, door, resources))
+        return _verdict(attempt, log_level, door)
 
 
-def _verdict(
-    spec: ProgramSpec, code: bytes, debug: attrs.DebugInfo | None, log_level: int, door: Bpf
-) -> Verdict:
-    attr, failure = _load_with_log(spec, code, debug, log_level, door)
+def _verdict(attempt: _Attempt, log_level: int, door: Bpf) -> Verdict:
+    attr, failure = _load_with_log(attempt, log_level, door)
     if failure is not None and failure.errno in _ENVIRONMENT:
         raise failure
     log = attrs.prog_load_log(attr)
@@ -181,35 +244,59 @@ def _verdict(
     )
 
 
-def _attr(
-    spec: ProgramSpec,
-    code: bytes,
-    debug: attrs.DebugInfo | None,
-    log_level: int = 0,
-    log_bytes: int = 0,
-) -> Attr:
-    return attrs.prog_load(
-        spec.type.value.id,
-        code,
-        license_name=spec.license,
-        name=spec.name,
-        attach_type=spec.attach_type.value if spec.attach_type else 0,
-        flags=spec.flags.value,
-        log_level=log_level,
-        log_bytes=log_bytes,
-        debug=debug,
+@dataclass(frozen=True)
+class _Attempt:
+    """Everything that BPF_PROG_LOAD is given for a program, but the log."""
+
+    spec: ProgramSpec
+    code: bytes
+    debug: attrs.DebugInfo | None = None
+    fd_array: tuple[int, ...] = ()
+    attach_btf_fd: int = 0
+
+    def attr(self, log_level: int = 0, log_bytes: int = 0) -> Attr:
+        spec = self.spec
+        attach_type = spec.attach_type.value if spec.attach_type else 0
+        symbol = spec.attach_symbol
+        if symbol is not None and symbol.member is not None:
+            attach_type = symbol.member  # of struct_ops: which function of the struct
+        return attrs.prog_load(
+            spec.type.value.id,
+            self.code,
+            license_name=spec.license,
+            name=spec.name,
+            attach_type=attach_type,
+            flags=spec.flags.value,
+            log_level=log_level,
+            log_bytes=log_bytes,
+            debug=self.debug,
+            attach_btf_id=symbol.btf_id if symbol is not None else 0,
+            attach_btf_fd=self.attach_btf_fd,
+            fd_array=self.fd_array,
+            version=spec.version,
+        )
+
+
+def _attempt(spec: ProgramSpec, handles: Handles) -> _Attempt:
+    modules = _modules(spec.externs)
+    return _Attempt(
+        spec,
+        patch(spec.insns, handles.maps, spec.externs, handles.modules),
+        handles.debug,
+        (0, *(handles.modules.fd(name) for name in modules)) if modules else (),
+        handles.modules.fd(spec.attach_symbol.module) if spec.attach_symbol else 0,
     )
 
 
 def _load_with_log(
-    spec: ProgramSpec, code: bytes, debug: attrs.DebugInfo | None, log_level: int, door: Bpf
+    attempt: _Attempt, log_level: int, door: Bpf
 ) -> tuple[Attr, SyscallError | None]:
     """Load once and close, with a log as long as it needs to be."""
     log_bytes = _LOG_BYTES
     while True:
-        attr = _attr(spec, code, debug, log_level, log_bytes)
+        attr = attempt.attr(log_level, log_bytes)
         try:
-            Fd(door(Command.PROG_LOAD, attr), f"program {spec.name}").close()
+            Fd(door(Command.PROG_LOAD, attr), f"program {attempt.spec.name}").close()
         except SyscallError as error:
             if error.errno == errno.ENOSPC and log_bytes < _LOG_BYTES_MAX:
                 log_bytes *= 8
@@ -225,14 +312,27 @@ def _rejected(spec: ProgramSpec, log: str) -> RejectedError:
     place = spec.line_at(pc)
     lines = [line for line in log.splitlines() if line and not line.startswith("processed ")]
     message = lines[-1] if lines else "refused without a reason"
+    reason = _poisoned(spec, pc) or message
     finding: dict[str, Any] = {
         "code": "linux",
         "insn": pc,
         "file": place.file if place else None,
         "line": place.line if place else None,
         "column": place.column if place else None,
-        "message": message,
+        "message": reason,
         "hint": "",
         "kernel_message": message,
     }
-    return RejectedError(spec.name, (finding,), log)
+    return RejectedError(spec.name, (finding,), log if reason == message else f"{log}\n{reason}")
+
+
+def _poisoned(spec: ProgramSpec, pc: int) -> str:
+    """Why the instruction at ``pc`` could not be what its source asked for, if that is so."""
+    for row in spec.poisoned:
+        if row.pc == pc:
+            return row.why
+    match spec.slots[pc] if pc < len(spec.slots) else None:
+        case Call(target=KfuncRef(name)) if isinstance(spec.externs[name].resolved, Missing):
+            return f"this kernel has no function {name}"
+        case _:
+            return ""

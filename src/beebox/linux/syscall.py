@@ -31,11 +31,15 @@ class Command(IntEnum):
     MAP_DELETE_ELEM = 3
     MAP_GET_NEXT_KEY = 4
     PROG_LOAD = 5
+    OBJ_PIN = 6
+    OBJ_GET = 7
     PROG_TEST_RUN = 10
     OBJ_GET_INFO_BY_FD = 15
     BTF_LOAD = 18
+    BTF_GET_FD_BY_ID = 19
     MAP_LOOKUP_AND_DELETE_ELEM = 21
     MAP_FREEZE = 22
+    BTF_GET_NEXT_ID = 23
     MAP_LOOKUP_BATCH = 24
     MAP_UPDATE_BATCH = 26
 
@@ -45,10 +49,12 @@ class Attr:
     """``union bpf_attr``: its bytes and, by offset, the buffers it points to.
 
     The kernel writes its outputs into ``data`` and the buffers, which is why both are bytearrays.
+    ``nested`` are buffers that a buffer points to, by (offset of that buffer, offset in it).
     """
 
     data: bytearray
     buffers: dict[int, bytearray] = field(default_factory=dict)
+    nested: dict[tuple[int, int], bytearray] = field(default_factory=dict)
 
 
 Bpf: TypeAlias = Callable[[Command, Attr], int]
@@ -80,6 +86,10 @@ def bpf(command: Command, attr: Attr) -> int:
             hint="the userspace kernel works everywhere",
         )
     pinned = []
+    for (outer, offset), buffer in attr.nested.items():
+        view = (ctypes.c_char * len(buffer)).from_buffer(buffer)
+        pinned.append(view)
+        struct.pack_into("=Q", attr.buffers[outer], offset, ctypes.addressof(view))
     for offset, buffer in attr.buffers.items():
         view = (ctypes.c_char * len(buffer)).from_buffer(buffer)
         pinned.append(view)
@@ -122,3 +132,26 @@ class Fd:
 
     def __del__(self) -> None:
         self.close()
+
+
+_PROT_READ_WRITE: Final = 3
+_MAP_SHARED: Final = 1
+_MAP_FIXED_NOREPLACE: Final = 0x100000
+
+
+def write_mapped(fd: int, size: int, data: bytes, *, address: int = 0) -> None:
+    """Put ``data`` at the start of a map that is written through memory: an arena.
+
+    All ``size`` bytes are mapped, at ``address`` if that is not 0 (Python's ``mmap`` cannot ask for
+    one), and unmapped again: the pages stay the map's. Raises :exc:`SyscallError`.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+    libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    flags = _MAP_SHARED | (_MAP_FIXED_NOREPLACE if address else 0)
+    place = libc.mmap(address, size, _PROT_READ_WRITE, flags, fd, 0)
+    if place in {None, ctypes.c_void_p(-1).value}:
+        raise SyscallError("mmap", ctypes.get_errno())
+    ctypes.memmove(place, data, len(data))
+    libc.munmap(place, size)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from beebox.btf.types import Btf, DeclTag
 from beebox.errors import NotSupportedError, ObjectError
 from beebox.isa.instruction import (
     Call,
@@ -35,6 +36,7 @@ from beebox.obj.model import (
 from beebox.tables.limits import MAX_INSNS, MAX_SUBPROGRAMS, MAX_USED_MAPS
 from beebox.tables.sections import section_row
 
+_EXCEPTION_CALLBACK = "exception_callback:"
 _PSEUDO_FUNC = 4  # BPF_PSEUDO_FUNC: the address of a function of the program
 
 
@@ -81,6 +83,7 @@ def link(spec: ObjectSpec, program_name: str) -> ProgramSpec:
         attach_to=attach_to,
         attach_symbol=spec.attach_symbols.get(entry.name),
         externs=externs,
+        version=spec.version,
         poisoned=tuple(
             replace(row, pc=starts[function.name] + row.pc)
             for function in functions
@@ -94,29 +97,53 @@ def _slots(function: FunctionSpec) -> int:
 
 
 def _reachable(spec: ObjectSpec, entry: FunctionSpec) -> list[FunctionSpec]:
-    """``entry`` and what it calls, directly or not, in the order of their first calls."""
-    found = {entry.name: entry}
-    queue = [entry]
-    for function in queue:
-        if function.core:
-            problem = f"function {function.name} has CO-RE relocations and no target was given"
-            raise ObjectError(problem, file=spec.file)
-        if not function.insns:
-            raise ObjectError(f"function {function.name} is empty", file=spec.file)
-        for name in _callees(function):
-            callee = spec.functions.get(name)
-            if callee is None:
-                raise ObjectError(
-                    f"{function.name} calls {name!r}, which is not there", file=spec.file
-                )
-            if name not in found:
-                found[name] = callee
-                queue.append(callee)
-        if len(found) > MAX_SUBPROGRAMS:
-            raise ObjectError(
-                f"{entry.name} reaches more than {MAX_SUBPROGRAMS} functions", file=spec.file
-            )
-    return queue
+    """``entry`` and what it calls, directly or not, depth first: libbpf's order.
+
+    Behind them comes the exception callback that ``entry`` is tagged with, and what that calls.
+    """
+    found: dict[str, FunctionSpec] = {}
+    callback = exception_callback(spec.btf, entry)
+    for root in (entry.name, *([callback] if callback else [])):
+        queue = [(entry.name, root)]
+        while queue:
+            caller, name = queue.pop()
+            if name in found:
+                continue
+            found[name] = _function(spec, caller, name)
+            if len(found) > MAX_SUBPROGRAMS:
+                problem = f"{entry.name} reaches more than {MAX_SUBPROGRAMS} functions"
+                raise ObjectError(problem, file=spec.file)
+            queue += [(name, callee) for callee in reversed(_callees(found[name]))]
+    return list(found.values())
+
+
+def _function(spec: ObjectSpec, caller: str, name: str) -> FunctionSpec:
+    function = spec.functions.get(name)
+    if function is None:
+        raise ObjectError(f"{caller} calls {name!r}, which is not there", file=spec.file)
+    if function.core:
+        problem = f"function {name} has CO-RE relocations and no target was given"
+        raise ObjectError(problem, file=spec.file)
+    if not function.insns:
+        raise ObjectError(f"function {name} is empty", file=spec.file)
+    return function
+
+
+def exception_callback(btf: Btf | None, function: FunctionSpec) -> str | None:
+    """The function that the tag ``exception_callback:NAME`` of ``function`` names, if it has one.
+
+    Linux finds it by the same tag, among the functions of the program.
+    """
+    if btf is None or not function.type_id:
+        return None
+    for _, row in btf.items():  # noqa: PERF102 -- a Btf is no dict
+        if (
+            isinstance(row, DeclTag)
+            and (row.type, row.component) == (function.type_id, -1)
+            and row.name.startswith(_EXCEPTION_CALLBACK)
+        ):
+            return row.name.removeprefix(_EXCEPTION_CALLBACK)
+    return None
 
 
 def _callees(function: FunctionSpec) -> list[str]:

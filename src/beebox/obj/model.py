@@ -81,10 +81,14 @@ class ExternKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class KernelSymbol:
-    """A typed variable or function of the kernel: its id in the kernel's (or a module's) BTF."""
+    """A typed variable or function of the kernel: its id in the kernel's (or a module's) BTF.
+
+    Of a struct_ops program it is the struct, ``member`` the index of the function it stands for.
+    """
 
     btf_id: int
     module: str = ""  # "" is vmlinux
+    member: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +217,7 @@ class ProgramSpec:
     attach_symbol: KernelSymbol | None = None  # attach_btf_id, of types that need one
     externs: Mapping[str, ExternSpec] = field(default_factory=dict)
     poisoned: tuple[Poisoned, ...] = ()
+    version: int = 0  # kern_version, which kernels before 5.0 ask of kprobes
 
     @cached_property
     def slots(self) -> tuple[Instruction | None, ...]:
@@ -273,6 +278,11 @@ class ObjectSpec:
         return tuple(
             name for name, function in self.functions.items() if function.section != ".text"
         )
+
+    @cached_property
+    def autoload_names(self) -> tuple[str, ...]:
+        """The programs that are loaded when none are named: all but those behind a ``?``."""
+        return tuple(name for name in self.program_names if self.functions[name].autoload)
 
     def with_slot_programs(self, names: Sequence[str]) -> tuple[str, ...]:
         """``names`` and the programs that stand in the first slots of the object's prog arrays.

@@ -1,0 +1,148 @@
+"""Maps of an object, made in the kernel as libbpf makes them: names, types, contents, pins."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from beebox.errors import SyscallError
+from beebox.linux import attrs, pins
+from beebox.linux.objects import LinuxMap, possible_cpus
+from beebox.linux.syscall import Bpf, Command, Fd, bpf, write_mapped
+from beebox.obj.model import MapSpec, Pinning
+from beebox.obj.struct_ops import Layout
+from beebox.tables.limits import OBJECT_NAME_BYTES
+from beebox.tables.map_types import MapType
+
+_LEAST_SUFFIX: Final = 7
+"""What of a data section's name is kept in any case: ".rodata"."""
+
+
+def kernel_name(file: str, name: str) -> str:
+    """What the kernel is told a map is called; ``file`` is the object's.
+
+    A data section gets the object's name before it, as far as 15 characters go, unless it is one
+    of several (``.data.hot``): then its own name says enough.
+    """
+    if not name.startswith("."):
+        return name
+    suffix = min(max(_LEAST_SUFFIX, len(name)), OBJECT_NAME_BYTES - 1)
+    stem = "" if file.startswith("<") else Path(file).name.partition(".")[0]
+    prefix = 0 if "." in name[1:] else max(0, OBJECT_NAME_BYTES - 1 - suffix)
+    return stem[:prefix] + name[:suffix]
+
+
+@dataclass(frozen=True)
+class MapMaker:
+    """What the maps of one object are made with. ``layouts`` are those of its struct_ops maps."""
+
+    file: str
+    btf: Fd | None = None
+    layouts: Mapping[str, Layout] = field(default_factory=dict)
+    pin_root: Path = pins.DEFAULT_ROOT
+    door: Bpf = bpf
+
+    def make(self, spec: MapSpec, on_failure: ExitStack) -> LinuxMap:
+        """A live map with its first contents; slots are filled later, when there is what for.
+
+        ``on_failure`` gets what undoes more than closing does: a pin that was made. Raises
+        :exc:`SyscallError`, and :exc:`MapError` when another map is pinned under the name.
+        """
+        spec = self._adjusted(spec)
+        if spec.pinning is Pinning.BY_NAME:
+            path = self.pin_root / spec.name.replace(".", "_")
+            found = pins.find_pinned(path, spec, self.door)
+            if found is not None:
+                return LinuxMap(spec, found, self.door)
+            live = self._filled(spec)
+            try:
+                pins.pin(path, live.fd, self.door)
+            except SyscallError:
+                live.close()
+                raise
+            on_failure.callback(path.unlink, missing_ok=True)
+            return live
+        return self._filled(spec)
+
+    def _adjusted(self, spec: MapSpec) -> MapSpec:
+        """``spec`` with what only this machine knows."""
+        match spec.type:
+            case MapType.PERF_EVENT_ARRAY if spec.max_entries == 0:
+                return replace(spec, max_entries=possible_cpus())
+            case MapType.STRUCT_OPS if spec.name in self.layouts:
+                size = len(self.layouts[spec.name].value)
+                return replace(spec, key_size=4, value_size=size, max_entries=1)
+            case _:
+                return spec
+
+    def _filled(self, spec: MapSpec) -> LinuxMap:
+        live = self._create(spec)
+        with ExitStack() as on_failure:
+            on_failure.callback(live.close)
+            if spec.contents is not None:
+                self._fill(live, spec, spec.contents)
+            if spec.frozen:
+                live.freeze()
+            on_failure.pop_all()
+        return live
+
+    @staticmethod
+    def _fill(live: LinuxMap, spec: MapSpec, contents: bytes) -> None:
+        match spec.type:
+            case MapType.ARENA:
+                size = spec.max_entries * os.sysconf("SC_PAGE_SIZE")
+                write_mapped(live.fd, size, contents, address=spec.extra)
+            case MapType.STRUCT_OPS:
+                pass  # registering it is attaching it
+            case _:
+                live.update(bytes(4), contents)
+
+    def _create(self, spec: MapSpec) -> LinuxMap:
+        """As libbpf: without the types where the kernel will not have them (keys of a trie, ...).
+
+        Programs that need them, for a lock say, are refused later.
+        """
+        with ExitStack() as resources:
+            inner = 0
+            if spec.inner is not None:
+                inner = resources.enter_context(self._create(spec.inner)).fd
+            try:
+                fd = self._try(spec, inner, self._types(spec))
+            except SyscallError as error:
+                failure = SyscallError(f"{error.call} of {spec.name}", error.errno or 0)
+                if not any(self._types(spec)[1:]) or error.errno == errno.EPERM:
+                    raise failure from None
+                try:
+                    fd = self._try(spec, inner, (0, 0, 0))
+                except SyscallError:
+                    raise failure from None
+            return LinuxMap(spec, fd, self.door)
+
+    def _types(self, spec: MapSpec) -> tuple[int, int, int]:
+        if self.btf is None or spec.type.value.no_btf:
+            return 0, 0, 0
+        # The value of a struct_ops map has a type of the kernel, not of the object.
+        value = 0 if spec.type is MapType.STRUCT_OPS else spec.value_type_id
+        return self.btf.number, spec.key_type_id, value
+
+    def _try(self, spec: MapSpec, inner_fd: int, types: tuple[int, int, int]) -> Fd:
+        layout = self.layouts.get(spec.name)
+        attr = attrs.map_create(
+            spec.type.value.id,
+            spec.key_size,
+            spec.value_size,
+            spec.max_entries,
+            spec.flags.value,
+            name=kernel_name(self.file, spec.name),
+            btf=types,
+            inner_fd=inner_fd,
+            extra=spec.extra,
+            numa_node=spec.numa_node,
+            kernel_value_type=(layout.value_type_id, 0) if layout is not None else (0, 0),
+        )
+        return Fd(self.door(Command.MAP_CREATE, attr), spec.name)
