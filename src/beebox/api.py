@@ -7,11 +7,13 @@ never loads LLVM.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from beebox.errors import InputError
 from beebox.obj.model import ObjectSpec
+from beebox.obj.target import Target, target_of_file
 
 if TYPE_CHECKING:
     from beebox.backend import Collection
@@ -61,13 +63,60 @@ def compile(path: str | Path) -> ObjectSpec:  # noqa: A001 -- the verb of the co
     return open_object(path)
 
 
-def verify(spec: ObjectSpec | str | Path, *, programs: Sequence[str] | None = None) -> list[Report]:
-    """A report for each program of the object (or each one named), in the object's order."""
+def verify(
+    spec: ObjectSpec | str | Path,
+    *,
+    programs: Sequence[str] | None = None,
+    btf: Target | str | Path | None = None,
+) -> list[Report]:
+    """A report for each program of the object (or each one named), in the object's order.
+
+    ``btf`` is what the object is relocated against, as :func:`target_of` takes it.
+    """
     from beebox.obj.linker import link  # noqa: PLC0415 -- on demand
     from beebox.verifier.verify import verify as verify_program  # noqa: PLC0415 -- on demand
 
     spec = spec if isinstance(spec, ObjectSpec) else open_object(spec)
-    return [verify_program(link(spec, name)) for name in chosen(spec, programs)]
+    names = chosen(spec, programs)
+    spec = resolved(spec, programs=names, btf=btf)
+    return [verify_program(link(spec, name)) for name in names]
+
+
+def resolved(
+    spec: ObjectSpec,
+    *,
+    programs: Sequence[str] | None = None,
+    btf: Target | str | Path | None = None,
+) -> ObjectSpec:
+    """The object relocated for a target (CO-RE, externs), as far as ``programs`` need it.
+
+    Raises :exc:`TargetError` where the target lacks what must be there.
+    """
+    from beebox.obj.resolution import resolve  # noqa: PLC0415 -- on demand
+
+    return resolve(spec, target_of(btf), chosen(spec, programs))
+
+
+def target_of(btf: Target | str | Path | None) -> Target | None:
+    """What ``--btf`` names: a BTF file or an ELF file with one, "kernel", or "self".
+
+    "kernel" is the running one; "self" are the types that the object itself has; None is the
+    running kernel where its types can be read, else the object. A file gives types alone: build
+    values, version and addresses stay the running kernel's. Raises :exc:`InputError`.
+    """
+    from beebox.obj.host import host  # noqa: PLC0415 -- on demand
+
+    if btf is None or isinstance(btf, Target):
+        return btf
+    here = host()
+    if str(btf) == "self":
+        return replace(here, name="the object's own types", read_btf=lambda: None)
+    if str(btf) == "kernel":
+        if here.btf is None:
+            raise InputError("the running kernel's types (/sys/kernel/btf) cannot be read")
+        return here
+    given = target_of_file(Path(btf))
+    return replace(here, name=given.name, read_btf=given.read_btf, read_modules=given.read_modules)
 
 
 @overload
@@ -79,6 +128,7 @@ def load(
     programs: Sequence[str] | None = None,
     network: Network | str | Path | None = None,
     cpus: int = 1,
+    btf: Target | str | Path | None = None,
 ) -> UserspaceCollection: ...
 
 
@@ -91,6 +141,7 @@ def load(
     programs: Sequence[str] | None = None,
     network: Network | str | Path | None = None,
     cpus: int = 1,
+    btf: Target | str | Path | None = None,
 ) -> Collection: ...
 
 
@@ -102,13 +153,16 @@ def load(
     programs: Sequence[str] | None = None,
     network: Network | str | Path | None = None,
     cpus: int = 1,
+    btf: Target | str | Path | None = None,
 ) -> Collection:
     """The object's programs and maps, live in one of the two kernels.
 
     ``engine``, ``network`` and ``cpus`` are the userspace kernel's; a network (or a file that
     describes one) answers ``bpf_fib_lookup`` and its like, ``cpus`` is how many runs there may be
-    at once. Raises :exc:`RejectedError` when a program is unsafe, :exc:`NotSupportedError` when the
-    kernel lacks something. Close the result, or use ``with``.
+    at once. ``btf`` is what the object is relocated against, as :func:`target_of` takes it; the
+    Linux kernel's symbols are always its own. Raises :exc:`RejectedError` when a program is
+    unsafe, :exc:`TargetError` when what it is relocated against lacks what it must have,
+    :exc:`NotSupportedError` when the kernel lacks something. Close the result, or use ``with``.
     """
     spec = spec if isinstance(spec, ObjectSpec) else open_object(spec)
     names = chosen(spec, programs)
@@ -117,7 +171,9 @@ def load(
             from beebox.userspace.kernel import UserspaceKernel  # noqa: PLC0415 -- on demand
 
             given = _network(network)
-            kernel_here = UserspaceKernel(engine=engine, network=given, cpus=cpus)
+            kernel_here = UserspaceKernel(
+                engine=engine, network=given, cpus=cpus, target=target_of(btf)
+            )
             return kernel_here.load(spec, programs=names)
         case "linux":
             from beebox.linux.kernel import LinuxKernel  # noqa: PLC0415 -- on demand
@@ -126,7 +182,7 @@ def load(
                 raise InputError(
                     "Linux has its own network and CPUs: network and cpus do not apply"
                 )
-            return LinuxKernel().load(spec, programs=names)
+            return LinuxKernel(target=target_of(btf)).load(spec, programs=names)
         case _:
             raise InputError(f"there is no kernel {kernel!r}; choose userspace or linux")
 

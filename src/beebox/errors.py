@@ -174,6 +174,19 @@ class NotSupportedError(BeeboxError):
         self.hint = hint
 
 
+class TargetError(BeeboxError):
+    """The target (a kernel, or a BTF file in its place) lacks what the object must have there.
+
+    Nothing is wrong with the object itself: on another target it may load.
+    """
+
+    def __init__(self, problem: str, *, target: str, file: str | None = None) -> None:
+        super().__init__(f"{file}: {problem} (in {target})" if file else f"{problem} (in {target})")
+        self.problem = problem
+        self.target = target
+        self.file = file
+
+
 class SyscallError(BeeboxError, OSError):
     """A system call failed: its name, errno and, for a program load, the kernel's log."""
 

@@ -11,6 +11,7 @@ import click
 
 from beebox import api
 from beebox.backend import Program
+from beebox.cli.btf_option import btf_option
 from beebox.cli.elements import set_elements
 from beebox.cli.knobs import set_option, with_knobs
 from beebox.cli.output import Output, current, example, global_options
@@ -50,8 +51,9 @@ def choose(spec: ObjectSpec, name: str | None) -> str:
 )
 @click.argument("what", metavar="xlated", type=click.Choice(["xlated"]))
 @click.argument("selector", metavar="FILE[:PROGRAM]")
+@btf_option
 @global_options
-def dump(what: str, selector: str) -> int:  # noqa: ARG001 -- "xlated" is the only kind so far
+def dump(what: str, selector: str, btf: str | None) -> int:  # noqa: ARG001 -- "xlated" is the only kind so far
     """Show the linked instructions of a program (or of all), below the lines they come from.
 
     A program's text is assembly: saved as a .s file, it can be edited and used as FILE.
@@ -59,7 +61,9 @@ def dump(what: str, selector: str) -> int:  # noqa: ARG001 -- "xlated" is the on
     output = current()
     file, name = split_selector(selector)
     spec = api.open_object(file)
-    linked = [link(spec, each) for each in api.chosen(spec, None if name is None else [name])]
+    names = api.chosen(spec, None if name is None else [name])
+    spec = api.resolved(spec, programs=names, btf=btf)
+    linked = [link(spec, each) for each in names]
     if output.json:
         programs = [{"name": program.name, "insns": _insns(program)} for program in linked]
         output.data({"file": str(file), "programs": programs})
@@ -107,6 +111,7 @@ def _insns(program: ProgramSpec) -> list[dict[str, Any]]:
 @click.option("--engine", type=click.Choice(["jit", "interpreter"]), default="jit")
 @click.option("--network", metavar="FILE", help="The routes and neighbours it asks for.")
 @set_option
+@btf_option
 @global_options
 def run(
     selector: str,
@@ -115,6 +120,7 @@ def run(
     engine: api.EngineName,
     network: str | None,
     knobs: tuple[str, ...],
+    btf: str | None,
 ) -> int:
     """Run a program over the bytes of a packet, as BPF_PROG_TEST_RUN does.
 
@@ -133,7 +139,9 @@ def run(
     file, name = split_selector(selector)
     spec = with_knobs(api.open_object(file), knobs)
     name = choose(spec, name)
-    with api.load(spec, kernel=kernel, engine=engine, programs=[name], network=network) as live:
+    with api.load(
+        spec, kernel=kernel, engine=engine, programs=[name], network=network, btf=btf
+    ) as live:
         set_elements(live.maps, spec.btf, knobs)
         program = live.programs[name]
         repeat = _repeat(asked.get("repeat", "1"))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from beebox import api
+from beebox.cli.btf_option import btf_option
 from beebox.cli.contents import entries, is_zero, names_by_id, shown
 from beebox.cli.elements import set_elements
 from beebox.cli.knobs import set_option, with_knobs
@@ -110,6 +111,7 @@ _INTERRUPTED: Final = 130
 )
 @click.option("--profile", is_flag=True, help="Show instructions per packet and source line.")
 @set_option
+@btf_option
 @global_options
 def replay_command(
     selector: str,
@@ -129,6 +131,7 @@ def replay_command(
     reasons: bool,
     profile: bool,
     knobs: tuple[str, ...],
+    btf: str | None,
 ) -> int:
     """Run a program over every packet of the captures and show verdicts and maps.
 
@@ -156,7 +159,10 @@ def replay_command(
     spec = with_knobs(api.open_object(file), knobs)
     name = choose(spec, name)
     observed = observe(reasons=reasons, profile=profile)
-    kernel = UserspaceKernel(engine, observe=observed, network=network, vlan_offload=vlan_offload)
+    types = api.target_of(btf)
+    kernel = UserspaceKernel(
+        engine, observe=observed, network=network, vlan_offload=vlan_offload, target=types
+    )
     with contextlib.ExitStack() as stack:
         live = stack.enter_context(kernel.load(spec, programs=[name]))
         set_elements(live.maps, spec.btf, knobs)
@@ -166,7 +172,9 @@ def replay_command(
         checks = stack.enter_context(_checks(program, claims)) if claims or other else None
         writer = None if target is None else stack.enter_context(CaptureWriter(target))
         if other is not None and checks is not None:
-            beside = UserspaceKernel(engine, network=network, vlan_offload=vlan_offload)
+            beside = UserspaceKernel(
+                engine, network=network, vlan_offload=vlan_offload, target=types
+            )
             second = stack.enter_context(_other(other, beside))
             checks.compare(second, other, clock=clock, writer=writer)
         elif writer is not None:

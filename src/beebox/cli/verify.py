@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from beebox import api
+from beebox.cli.btf_option import btf_option
 from beebox.cli.knobs import set_option, with_knobs
 from beebox.cli.output import current, example, global_options
 from beebox.verifier.report import findings_data, render
@@ -18,15 +19,20 @@ from beebox.verifier.result import Report
 @click.command(
     "verify",
     short_help="Prove programs safe, or say why not.",
-    epilog=example("beebox verify examples/unsafe.py", "beebox verify -j firewall.o"),
+    epilog=example(
+        "beebox verify examples/unsafe.py",
+        "beebox verify -j firewall.o",
+        "beebox verify --btf vmlinux-5.15.btf tracer.o",
+    ),
 )
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @set_option
+@btf_option
 @global_options
-def verify_command(file: Path, knobs: tuple[str, ...]) -> int:
+def verify_command(file: Path, knobs: tuple[str, ...], btf: str | None) -> int:
     """Prove every program of FILE safe; exit status 1 when one is rejected."""
     output = current()
-    reports = api.verify(with_knobs(api.open_object(file), knobs))
+    reports = api.verify(with_knobs(api.open_object(file), knobs), btf=btf)
     if output.json:
         output.data({"file": str(file), "programs": [_data(report) for report in reports]})
     else:

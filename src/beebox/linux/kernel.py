@@ -21,9 +21,12 @@ from beebox.linux.object_types import LoadedTypes, for_kernel, load_types
 from beebox.linux.objects import LinuxMap, LinuxProgram
 from beebox.linux.pins import DEFAULT_ROOT
 from beebox.linux.syscall import Bpf, bpf
+from beebox.obj.host import host
 from beebox.obj.linker import link
 from beebox.obj.model import KernelSymbol, ObjectSpec, Pinning, ProgramSpec
+from beebox.obj.resolution import resolve
 from beebox.obj.struct_ops import Layout, layout, owners
+from beebox.obj.target import Target
 from beebox.tables.map_types import MapType
 
 _KERNEL_TYPES = Path("/sys/kernel/btf/vmlinux")
@@ -84,11 +87,16 @@ class LinuxKernel:
     """The kernel this process runs on. ``door`` stands in for bpf(2) in tests.
 
     Maps that ask to be pinned by name live in the folder ``pin_root`` of a BPF file system.
+    ``target`` is whose types CO-RE relocates against, by default this kernel's own; symbols are
+    always looked up in this kernel.
     """
 
-    def __init__(self, door: Bpf = bpf, *, pin_root: Path = DEFAULT_ROOT) -> None:
+    def __init__(
+        self, door: Bpf = bpf, *, pin_root: Path = DEFAULT_ROOT, target: Target | None = None
+    ) -> None:
         self._door = door
         self._pin_root = pin_root
+        self._target = target
 
     @property
     def name(self) -> str:
@@ -108,6 +116,7 @@ class LinuxKernel:
                 known = ", ".join(spec.program_names) or "none"
                 raise InputError(f"{spec.file}: no program {name} (there are: {known})")
         names = spec.with_slot_programs(names)
+        spec = resolve(spec, self._target, names, kernel=host())
         layouts = _layouts(spec)
         spec = replace(spec, attach_symbols={**spec.attach_symbols, **_members(layouts)})
         linked = {name: link(spec, name) for name in names}

@@ -11,6 +11,8 @@ from beebox.hooks.packet import hook_of, taking_tags
 from beebox.maps.view import LiveMap
 from beebox.obj.linker import link
 from beebox.obj.model import ObjectSpec
+from beebox.obj.resolution import resolve
+from beebox.obj.target import Target
 from beebox.tables.map_types import MapType
 from beebox.userspace.admission import admit
 from beebox.userspace.cpus import Cpus
@@ -78,7 +80,8 @@ class UserspaceKernel:
     ``network`` is what routes and redirects are answered from. Of an skb the first ``linear_bytes``
     can be loaded and stored directly; all by default, as in a test run of Linux 6.18. With
     ``vlan_offload`` skb programs find a frame's outermost VLAN tag beside it (``vlan_tci``), as
-    behind the devices of a running system.
+    behind the devices of a running system. ``target`` is whose types and symbols objects are
+    relocated against, by default the running kernel's.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class UserspaceKernel:
         linear_bytes: int = ALL_LINEAR,
         vlan_offload: bool = False,
         network: Network | None = None,
+        target: Target | None = None,
     ) -> None:
         if engine not in ENGINES:
             raise InputError(f"there is no engine {engine!r}; choose {' or '.join(ENGINES)}")
@@ -102,6 +106,7 @@ class UserspaceKernel:
         self._observe = observe
         self._linear_bytes = linear_bytes
         self._vlan_offload = vlan_offload
+        self._target = target
         self._network = NetworkBlock(network) if network is not None else None
 
     @property
@@ -124,6 +129,7 @@ class UserspaceKernel:
                 known = ", ".join(spec.program_names) or "none"
                 raise InputError(f"{spec.file}: no program {name} (there are: {known})")
         names = spec.with_slot_programs(names)
+        spec = resolve(spec, self._target, names)
         reports = {name: verify(link(spec, name), cpus=self._cpus) for name in names}
         for report in reports.values():
             admit(report.require_accepted())

@@ -1,0 +1,69 @@
+"""Which types of a target a CO-RE relocation may mean: those of the same essential name and kind.
+
+Modules are looked into only where the kernel itself has none. Once a relocation matched some of a
+type's candidates, later ones of that type consider only those, as in libbpf: the choice of one
+instruction binds the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from beebox.btf.core_access import FLAVOUR, core_kind, essential_name, name_at
+from beebox.btf.types import Btf
+from beebox.btf.wire import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A type of the target; ``module`` is "" of the kernel's own."""
+
+    btf: Btf
+    type_id: int
+    module: str = ""
+
+
+@dataclass
+class Candidates:
+    """The candidates for the types of one object, found when first asked for."""
+
+    local: Btf
+    kernel: Btf
+    modules: Mapping[str, Btf] = field(default_factory=dict)
+    _by_type: dict[int, tuple[Candidate, ...]] = field(default_factory=dict)
+
+    def of(self, type_id: int) -> tuple[Candidate, ...]:
+        """Those for the object's type ``type_id``."""
+        found = self._by_type.get(type_id)
+        if found is None:
+            found = self._by_type[type_id] = tuple(self._found(type_id))
+        return found
+
+    def keep(self, type_id: int, matched: tuple[Candidate, ...]) -> None:
+        """From now on only ``matched`` count."""
+        self._by_type[type_id] = matched
+
+    def _found(self, type_id: int) -> Iterator[Candidate]:
+        name = essential_name(name_at(self.local, type_id))
+        kind = core_kind(self.local.type(type_id))
+        any_there = False
+        for candidate in _named(self.kernel, "", name, kind):
+            any_there = True
+            yield candidate
+        if any_there:
+            return
+        for module, btf in self.modules.items():
+            yield from _named(btf, module, name, kind)
+
+
+def _named(btf: Btf, module: str, name: str, kind: Kind | None) -> Iterator[Candidate]:
+    """The own types of ``btf`` with this name, whatever their flavour."""
+    flavoured = [
+        found
+        for found in btf.prefixed(name + FLAVOUR)
+        if essential_name(name_at(btf, found)) == name
+    ]
+    for type_id in sorted((*btf.named(name), *flavoured)):
+        if type_id >= btf.first_id and core_kind(btf.type(type_id)) is kind:
+            yield Candidate(btf, type_id, module)

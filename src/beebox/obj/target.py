@@ -1,0 +1,131 @@
+"""A target: the kernel that an object is relocated against. Read lazily, a part at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from beebox.btf import kernel
+from beebox.btf.types import Btf
+from beebox.errors import InputError, ObjectError
+from beebox.obj.elf import read as read_elf
+
+_ELF_MAGIC: Final = b"\x7fELF"
+_MOST_BYTES: Final = 1 << 26
+
+
+def _nothing() -> None:
+    return None
+
+
+def _empty() -> dict[str, str]:
+    return {}
+
+
+def _zero() -> int:
+    return 0
+
+
+@dataclass(frozen=True)
+class Modules(Mapping[str, Btf]):
+    """The split BTF of each module by name; one is read when it is asked for."""
+
+    names: tuple[str, ...] = ()
+    read: Callable[[str], Btf] = field(default=lambda name: {}[name])
+    _read: dict[str, Btf] = field(default_factory=dict, repr=False)
+
+    def __getitem__(self, name: str) -> Btf:
+        if name not in self.names:
+            raise KeyError(name)
+        if name not in self._read:
+            self._read[name] = self.read(name)
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a kernel is made of, as far as an object may ask for it.
+
+    ``name`` is for messages. Each ``read_*`` is called once at most, when its part is needed:
+    ``btf`` (None: there is none to read), ``modules``, ``config`` ("CONFIG_HZ" to "250", values as
+    a ``.config`` writes them), ``version`` (as LINUX_VERSION_CODE; 0: unknown) and ``kallsyms``
+    (addresses by name; several of one name are all there).
+    """
+
+    name: str
+    read_btf: Callable[[], Btf | None] = _nothing
+    read_modules: Callable[[], Mapping[str, Btf]] = Modules
+    read_config: Callable[[], Mapping[str, str]] = _empty
+    read_version: Callable[[], int] = _zero
+    read_kallsyms: Callable[[], Mapping[str, tuple[int, ...]]] = dict
+
+    @cached_property
+    def btf(self) -> Btf | None:
+        """The types of the kernel itself."""
+        return self.read_btf()
+
+    @cached_property
+    def modules(self) -> Mapping[str, Btf]:
+        """The types of its modules, behind its own."""
+        return self.read_modules()
+
+    @cached_property
+    def config(self) -> Mapping[str, str]:
+        """What it was built with."""
+        return self.read_config()
+
+    @cached_property
+    def version(self) -> int:
+        """``major << 16 | minor << 8 | patch``, the patch 255 at most; 0 when unknown."""
+        return self.read_version()
+
+    @cached_property
+    def kallsyms(self) -> Mapping[str, tuple[int, ...]]:
+        """Addresses of its symbols."""
+        return self.read_kallsyms()
+
+
+def target_of_btf(btf: Btf | None, name: str = "<btf>") -> Target:
+    """A target of which only the types are known."""
+    return Target(name, read_btf=lambda: btf)
+
+
+def target_of_file(path: Path) -> Target:
+    """The target that a raw BTF file, or an ELF file with a .BTF section, describes.
+
+    Raises :exc:`InputError` or a class below it.
+    """
+    btf = read_btf_file(path)
+    return target_of_btf(btf, str(path))
+
+
+def read_btf_file(path: Path) -> Btf:
+    """The types in a raw BTF file (as /sys/kernel/btf/vmlinux) or in an ELF file's .BTF.
+
+    Raises :exc:`InputError` when it cannot be read, :exc:`BtfError` or :exc:`ObjectError` when it
+    is malformed.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(_MOST_BYTES + 1)
+    except (OSError, ValueError) as cause:
+        reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+        raise InputError(f"{path}: {reason}") from cause
+    if len(data) > _MOST_BYTES:
+        raise InputError(f"{path}: larger than {_MOST_BYTES >> 20} MiB")
+    if data.startswith(_ELF_MAGIC):
+        elf = read_elf(data, file=str(path))
+        at = elf.find(".BTF")
+        if at is None or not elf.sections[at].size:
+            raise ObjectError("holds no BTF", file=str(path))
+        data = elf.sections[at].contents
+    return kernel.open_bytes(data)
