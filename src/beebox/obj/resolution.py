@@ -21,7 +21,7 @@ def resolve(
     target: Target | None,
     names: Sequence[str],
     *,
-    kernel: Target | None = None,
+    kernel: Target | None = None,  # noqa: ARG001 -- for externs, which come next
 ) -> ObjectSpec:
     """``spec`` with everything settled that the programs ``names`` reach.
 

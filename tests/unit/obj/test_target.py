@@ -1,0 +1,102 @@
+"""Targets: what a kernel is, read when asked for, and the running one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from beebox import api
+from beebox.btf import codec
+from beebox.btf.types import Btf, Int
+from beebox.errors import BtfError, InputError, ObjectError
+from beebox.obj.host import host, kernel_version, read_config
+from beebox.obj.target import Target, target_of_btf, target_of_file
+
+TYPES = Btf((Int("int", 4, 32, signed=True),))
+
+
+def test_parts_are_read_once_and_only_when_asked_for() -> None:
+    asked: list[str] = []
+
+    def config() -> dict[str, str]:
+        asked.append("config")
+        return {"CONFIG_HZ": "250"}
+
+    target = Target("made up", read_config=config)
+    assert asked == []
+    assert target.config["CONFIG_HZ"] == "250"
+    assert target.config is target.config
+    assert asked == ["config"]
+    assert (target.btf, target.version, len(target.modules), len(target.kallsyms)) == (
+        None,
+        0,
+        0,
+        0,
+    )
+
+
+def test_a_file_of_types(tmp_path: Path) -> None:
+    path = tmp_path / "kernel.btf"
+    path.write_bytes(codec.encode(TYPES))
+    target = target_of_file(path)
+    assert target.name == str(path)
+    assert target.btf == TYPES
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [(b"", BtfError), (b"nonsense of some length, but no BTF at all", BtfError),
+     (b"\x7fELF" + bytes(60), ObjectError)],
+)  # fmt: skip
+def test_what_holds_no_types(tmp_path: Path, data: bytes, error: type[Exception]) -> None:
+    path = tmp_path / "kernel.btf"
+    path.write_bytes(data)
+    with pytest.raises(error):
+        _ = target_of_file(path).btf
+
+
+def test_the_words_of_the_command_line() -> None:
+    assert api.target_of(None) is None
+    given = target_of_btf(TYPES)
+    assert api.target_of(given) is given
+    itself = api.target_of("self")
+    assert itself is not None
+    assert itself.btf is None
+    with pytest.raises(InputError):
+        api.target_of("no-such-file")
+
+
+@pytest.mark.parametrize(
+    ("release", "version", "signature", "expected"),
+    [
+        ("6.18.44-fc", "#1 SMP", "", (6, 18, 44)),
+        ("5.4.300", "#1", "", (5, 4, 255)),
+        ("4.15.0-29-generic", "#31", "Ubuntu 4.15.0-29.31-generic 4.15.18", (4, 15, 18)),
+        ("4.9.0-8-amd64", "#1 SMP Debian 4.9.110-3+deb9u2 (2018-08-13)", "", (4, 9, 110)),
+        ("6.1.0-9-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.27-1", "", (6, 1, 27)),
+    ],
+)
+def test_versions(
+    release: str, version: str, signature: str, expected: tuple[int, int, int]
+) -> None:
+    major, minor, patch = expected
+    assert kernel_version(release, version, signature) == major << 16 | minor << 8 | patch
+
+
+def test_an_unknown_version() -> None:
+    assert kernel_version("plan9") == 0
+
+
+def test_a_configuration() -> None:
+    text = '# CONFIG_A is not set\nCONFIG_B=y\nCONFIG_C="x = y"\nCONFIG_B=n\nrubbish\nCONFIG_D\n'
+    assert read_config(text) == {"CONFIG_B": "y", "CONFIG_C": '"x = y"'}
+
+
+@pytest.mark.linux
+def test_the_running_kernel() -> None:
+    here = host()
+    assert here.btf is not None
+    assert here.btf.named("task_struct")
+    assert here.version >= 5 << 16
+    assert here.kallsyms["_text"]
