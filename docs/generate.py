@@ -1,10 +1,12 @@
-"""Write docs/reference from the tables: ``make docs``. tests/repo fails when it is out of date."""
+"""Write docs/reference and C headers from the tables (``make docs``); tests say when to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
 
+from beebox.clang.generated import FILES
+from beebox.clang.run import INCLUDE
 from beebox.cli import describe
 from beebox.tables.contexts import Context
 from beebox.tables.findings import FINDINGS
@@ -296,10 +298,12 @@ PAGES = {
 
 
 def main() -> None:
-    """Write every page."""
+    """Write every page, and the shipped C headers that the tables hold."""
     REFERENCE.mkdir(exist_ok=True)
     for name, write in PAGES.items():
         (REFERENCE / name).write_text(write(), encoding="utf-8")
+    for name, write in FILES.items():
+        (INCLUDE / name).write_text(write(), encoding="utf-8")
 
 
 if __name__ == "__main__":

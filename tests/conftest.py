@@ -7,8 +7,6 @@ with the kernel's reason.
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -16,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from beebox.clang.run import compile_c
 from beebox.linux.features import why_not
 from beebox.linux.kernel import LinuxKernel
 from beebox.linux.load import Verdict
@@ -54,16 +53,9 @@ def kernel_verdict() -> Callable[[ProgramSpec], Verdict]:
 @pytest.fixture(scope="session")
 def clang_object(repository: Path) -> Callable[..., bytes]:
     """Compile ``tests/data/c/NAME.c`` for BPF: the object's bytes, each compiled once."""
-    clang = shutil.which("clang")
-    if clang is None:
-        pytest.skip("clang not found")
 
     @cache
     def compiled(name: str, *options: str) -> bytes:
-        source = repository / "tests/data/c" / f"{name}.c"
-        command = [clang, "-g", "-O2", "-target", "bpf", "-mcpu=v3", *options]
-        return subprocess.run(
-            [*command, "-c", str(source), "-o", "-"], check=True, capture_output=True
-        ).stdout
+        return compile_c(repository / "tests/data/c" / f"{name}.c", options).data
 
     return compiled

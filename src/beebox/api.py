@@ -6,12 +6,13 @@ never loads LLVM.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
-from beebox.errors import InputError
+from beebox.errors import CompileWarning, InputError
 from beebox.obj.model import ObjectSpec
 from beebox.obj.target import Target, target_of_file
 
@@ -23,20 +24,23 @@ if TYPE_CHECKING:
 
 KernelName: TypeAlias = Literal["userspace", "linux"]
 EngineName: TypeAlias = Literal["jit", "interpreter"]
-SOURCE_SUFFIXES = (".py", ".s", ".o")
+SOURCE_SUFFIXES = (".py", ".c", ".s", ".o")
 _MOST_SOURCE_BYTES = 64 << 20
 
 
 def open_object(path: str | Path) -> ObjectSpec:
-    """The object in a Python source, an assembly text or an ELF file, by its suffix.
+    """The object in a Python, C or assembly source or an ELF file, by its suffix.
 
-    A ``.py`` file is parsed, never executed. Raises :exc:`InputError` (or a class below it) for
-    unreadable or malformed files.
+    A ``.py`` file is parsed, never executed. A ``.c`` file is compiled by clang, whose warnings
+    become :exc:`CompileWarning`. Raises :exc:`InputError` (or a class below it) for unreadable or
+    malformed files, :exc:`NotSupportedError` for C where there is no clang.
     """
     file = Path(path)
     if file.suffix not in SOURCE_SUFFIXES:
         known = ", ".join(SOURCE_SUFFIXES)
         raise InputError(f"{file}: not a kind of file that beebox knows; it takes {known}")
+    if file.suffix == ".c":
+        return read_object(compile_c(file), file)
     data = read_bytes(file)
     match file.suffix:
         case ".py":
@@ -48,13 +52,31 @@ def open_object(path: str | Path) -> ObjectSpec:
 
             return read_assembly(_text(data, file), file=str(file))
         case _:
-            from beebox.obj.reader import read  # noqa: PLC0415 -- on demand
+            return read_object(data, file)
 
-            return read(data, file=str(file))
+
+def compile_c(path: str | Path, options: Sequence[str] = ()) -> bytes:
+    """The ELF object that clang makes of a C source; ``options`` are clang's.
+
+    Raises as :func:`open_object`.
+    """
+    from beebox.clang.run import compile_c as run_compiler  # noqa: PLC0415 -- on demand
+
+    made = run_compiler(Path(path), options)
+    if made.warnings:
+        warnings.warn(made.warnings, CompileWarning, stacklevel=2)
+    return made.data
+
+
+def read_object(data: bytes, file: Path) -> ObjectSpec:
+    """The object that ELF bytes hold; ``file`` is for messages."""
+    from beebox.obj.reader import read  # noqa: PLC0415 -- on demand
+
+    return read(data, file=str(file))
 
 
 def compile(path: str | Path) -> ObjectSpec:  # noqa: A001 -- the verb of the command line
-    """The object of a Python source (``.py``) or assembly text (``.s``).
+    """The object of a Python (``.py``), C (``.c``) or assembly source (``.s``).
 
     Raises :exc:`CompileError` or :exc:`AssemblyError` with the place in the source.
     """

@@ -79,10 +79,15 @@ class BtfError(InputError):
         self.type_id = type_id
 
 
-class CompileError(InputError):
-    """A source is outside the language. ``line`` and ``column`` count from 1.
+class CompileWarning(UserWarning):
+    """A compiler's warnings about a source that it compiled, in its own words."""
 
-    ``str()`` is the whole report: place, problem, the source line, a caret and what to write.
+
+class CompileError(InputError):
+    """A source is outside the language. ``line`` and ``column`` count from 1; 0 is unknown.
+
+    ``str()`` is the whole report: place, problem, the source line, a caret and what to write; for
+    C, ``report``: what the compiler said, in its own words.
     """
 
     def __init__(
@@ -95,8 +100,9 @@ class CompileError(InputError):
         source_line: str = "",
         width: int = 1,
         hint: str | None = None,
+        report: str = "",
     ) -> None:
-        parts = [f"{file}:{line}:{column}: {problem}"]
+        parts = [report or f"{file}:{line}:{column}: {problem}"]
         if source_line.strip():
             gutter = f"{line:>5} | "
             start = max(0, column - _MOST_SHOWN // 2) if len(source_line) > _MOST_SHOWN else 0

@@ -10,15 +10,16 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 import click
 
-from beebox.cli.output import Output, example, global_options
-from beebox.errors import BeeboxError, InputError, InternalError
+from beebox.cli.output import Output, current, example, global_options
+from beebox.errors import BeeboxError, CompileWarning, InputError, InternalError
 
 OK: Final = 0
 FAILED: Final = 1
@@ -73,8 +74,8 @@ ROOT: Final = LazyGroup(
     },
     """eBPF without root or a compiler: compile, verify, run and replay.
 
-    FILE is a Python source (.py, read but never executed), an assembly text (.s) or an ELF
-    object (.o).
+    FILE is a Python source (.py, read but never executed), a C source (.c, for which clang or
+    the package ziglang is needed), an assembly text (.s) or an ELF object (.o).
     """,
     "beebox verify examples/unsafe.py",
     "beebox replay examples/firewall.py examples/capture.pcap",
@@ -106,7 +107,9 @@ def run(words: Sequence[str]) -> int:
     """
     output = Output(json=_wants_json(words))
     try:
-        result = ROOT.main(list(words), prog_name="beebox", standalone_mode=False, obj=output)
+        with warnings.catch_warnings():
+            _show_warnings_of_compilers()
+            result = ROOT.main(list(words), prog_name="beebox", standalone_mode=False, obj=output)
     except click.ClickException as error:
         output.error(_usage_error(error))
         return WRONG
@@ -131,6 +134,27 @@ def run(words: Sequence[str]) -> int:
         output.status(f"set {DEBUG_VARIABLE}=1 to see the traceback")
         return WRONG
     return result if isinstance(result, int) else OK
+
+
+def _show_warnings_of_compilers() -> None:
+    """As they wrote them, on stderr; any other warning goes where it went."""
+    usual = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, CompileWarning):
+            current().status(str(message))
+        else:
+            usual(message, category, filename, lineno, file, line)
+
+    warnings.simplefilter("always", CompileWarning)
+    warnings.showwarning = show
 
 
 def _usage_error(error: click.ClickException) -> InputError:

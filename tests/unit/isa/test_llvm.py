@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from beebox.clang.find import compilers
 from beebox.obj import elf
 
 CASES = Path(__file__).parent.parent.parent / "data/asm/instructions.case"
@@ -46,7 +46,7 @@ def test_clang_reads_our_text(wire: str, text: str, tmp_path: Path):
 
 def assembled(text: str, folder: Path) -> bytes | None:
     output = folder / "out.o"
-    command = [clang(), "-target", "bpf", cpu(), "-x", "assembler", "-", "-c", "-o"]
+    command = [*clang(), "-target", "bpf", cpu(), "-x", "assembler", "-", "-c", "-o"]
     done = subprocess.run(
         [*command, str(output)], input=text.encode() + b"\n", capture_output=True, check=False
     )
@@ -63,14 +63,11 @@ def assembled(text: str, folder: Path) -> bytes | None:
 def cpu() -> str:
     """The newest instruction set that this clang knows."""
     listed = subprocess.run(
-        [clang(), "-target", "bpf", "--print-supported-cpus"], capture_output=True, check=False
+        [*clang(), "-target", "bpf", "--print-supported-cpus"], capture_output=True, check=False
     )
     return "-mcpu=v4" if b"v4" in listed.stderr + listed.stdout else "-mcpu=v3"
 
 
-@cache
-def clang() -> str:
-    found = shutil.which("clang")
-    if found is None:
-        pytest.skip("clang not found")
-    return found
+def clang() -> tuple[str, ...]:
+    """The newest one: of PATH, or the one that the tests install."""
+    return next(compilers()).command

@@ -1,0 +1,1 @@
+"""C sources: find a clang, run it over a source with our headers, say what it said."""

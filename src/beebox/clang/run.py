@@ -1,0 +1,120 @@
+"""A C source becomes an ELF object: the one call that starts a compiler.
+
+Our headers carry the names that sources for libbpf use; the machine's are never read. A source that
+includes ``vmlinux.h`` and brings none gets one made of the target's BTF.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from beebox.clang import diagnostics, process, vmlinux
+from beebox.clang.find import VARIABLE, Compiler, compilers
+from beebox.errors import InputError, NotSupportedError
+
+INCLUDE: Final = Path(__file__).with_name("include")
+_MAGIC: Final = b"\x7fELF"
+_VMLINUX: Final = "vmlinux.h"
+_ARCHITECTURES: Final = {
+    "x86_64": "x86",
+    "i686": "x86",
+    "aarch64": "arm64",
+    "arm64": "arm64",
+    "armv7l": "arm",
+    "riscv64": "riscv",
+    "s390x": "s390",
+    "ppc64le": "powerpc",
+    "loongarch64": "loongarch",
+    "mips64": "mips",
+}
+"""``__TARGET_ARCH_*`` by the machine's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """An ELF object, and what the compiler warned of ("" for nothing)."""
+
+    data: bytes
+    warnings: str
+
+
+def compile_c(path: Path, options: Sequence[str] = (), *, btf: Path | None = None) -> Compiled:
+    """The object that clang makes of a source; ``options`` are clang's and come last.
+
+    ``vmlinux.h`` is made of ``btf`` (a BTF file or an ELF file with BTF; by default the running
+    kernel's). Raises :exc:`CompileError` with clang's own report, :exc:`InputError` for a source
+    that cannot be read or takes too long, :exc:`NotSupportedError` where there is no clang.
+    """
+    source = _source(path)
+    made = [vmlinux.folder(btf)] if _VMLINUX.encode() in source else []
+    tried: list[str] = []
+    for compiler in compilers():
+        command = [*compiler.command, *_options(compiler, path, options)]
+        ended = process.run([*command, *_folders(made), "-c", _plain(path), "-o", "-"])
+        if ended.status and not made and diagnostics.missing_header(ended.words) == _VMLINUX:
+            made = [vmlinux.folder(btf)]  # a header of the user's wants it
+            ended = process.run([*command, *_folders(made), "-c", _plain(path), "-o", "-"])
+        if ended.status and diagnostics.lacks_target(ended.words):
+            tried.append(compiler.name)
+            continue
+        return _result(ended, path)
+    without = f" ({', '.join(tried)} cannot compile for BPF)" if tried else ""
+    raise NotSupportedError(
+        f"compiling C without a clang{without}",
+        hint=f"pip install 'beebox[c]', or name one in {VARIABLE}",
+    )
+
+
+def _result(ended: process.Ended, path: Path) -> Compiled:
+    if ended.status < 0:
+        raise InputError(f"{path}: the compiler was ended by signal {-ended.status}")
+    if ended.status:
+        raise diagnostics.error(ended.words, str(path))
+    if not ended.output.startswith(_MAGIC):
+        raise InputError(f"{path}: with these options the compiler makes no ELF object")
+    return Compiled(ended.output, diagnostics.text_of(ended.words))
+
+
+def _source(path: Path) -> bytes:
+    try:
+        if not path.is_file():
+            raise InputError(f"{path}: not a file" if path.exists() else f"{path}: no such file")
+        with path.open("rb") as stream:
+            return stream.read(process.OUTPUT_BYTES)
+    except (OSError, ValueError) as cause:
+        reason = cause.strerror if isinstance(cause, OSError) else str(cause)
+        raise InputError(f"{path}: {reason}") from cause
+
+
+def _options(compiler: Compiler, path: Path, options: Sequence[str]) -> list[str]:
+    """Defaults first, so that the user's own words win."""
+    resources = ["-resource-dir", str(compiler.resources)] if compiler.resources else []
+    return [
+        *("-target", "bpfel", "-mcpu=v3", "-O2", "-g", "-Wall"),
+        *("-fno-color-diagnostics", "-fdebug-compilation-dir=."),
+        *resources,
+        "-nostdlibinc",
+        *_architecture(options),
+        *options,
+        f"-I{_plain(path.parent)}",
+    ]
+
+
+def _folders(made: Sequence[Path]) -> list[str]:
+    """Our headers: after all of the user's, and without warnings of their own."""
+    return [word for folder in (*made, INCLUDE) for word in ("-isystem", str(folder))]
+
+
+def _architecture(options: Sequence[str]) -> list[str]:
+    name = _ARCHITECTURES.get(os.uname().machine)
+    chosen = any("__TARGET_ARCH_" in option for option in options)
+    return [f"-D__TARGET_ARCH_{name}"] if name and not chosen else []
+
+
+def _plain(path: Path) -> str:
+    """The path in a form that no compiler takes for an option."""
+    return str(path) if path.is_absolute() else f"./{path}"
