@@ -1,4 +1,6 @@
-"""ELF64 relocatable objects for BPF, little-endian: sections, symbols, relocations, both ways.
+"""ELF64 relocatable objects for BPF: sections, symbols, relocations, both ways.
+
+Both byte orders are read, little-endian is written.
 
 Reading is total: any bytes give an :class:`Elf` or :exc:`ObjectError`, in time and memory linear
 in the file, because sections may not overlap and a name has a bounded length. It knows nothing of
@@ -13,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from beebox.errors import ObjectError
 
@@ -22,6 +24,7 @@ _SECTION: Final = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL: Final = struct.Struct("<IBBHQQ")
 _REL: Final = struct.Struct("<QQ")
 _IDENT: Final = b"\x7fELF\x02\x01\x01"
+_BIG_IDENT: Final = b"\x7fELF\x02\x02\x01"
 ET_REL: Final = 1
 EM_BPF: Final = 247
 
@@ -89,6 +92,9 @@ class RelocationType(IntEnum):
     CALL32 = 10  # R_BPF_64_32
 
 
+ByteOrder: TypeAlias = Literal["little", "big"]
+_ORDERS: Final[Mapping[bytes, ByteOrder]] = {_IDENT: "little", _BIG_IDENT: "big"}
+
 SHN_UNDEF: Final = 0
 SHN_LORESERVE: Final = 0xFF00
 
@@ -147,6 +153,7 @@ class Elf:
     sections: tuple[Section, ...]
     symbols: tuple[Symbol, ...]
     relocations: Mapping[int, tuple[Relocation, ...]]
+    byte_order: ByteOrder = "little"
 
     def find(self, name: str) -> int | None:
         """The index of the only section called ``name``; :exc:`ObjectError` when there are two."""
@@ -168,9 +175,10 @@ def read(data: bytes, *, file: str = "<object>") -> Elf:
     """The sections, symbols and relocations of an object. Raises :exc:`ObjectError`."""
     if len(data) < _HEADER.size or data[:4] != _IDENT[:4]:
         raise ObjectError("not an ELF file", file=file)
-    ident, kind, machine, version, *rest = _HEADER.unpack_from(data)
-    if ident[: len(_IDENT)] != _IDENT:
-        raise ObjectError("not a 64-bit little-endian ELF file", file=file)
+    order = _ORDERS.get(bytes(data[: len(_IDENT)]))
+    if order is None:
+        raise ObjectError("not a 64-bit ELF file of version 1", file=file)
+    _, kind, machine, version, *rest = _ordered(_HEADER, order).unpack_from(data)
     if kind != ET_REL or machine != EM_BPF or version != 1:
         raise ObjectError(
             f"not a BPF object (type {kind}, machine {machine}, version {version})", file=file
@@ -178,10 +186,15 @@ def read(data: bytes, *, file: str = "<object>") -> Elf:
     _entry, _phoff, shoff, _flags, _ehsize, _phentsize, _phnum, shentsize, shnum, shstrndx = rest
     if shentsize != _SECTION.size or shoff + shnum * shentsize > len(data) or shstrndx >= shnum:
         raise ObjectError("the section headers lie outside the file", file=file, offset=shoff)
-    heads = [_SECTION.unpack_from(data, shoff + index * shentsize) for index in range(shnum)]
+    layout = _ordered(_SECTION, order)
+    heads = [layout.unpack_from(data, shoff + index * shentsize) for index in range(shnum)]
     sections = _sections(data, heads, shstrndx, file)
-    symbols = _symbols(sections, file)
-    return Elf(sections, symbols, _relocations(sections, len(symbols), file))
+    symbols = _symbols(sections, order, file)
+    return Elf(sections, symbols, _relocations(sections, len(symbols), order, file), order)
+
+
+def _ordered(layout: struct.Struct, order: ByteOrder) -> struct.Struct:
+    return layout if order == "little" else struct.Struct(layout.format.replace("<", ">"))
 
 
 def _sections(
@@ -220,7 +233,7 @@ def _sections(
     )
 
 
-def _symbols(sections: tuple[Section, ...], file: str) -> tuple[Symbol, ...]:
+def _symbols(sections: tuple[Section, ...], order: ByteOrder, file: str) -> tuple[Symbol, ...]:
     tables = [section for section in sections if section.type == SectionType.SYMTAB]
     if not tables:
         return ()
@@ -231,7 +244,7 @@ def _symbols(sections: tuple[Section, ...], file: str) -> tuple[Symbol, ...]:
         raise ObjectError("malformed symbol table", file=file, section=table.name)
     names = bytes(sections[table.link].data)
     symbols: list[Symbol] = []
-    for name, info, other, section, value, size in _SYMBOL.iter_unpack(table.data):
+    for name, info, other, section, value, size in _ordered(_SYMBOL, order).iter_unpack(table.data):
         if len(sections) <= section < SHN_LORESERVE:
             raise ObjectError(f"symbol {len(symbols)} has no section {section}", file=file)
         text = _string(names, name, file)
@@ -242,21 +255,17 @@ def _symbols(sections: tuple[Section, ...], file: str) -> tuple[Symbol, ...]:
 
 
 def _relocations(
-    sections: tuple[Section, ...], symbols: int, file: str
+    sections: tuple[Section, ...], symbols: int, order: ByteOrder, file: str
 ) -> dict[int, tuple[Relocation, ...]]:
     found: dict[int, tuple[Relocation, ...]] = {}
     for section in sections:
-        if section.type == SectionType.RELA:
-            raise ObjectError(
-                "relocations with addends are not BPF's", file=file, section=section.name
-            )
         if section.type != SectionType.REL:
             continue
         if section.size % _REL.size or section.info >= len(sections) or section.info in found:
             raise ObjectError("malformed relocations", file=file, section=section.name)
         rows = [
             Relocation(at, info & 0xFFFFFFFF, info >> 32)
-            for at, info in _REL.iter_unpack(section.data)
+            for at, info in _ordered(_REL, order).iter_unpack(section.data)
         ]
         if any(row.symbol >= symbols for row in rows):
             raise ObjectError("a relocation without its symbol", file=file, section=section.name)

@@ -44,12 +44,15 @@ def link(spec: ObjectSpec, program_name: str) -> ProgramSpec:
     """The program ``program_name`` of ``spec``, linked.
 
     Raises :exc:`ObjectError` for what is missing or too much, or when CO-RE relocations are left
-    (``obj.resolution`` settles them), :exc:`NotSupportedError` for sections without a program type.
+    (``obj.resolution`` settles them), :exc:`NotSupportedError` for sections without a program type
+    and for code of big-endian machines.
     """
     entry = spec.functions.get(program_name)
     if entry is None or program_name not in spec.program_names:
         known = ", ".join(spec.program_names) or "none"
         raise ObjectError(f"no program {program_name!r} (there are: {known})", file=spec.file)
+    if spec.byte_order != "little":
+        raise NotSupportedError("running a program compiled for big-endian machines")
     row = section_row(entry.section)
     if row is None:
         raise NotSupportedError(f"the program section {entry.section!r}")
@@ -206,7 +209,7 @@ def _used_maps(spec: ObjectSpec, insns: Sequence[Instruction]) -> set[str]:
                 _check_map(spec, name)
                 if not spec.maps[name].is_global_data:
                     raise ObjectError(f"map {name!r} holds no global data", file=spec.file)
-                if not 0 <= offset < spec.maps[name].value_size:
+                if not 0 <= offset < len(spec.maps[name].contents or b""):
                     raise ObjectError(f"{name} has no offset {offset}", file=spec.file)
                 used.add(name)
             case _:

@@ -1,14 +1,17 @@
 """Map definitions of an object: the ``.maps`` section's BTF, and data sections as maps.
 
 A BTF-defined map is a variable in ``.maps`` whose struct has no values, only types: a number N is
-a pointer to ``int[N]``, a key or value a pointer to its type. A map of maps or programs ends in
-``values``, an array of pointers to the inner map's definition or to functions; relocations there
-name its first elements. Source: libbpf's ``__uint``, ``__type`` and ``__array`` (bpf_helpers.h).
-Data sections become arrays of one value, named as their section.
+a pointer to ``int[N]`` or, of 64 bits, an enumeration of N alone; a key or value a pointer to its
+type. A map of maps or programs ends in ``values``, an array of pointers to the inner map's
+definition or to functions; relocations there name its first elements. Source: libbpf's ``__uint``,
+``__ulong``, ``__type`` and ``__array`` (bpf_helpers.h). Data sections become arrays of one value,
+named as their section. Whether a kernel can make such a map is not asked here: whoever loads may
+change it before.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -17,23 +20,34 @@ from beebox.btf.types import (
     Array,
     Btf,
     Datasec,
+    Enum,
     FuncProto,
+    Linkage,
     Member,
     Ptr,
     SectionVar,
     Struct,
     Var,
 )
-from beebox.errors import BtfError, MapError, ObjectError
-from beebox.obj.map_rules import check_spec
-from beebox.obj.model import INNER, MapSpec
+from beebox.errors import BtfError, ObjectError
+from beebox.obj.model import INNER, MapSpec, Pinning
 from beebox.tables.map_types import MAP_TYPE_BY_ID, MapFlags, MapType
 
 SECTION: Final = ".maps"
-_NUMBERS: Final = ("type", "max_entries", "key_size", "value_size", "map_flags", "map_extra")
+_NUMBERS: Final = (
+    "type",
+    "max_entries",
+    "key_size",
+    "value_size",
+    "map_flags",
+    "map_extra",
+    "numa_node",
+    "pinning",
+)
 _TYPES: Final = ("key", "value")
 VALUES: Final = "values"
 SLOT_BYTES: Final = 8
+_PINNINGS: Final = frozenset(Pinning)
 _FD_BYTES: Final = 4  # a value of a map of maps or programs
 
 
@@ -94,7 +108,12 @@ def defined_maps(btf: Btf, *, file: str) -> dict[str, MapSpec]:
 def definition(btf: Btf, name: str, type_id: int) -> MapSpec:
     """The map that the variable ``type_id`` defines; which slots are filled is not BTF's to say."""
     variable = btf.type(type_id)
-    return _defined(btf, name, variable.type if isinstance(variable, Var) else 0)
+    if not isinstance(variable, Var):
+        raise ObjectError(f"map {name}: its definition is no variable")
+    if variable.linkage is not Linkage.GLOBAL:
+        problem = "static" if variable.linkage is Linkage.STATIC else "defined in another object"
+        raise ObjectError(f"map {name}: it is {problem}")
+    return _defined(btf, name, variable.type)
 
 
 def _defined(btf: Btf, name: str, type_id: int, *, is_inner: bool = False) -> MapSpec:
@@ -103,53 +122,61 @@ def _defined(btf: Btf, name: str, type_id: int, *, is_inner: bool = False) -> Ma
         raise ObjectError(f"map {name}: its definition is no struct")
     fields: dict[str, int] = {}
     types = {"key": 0, "value": 0}
-    inner = None
+    values: Member | None = None
     for member in row.members:
-        if member.name in fields:
-            raise ObjectError(f"map {name}: {member.name} is given twice")
+        if member.name in fields or values is not None:
+            raise ObjectError(f"map {name}: {member.name} is given twice, or behind its values")
         if member.name in _NUMBERS:
             fields[member.name] = _number(btf, name, member)
         elif member.name in _TYPES:
             types[member.name] = _pointee(btf, name, member)
             fields[member.name] = btf.size_of(types[member.name])
         elif member.name == VALUES and not is_inner:
-            fields[VALUES] = 0
-            fields.setdefault("value_size", _FD_BYTES)
-            inner = _inner(btf, name, member)
+            values = member
         else:
             raise ObjectError(f"map {name}: field {member.name!r} is not supported")
-    return _checked(
-        MapSpec(
-            name,
-            _map_type(name, fields),
-            key_size=_size(name, fields, "key"),
-            value_size=_size(name, fields, "value"),
-            max_entries=fields.get("max_entries", 0),
-            flags=MapFlags(fields.get("map_flags", 0)),
-            key_type_id=types["key"],
-            value_type_id=types["value"],
-            extra=fields.get("map_extra", 0),
-            inner=inner,
-        )
+    kind = _map_type(name, fields)
+    if fields.get("pinning", 0) not in _PINNINGS or (is_inner and fields.get("pinning")):
+        raise ObjectError(f"map {name}: pinning {fields['pinning']} is not supported")
+    if values is not None:
+        fields.setdefault("value_size", _FD_BYTES)
+    return MapSpec(
+        name,
+        kind,
+        key_size=_size(name, fields, "key"),
+        value_size=_size(name, fields, "value"),
+        max_entries=fields.get("max_entries", 0),
+        flags=MapFlags(fields.get("map_flags", 0)),
+        key_type_id=types["key"],
+        value_type_id=types["value"],
+        extra=fields.get("map_extra", 0),
+        inner=_inner(btf, name, kind, values) if values is not None else None,
+        pinning=Pinning(fields.get("pinning", 0)),
+        numa_node=fields.get("numa_node", 0),
     )
 
 
-def _inner(btf: Btf, name: str, member: Member) -> MapSpec | None:
+def _inner(btf: Btf, name: str, kind: MapType, member: Member) -> MapSpec | None:
     """What the elements of ``values`` point to: the inner map; None for programs."""
     _, array = btf.resolve(member.type)
     _, pointer = btf.resolve(array.type) if isinstance(array, Array) else (0, None)
     if not isinstance(pointer, Ptr):
         raise ObjectError(f"map {name}: its values are no pointers")
-    if isinstance(btf.resolve(pointer.type)[1], FuncProto):
+    is_function = isinstance(btf.resolve(pointer.type)[1], FuncProto)
+    if is_function and kind is MapType.PROG_ARRAY:
         return None
+    if is_function or not kind.value.has_inner:
+        raise ObjectError(f"map {name}: a {kind.value.name} has no such values")
     return _defined(btf, name + INNER, pointer.type, is_inner=True)
 
 
 def slots_start(btf: Btf | None, name: str) -> int | None:
     """Where, from the start of a map's definition in ``.maps``, its first elements are listed."""
     placed = section_variables(btf, SECTION).get(name)
-    if btf is None or placed is None:
-        return None
+    return None if btf is None or placed is None else _values_start(btf, placed)
+
+
+def _values_start(btf: Btf, placed: SectionVar) -> int | None:
     variable = btf.type(placed.type)
     row = btf.resolve(variable.type)[1] if isinstance(variable, Var) else None
     for member in row.members if isinstance(row, Struct) else ():
@@ -162,19 +189,27 @@ def with_slots(
     btf: Btf | None, maps: Mapping[str, MapSpec], places: Mapping[int, str], *, file: str
 ) -> dict[str, MapSpec]:
     """The maps with their first elements: ``places`` names them by offset in ``.maps``."""
+    if btf is None or not places:
+        return dict(maps)
     found: dict[str, list[tuple[int, str]]] = {}
+    rows = sorted(
+        (placed.offset, placed.size, _values_start(btf, placed), name)
+        for name, placed in section_variables(btf, SECTION).items()
+        if _values_start(btf, placed) is not None
+    )
+    starts = [start for start, *_ in rows]
     for offset, target in sorted(places.items()):
-        for name, placed in section_variables(btf, SECTION).items():
-            start = slots_start(btf, name)
-            if start is not None and placed.offset + start <= offset < placed.offset + placed.size:
-                index, rest = divmod(offset - placed.offset - start, SLOT_BYTES)
-                if rest == 0 and index < maps[name].max_entries:
-                    found.setdefault(name, []).append((index, target))
-                    break
-        else:
+        at = bisect_right(starts, offset) - 1
+        begin, size, values, name = rows[at] if at >= 0 else (0, 0, 0, "")
+        index, rest = divmod(offset - begin - (values or 0), SLOT_BYTES)
+        if offset >= begin + size or index < 0 or rest or index >= maps[name].max_entries:
             problem = "a pointer that is no element of a map"
             raise ObjectError(problem, file=file, section=SECTION, offset=offset)
-    return {name: replace(spec, slots=tuple(found.get(name, ()))) for name, spec in maps.items()}
+        found.setdefault(name, []).append((index, target))
+    return {
+        name: replace(spec, slots=tuple(found[name])) if name in found else spec
+        for name, spec in maps.items()
+    }
 
 
 def _pointee(btf: Btf, name: str, member: Member) -> int:
@@ -185,6 +220,9 @@ def _pointee(btf: Btf, name: str, member: Member) -> int:
 
 
 def _number(btf: Btf, name: str, member: Member) -> int:
+    _, row = btf.resolve(member.type)
+    if isinstance(row, Enum) and len(row.values) == 1:
+        return row.values[0][1] % (1 << 64)
     _, row = btf.resolve(_pointee(btf, name, member))
     if not isinstance(row, Array):
         raise ObjectError(f"map {name}: field {member.name!r} is no number")
@@ -204,11 +242,3 @@ def _size(name: str, fields: Mapping[str, int], part: str) -> int:
         raise ObjectError(f"map {name}: {part}_size {by_number}, but its type has {by_type}")
     size = by_type if by_type is not None else by_number
     return size or 0
-
-
-def _checked(spec: MapSpec) -> MapSpec:
-    try:
-        check_spec(spec)
-    except MapError as error:
-        raise ObjectError(str(error)) from None
-    return spec

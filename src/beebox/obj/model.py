@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from beebox.btf.types import Btf
 from beebox.errors import ObjectError
 from beebox.isa.instruction import Instruction, slots
+from beebox.obj.elf import ByteOrder
 from beebox.tables.core_relocations import CoreKind
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.program_types import AttachType, ProgramType
@@ -51,6 +52,7 @@ class MapSpec:
     slots: tuple[tuple[int, str], ...] = ()
     pinning: Pinning = Pinning.NONE
     numa_node: int = 0  # with MapFlags.NUMA_NODE
+    autocreate: bool = True  # a struct_ops map behind a ``?`` is made only when asked for
 
     @property
     def is_global_data(self) -> bool:
@@ -271,6 +273,8 @@ class ObjectSpec:
     externs: Mapping[str, ExternSpec] = field(default_factory=dict)
     attach_symbols: Mapping[str, KernelSymbol] = field(default_factory=dict)
     """By program: where it attaches in the target, of types that need it (attach_btf_id)."""
+    byte_order: ByteOrder = "little"
+    """Of the machine that it was compiled for, which is the order of the bytes in its data."""
 
     @cached_property
     def program_names(self) -> tuple[str, ...]:
@@ -291,6 +295,8 @@ class ObjectSpec:
         """
         found = dict.fromkeys(names)
         for row in self.maps.values():
+            if not row.autocreate:
+                continue
             known = self.maps if row.inner is not None else self.program_names
             for index, held in row.slots:
                 if held not in known:

@@ -1,14 +1,15 @@
-"""ELF bytes to :class:`ObjectSpec`: what clang and our compiler emit for XDP programs.
+"""ELF bytes to :class:`ObjectSpec`: what clang, GCC, Rust, Go's tools and our compiler emit.
 
-Every section has a known meaning or the object is refused by its name, so that nothing a loader
-would act on is lost silently. Total: any bytes give a spec or an ``InputError``, in bounded time.
-Source: libbpf's conventions for sections and symbols.
+As libbpf reads objects, but also what its older versions, aya and iproute2 give a meaning. Sections
+that mean nothing to a loader are passed over; a reference into one is an error. Pointers in data
+are passed over, too: they hold what the file has for them, as with libbpf. Total: any bytes give a
+spec or an ``InputError``, in bounded time. Source: libbpf's conventions for sections and symbols.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from beebox.btf.types import Btf
@@ -16,22 +17,17 @@ from beebox.errors import ObjectError
 from beebox.isa.codec import decode
 from beebox.obj import maps as map_definitions
 from beebox.obj import variables
-from beebox.obj.elf import Elf, RelocationType, SectionType, Symbol, SymbolBind, SymbolType
+from beebox.obj.elf import Elf, Section, SectionType, Symbol, SymbolBind, SymbolType
 from beebox.obj.elf import read as read_elf
 from beebox.obj.externs import read_externs
+from beebox.obj.legacy_maps import read_legacy_maps, with_programs
 from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec, VarRange
 from beebox.obj.relocations import Function, Targets
+from beebox.obj.section_descriptions import ARENA
+from beebox.obj.struct_ops_sections import read_struct_ops
 from beebox.obj.typeinfo import core_of, lines_of, read_types, type_ids_of
-from beebox.tables.limits import MAX_INSNS
-
-_IGNORED: Final = (".debug_", ".llvm_addrsig", ".comment", ".note", ".eh_frame")
-_IGNORED_TYPES: Final = {
-    SectionType.NULL,
-    SectionType.SYMTAB,
-    SectionType.STRTAB,
-    SectionType.REL,
-}
-_KNOWN: Final = {"license", "version", ".maps", ".BTF", ".BTF.ext", variables.SECTION}
+from beebox.tables.limits import MAX_INSNS, PAGE_BYTES
+from beebox.tables.map_types import MapType
 
 
 def read(data: bytes, *, file: str = "<object>") -> ObjectSpec:
@@ -41,16 +37,11 @@ def read(data: bytes, *, file: str = "<object>") -> ObjectSpec:
     ``.beebox.vars``, else from DWARF, which is never an error: without them reports show registers.
     """
     elf = read_elf(data, file=file)
-    _check_sections(elf, file)
     types = read_types(elf, file=file)
     functions = _functions(elf, file)
-    maps = _maps(elf, types.btf, file)
-    places = _map_places(elf, maps, file)
-    maps = map_definitions.with_slots(
-        types.btf, maps, _slot_targets(elf, functions, places, file), file=file
-    )
+    maps = _maps(elf, types.btf, functions, file)
     externs = read_externs(elf, types.btf, file=file)
-    targets = Targets(elf, functions, maps, places, externs, file)
+    targets = Targets(elf, functions, maps.by_name, maps.places, maps.data, externs, file)
     core = core_of(elf, functions, types, file=file)
     lines = lines_of(elf, functions, types.ext, file=file)
     type_ids = type_ids_of(elf, functions, types, file=file)
@@ -58,7 +49,8 @@ def read(data: bytes, *, file: str = "<object>") -> ObjectSpec:
     specs: dict[str, FunctionSpec] = {}
     for function in functions:
         section = elf.sections[function.section]
-        insns = decode(bytes(section.data[function.start : function.end]))
+        code = bytes(section.data[function.start : function.end])
+        insns = decode(code if elf.byte_order == "little" else _little(code))
         specs[function.name] = FunctionSpec(
             function.name,
             section.name,
@@ -72,23 +64,27 @@ def read(data: bytes, *, file: str = "<object>") -> ObjectSpec:
         )
     return ObjectSpec(
         specs,
-        maps,
+        maps.by_name,
         license=_license(elf, file),
         btf=types.btf,
         file=file,
         version=_version(elf, file),
         externs=externs,
+        byte_order=elf.byte_order,
     )
 
 
-def _check_sections(elf: Elf, file: str) -> None:
-    for section in elf.sections:
-        name = section.name
-        if section.type in _IGNORED_TYPES or section.is_code or not section.size:
-            continue
-        if name in _KNOWN or map_definitions.is_data_section(name) or name.startswith(_IGNORED):
-            continue
-        raise ObjectError("this section is not supported", file=file, section=name)
+_NIBBLES: Final = bytes(value >> 4 | (value & 15) << 4 for value in range(256))
+
+
+def _little(code: bytes) -> bytes:
+    """Instructions of big-endian machines, whose fields stand the other way round."""
+    out = bytearray(code)
+    out[1::8] = code[1::8].translate(_NIBBLES)
+    for first, last in ((2, 3), (4, 7)):
+        for at in range(last - first + 1):
+            out[first + at :: 8] = code[last - at :: 8]
+    return bytes(out)
 
 
 def _functions(elf: Elf, file: str) -> tuple[Function, ...]:
@@ -131,63 +127,90 @@ def _functions(elf: Elf, file: str) -> tuple[Function, ...]:
     return tuple(found)
 
 
-def _maps(elf: Elf, btf: Btf | None, file: str) -> dict[str, MapSpec]:
+@dataclass(frozen=True, slots=True)
+class _Maps:
+    """Maps by name, and by section and offset those that code refers to by their symbol."""
+
+    by_name: Mapping[str, MapSpec]
+    places: Mapping[tuple[int, int], str]
+    data: Mapping[int, str]
+    """By section: the map that holds its bytes."""
+
+
+def _maps(elf: Elf, btf: Btf | None, functions: Sequence[Function], file: str) -> _Maps:
+    """The maps of all kinds of sections, in libbpf's order: definitions, data, struct_ops."""
     found: dict[str, MapSpec] = {}
+    places: dict[tuple[int, int], str] = {}
+    data: dict[int, str] = {}
+    legacy = read_legacy_maps(elf, file=file)
+    sections = [(row.name, elf.sections[row.section].name) for row in functions]
+    _add(found, with_programs(legacy, sections), file)
+    places |= {(row.section, row.offset): row.spec.name for row in legacy}
     at = elf.find(map_definitions.SECTION)
     if at is not None and elf.sections[at].size:
         if btf is None:
             raise ObjectError("maps need BTF", file=file, section=map_definitions.SECTION)
-        found |= map_definitions.defined_maps(btf, file=file)
+        _add(found, map_definitions.defined_maps(btf, file=file), file)
+        variables_ = map_definitions.section_variables(btf, map_definitions.SECTION)
+        places |= {(at, placed.offset): name for name, placed in variables_.items()}
+    by_place = {(row.section, row.start): row.name for row in functions}
+    found = map_definitions.with_slots(
+        btf, found, _slot_targets(elf, {**by_place, **places}, file), file=file
+    )
     for index, section in enumerate(elf.sections):
-        if not map_definitions.is_data_section(section.name) or not section.size:
+        if not section.size:
             continue
-        if section.type not in {SectionType.PROGBITS, SectionType.NOBITS} or section.is_code:
-            continue
-        if section.name in found or elf.find(section.name) != index:
-            raise ObjectError("two maps of one name", file=file, section=section.name)
-        for row in elf.relocations.get(index, ()):
-            raise ObjectError(
-                "pointers in data are not supported",
-                file=file,
-                section=section.name,
-                offset=row.offset,
-            )
-        found[section.name] = map_definitions.global_data_map(section.name, section.contents, btf)
-    return found
+        if section.name == ARENA and section.type == SectionType.PROGBITS:
+            data[index] = _put_in_arena(found, section, file)
+        elif map_definitions.is_data_section(section.name) and _is_data(section):
+            if elf.find(section.name) != index:
+                raise ObjectError("two maps of one name", file=file, section=section.name)
+            row = map_definitions.global_data_map(section.name, section.contents, btf)
+            _add(found, {section.name: row}, file)
+            data[index] = section.name
+    _add(found, read_struct_ops(elf, btf, by_place, file=file), file)
+    return _Maps(found, places, data)
 
 
-def _map_places(elf: Elf, maps: Mapping[str, MapSpec], file: str) -> dict[tuple[int, int], str]:
-    """Map names by section index and offset, from the symbols in ``.maps``."""
-    at = elf.find(map_definitions.SECTION)
-    places: dict[tuple[int, int], str] = {}
-    for symbol in elf.symbols:
-        if not at or symbol.section != at or symbol.type != SymbolType.OBJECT:
-            continue
-        if symbol.name not in maps or (at, symbol.value) in places:
-            raise ObjectError(
-                f"map {symbol.name} has no definition of its own in BTF",
-                file=file,
-                section=map_definitions.SECTION,
-            )
-        places[at, symbol.value] = symbol.name
-    return places
+def _add(found: dict[str, MapSpec], more: Mapping[str, MapSpec], file: str) -> None:
+    for name in more:
+        if name in found:
+            raise ObjectError(f"there are two maps called {name}", file=file)
+    found |= more
 
 
-def _slot_targets(
-    elf: Elf, functions: tuple[Function, ...], places: Mapping[tuple[int, int], str], file: str
-) -> dict[int, str]:
+def _is_data(section: Section) -> bool:
+    """Whether a data section's map is made of it: ``.bss`` has no bytes, the others have."""
+    is_bss = section.name == ".bss" or section.name.startswith(".bss.")
+    wanted = SectionType.NOBITS if is_bss else SectionType.PROGBITS
+    return section.type == wanted and not section.is_code
+
+
+def _put_in_arena(found: dict[str, MapSpec], section: Section, file: str) -> str:
+    """Give the variables of address space 1 to the object's only arena."""
+    arenas = [row for row in found.values() if row.type is MapType.ARENA]
+    if len(arenas) != 1:
+        problem = f"its variables need one arena; there are {len(arenas)}"
+        raise ObjectError(problem, file=file, section=section.name)
+    if section.size > arenas[0].max_entries * PAGE_BYTES:
+        problem = f"{section.size} bytes do not fit into arena {arenas[0].name}"
+        raise ObjectError(problem, file=file, section=section.name)
+    found[arenas[0].name] = replace(arenas[0], contents=section.contents)
+    return arenas[0].name
+
+
+def _slot_targets(elf: Elf, names: Mapping[tuple[int, int], str], file: str) -> dict[int, str]:
     """What the relocations of ``.maps`` point to: names of functions and maps, by offset."""
     at = elf.find(map_definitions.SECTION)
     if at is None:
         return {}
-    names = {(row.section, row.start): row.name for row in functions} | dict(places)
     data = elf.sections[at].contents
     found: dict[int, str] = {}
     for row in elf.relocations.get(at, ()):
         symbol = elf.symbols[row.symbol]
-        addend = int.from_bytes(data[row.offset : row.offset + 8], "little")
+        addend = int.from_bytes(data[row.offset : row.offset + 8], elf.byte_order)
         name = names.get((symbol.section, symbol.value + addend))
-        if row.type != RelocationType.ABS64 or name is None or row.offset in found:
+        if name is None or row.offset in found:
             raise ObjectError(
                 "a pointer to neither a function nor a map",
                 file=file,
@@ -231,4 +254,4 @@ def _version(elf: Elf, file: str) -> int:
     data = elf.sections[at].contents
     if len(data) != 4:
         raise ObjectError("not 4 bytes", file=file, section="version")
-    return int.from_bytes(data, "little")
+    return int.from_bytes(data, elf.byte_order)

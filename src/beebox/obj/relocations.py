@@ -56,13 +56,15 @@ class Function:
 class Targets:
     """What relocations may point to.
 
-    ``map_places`` names maps by ``.maps`` section index and offset.
+    ``map_places`` names maps by the section index and offset of their definition, ``data`` those
+    that hold a section's bytes by its index.
     """
 
     elf: Elf
     functions: Sequence[Function]
     maps: Mapping[str, MapSpec]
     map_places: Mapping[tuple[int, int], str]
+    data: Mapping[int, str]
     externs: Mapping[str, ExternSpec]
     file: str
 
@@ -148,12 +150,12 @@ class Targets:
             return MapRef(self.map_places[index, place])
         if (index, place) in self._function_names:
             return SubprogRef(self._function_names[index, place])
-        spec = self.maps.get(section.name)
-        if spec is None or not spec.is_global_data:
+        name = self.data.get(index)
+        if name is None:
             raise self.error(f"a reference into section {section.name}", function, at)
-        if place >= spec.value_size:
+        if place >= len(self.maps[name].contents or b""):
             raise self.error(f"{section.name} has no offset {place:#x}", function, at)
-        return GlobalRef(section.name, place)
+        return GlobalRef(name, place)
 
     def _check_extern(self, symbol: Symbol, function: Function, at: int, *, is_call: bool) -> None:
         found = self.externs.get(symbol.name)

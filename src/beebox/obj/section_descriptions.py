@@ -18,6 +18,13 @@ from beebox.tables.map_types import MapFlags, MapType
 
 STRUCT_OPS: Final = ".struct_ops"
 STRUCT_OPS_LINK: Final = ".struct_ops.link"
+STRUCT_OPS_SECTIONS: Final = (
+    STRUCT_OPS,
+    STRUCT_OPS_LINK,
+    f"?{STRUCT_OPS}",
+    f"?{STRUCT_OPS_LINK}",
+)
+"""Behind a ``?``: maps that loaders make only when asked for."""
 ARENA: Final = ".addr_space.1"
 """Where clang puts variables of address space 1."""
 
@@ -36,7 +43,8 @@ def value_section(spec: MapSpec) -> str:
     if spec.type is MapType.ARENA:
         return ARENA
     if spec.type is MapType.STRUCT_OPS:
-        return STRUCT_OPS_LINK if spec.flags & MapFlags.LINK else STRUCT_OPS
+        section = STRUCT_OPS_LINK if spec.flags & MapFlags.LINK else STRUCT_OPS
+        return section if spec.autocreate else f"?{section}"
     return spec.name
 
 
@@ -74,7 +82,7 @@ def _size(builder: Builder, spec: ExternSpec) -> int:
 
 def describe_struct_ops(btf: Btf | None, maps: Mapping[str, MapSpec]) -> Btf | None:
     """``btf`` with every struct_ops map in its section, where its struct begins."""
-    for section in (STRUCT_OPS, STRUCT_OPS_LINK):
+    for section in STRUCT_OPS_SECTIONS:
         wanted = {name: row for name, row in maps.items() if value_section(row) == section}
         known = _members(btf, section)
         if wanted.keys() == known.keys():

@@ -73,9 +73,9 @@ def patched(elf: Elf, at: int, *, file: str) -> bytes:
                 section=elf.sections[at].name,
                 offset=row.offset,
             )
-        there = int.from_bytes(data[row.offset : row.offset + size], "little")
+        there = int.from_bytes(data[row.offset : row.offset + size], elf.byte_order)
         value = (elf.symbols[row.symbol].value + there) % (1 << 8 * size)
-        data[row.offset : row.offset + size] = value.to_bytes(size, "little")
+        data[row.offset : row.offset + size] = value.to_bytes(size, elf.byte_order)
     return bytes(data)
 
 
@@ -118,7 +118,11 @@ def _placed_section(
 ) -> Datasec:
     section = elf.find(row.name)
     if section is None or not _holds_data(elf.sections[section]):
+        found = [btf.type(var.type) for var in row.vars]
+        elsewhere = [v.name for v in found if isinstance(v, Var) and v.linkage is Linkage.EXTERN]
         problem = "BTF places variables in it, but it holds no data"
+        if elsewhere:
+            problem = f"{elsewhere[0]!r} is declared here, but defined in another object"
         raise ObjectError(problem, file=file, section=row.name)
     placed: list[SectionVar] = []
     names: set[str] = set()

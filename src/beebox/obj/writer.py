@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from beebox.btf import codec, ext
 from beebox.btf.strings import StringTable
 from beebox.btf.types import Btf, Datasec, Linkage, Var
-from beebox.errors import ObjectError
+from beebox.errors import NotSupportedError, ObjectError
 from beebox.isa.codec import encode
 from beebox.isa.instruction import (
     Call,
@@ -44,8 +44,7 @@ from beebox.obj.elf import write as write_elf
 from beebox.obj.map_descriptions import describe
 from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec
 from beebox.obj.section_descriptions import (
-    STRUCT_OPS,
-    STRUCT_OPS_LINK,
+    STRUCT_OPS_SECTIONS,
     describe_externs,
     describe_struct_ops,
     value_section,
@@ -55,8 +54,11 @@ from beebox.obj.section_descriptions import (
 def write(spec: ObjectSpec) -> bytes:
     """The object file of ``spec``, the same bytes for equal specs.
 
-    Raises :exc:`ObjectError` for what ELF cannot carry, a spec resolved against a target included.
+    Raises :exc:`ObjectError` for what ELF cannot carry, a spec resolved against a target included,
+    :exc:`NotSupportedError` for big-endian ones.
     """
+    if spec.byte_order != "little":
+        raise NotSupportedError("writing a big-endian object")
     _check_unresolved(spec)
     btf = describe_struct_ops(describe(spec.btf, spec.maps), spec.maps)
     return _Writer(spec, describe_externs(btf, spec.externs)).write()
@@ -104,7 +106,7 @@ class _Writer:
             if row.is_global_data:
                 self._add_data(value_section(row), row)
         self._add_maps()
-        for name in (STRUCT_OPS, STRUCT_OPS_LINK):
+        for name in STRUCT_OPS_SECTIONS:
             self._add_struct_ops(name)
         if contents := self._license():
             self._add_placed("license", contents)

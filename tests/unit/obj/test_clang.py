@@ -131,18 +131,6 @@ def test_without_debug_info_maps_have_no_definition(clang_object: Compile) -> No
     assert caught.value.section == ".maps"
 
 
-@pytest.mark.parametrize(
-    ("name", "word"),
-    [
-        ("pinned", "pinning"),
-        ("data", "pointers"),
-    ],
-)
-def test_refused_by_name(clang_object: Compile, name: str, word: str) -> None:
-    with pytest.raises(ObjectError, match=word):
-        reader.read(clang_object(f"refused_{name}"))
-
-
 def test_malformed_dwarf_costs_names_only(clang_object: Compile) -> None:
     """Whatever the debug sections hold, the rest of the object reads the same."""
     data = clang_object("count")

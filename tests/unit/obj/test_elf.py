@@ -78,7 +78,6 @@ def section_field(index: int, field: int, fmt: str, value: int) -> bytes:
         section_field(1, 0, "<I", 1 << 31),
         section_field(2, 32, "<Q", elf.MAX_ZERO_BYTES + 1),
         section_field(3, 44, "<I", 77),
-        section_field(3, 4, "<I", SectionType.RELA),
         section_field(4, 40, "<I", 77),
     ],
 )
