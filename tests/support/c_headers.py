@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from beebox.btf import codec
+from beebox.btf.decode import references
 from beebox.btf.types import Btf, Enum, FuncProto, Fwd, Int, Modifier, Struct, Typedef
 from beebox.obj import elf
 
@@ -114,7 +115,7 @@ def shape(btf: Btf, type_id: int, depth: int = 0) -> str:
     if name and depth:
         return f"{type(row).__name__} {name}"
     fields = {k: getattr(row, k) for k in row.__slots__ if k not in {"type", "members", "params"}}
-    inner = [shape(btf, i, depth + 1) for i in codec.references(row)]
+    inner = [shape(btf, i, depth + 1) for i in references(row)]
     rows = getattr(row, "members", getattr(row, "params", ()))
     if isinstance(row, FuncProto):
         rows = ()  # clang forgets the names of a declaration's parameters

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from beebox.btf.codec import references
+from beebox.btf.decode import references
 from beebox.btf.types import (
     Array,
     Btf,
@@ -65,7 +65,12 @@ class Order:
         self._done = {0}
         self._open: set[int] = set()
         self._queue: list[int] = []
-        self._used = {target for _, row in btf.items() for target in references(row)}
+        self._used: set[int] = set()
+        table: Btf | None = btf
+        while table is not None:
+            for row in table.types:
+                self._used.update(references(row))
+            table = table.base
 
     def definitions(self, root: int) -> list[int]:
         """Named types (and enums that nothing refers to) that ``root`` needs, each given once."""

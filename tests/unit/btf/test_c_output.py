@@ -224,6 +224,14 @@ def test_kfuncs_are_declared_once_and_roots_select_them() -> None:
     assert c_output.header(Btf(types), roots=[5]).count("extern") == 1
 
 
+def test_split_types_come_with_their_base() -> None:
+    base = Btf((INT, Enum("", 4, (("USED", 1),))))
+    split = Btf((Struct("s", 8, (Member("x", 1, 0), Member("e", 2, 32))),), base=base)
+    text = c_output.header(split)
+    assert "\tenum {\n\t\tUSED = 1,\n\t} e;\n" in text
+    assert text.count("USED") == 1
+
+
 def _doubling(levels: int) -> list[Type]:
     """Anonymous structs of two members each: written in place, the text doubles per level."""
     rows: list[Type] = [
