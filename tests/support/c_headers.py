@@ -39,7 +39,7 @@ def _run(source: Path, clang: Sequence[str], *wanted: str) -> None:
 
 def object_btf(data: bytes) -> Btf:
     """The .BTF of an object."""
-    return codec.parse(next(s.data for s in elf.read(data).sections if s.name == ".BTF"))
+    return codec.parse(next(bytes(s.data) for s in elf.read(data).sections if s.name == ".BTF"))
 
 
 def named_structs(btf: Btf) -> Iterator[tuple[str, Struct]]:
