@@ -49,7 +49,7 @@ def named_structs(btf: Btf) -> Iterator[tuple[str, Struct]]:
     """
     tags = Counter(row.name for _, row in btf.items() if isinstance(row, Struct | Enum | Fwd))
     typedefs = Counter(row.name for _, row in btf.items() if isinstance(row, Typedef))
-    for row in btf.values():
+    for row in btf.types:
         if isinstance(row, Struct) and tags[row.name] == 1 and row.name:
             yield f"{'union' if row.union else 'struct'} {row.name}", row
         elif isinstance(row, Typedef) and typedefs[row.name] == 1:
