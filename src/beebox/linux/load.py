@@ -314,7 +314,7 @@ def _rejected(spec: ProgramSpec, log: str) -> RejectedError:
     message = lines[-1] if lines else "refused without a reason"
     reason = _poisoned(spec, pc) or message
     finding: dict[str, Any] = {
-        "code": "linux",
+        "code": "linux" if reason == message else "missing-in-target",
         "insn": pc,
         "file": place.file if place else None,
         "line": place.line if place else None,

@@ -248,6 +248,12 @@ _ROWS: Final = (
         "an atomic operation where none is possible",
         "use aligned 4- or 8-byte memory of a map value or the stack",
     ),
+    FindingRow(
+        "missing-in-target",
+        "environment",
+        "the program reaches code that needs what the target does not have",
+        "ask first: bpf_core_field_exists and its like, or the address of a weak symbol",
+    ),
     FindingRow("not-supported", "environment", "something that beebox does not verify yet", ""),
     FindingRow(
         "internal",

@@ -34,6 +34,7 @@ def helper(path: Path, insn: Call) -> None:
     """Check the arguments, void R1-R5, set R0."""
     row = _row(insn.target, path.spec.type) if isinstance(insn.target, int) else None
     if row is None:
+        _check_poison(path, insn)
         raise Refusal(
             "not-supported", path.pc, f"helper {insn.target} is not known here",
             kernel=f"invalid func unknown#{insn.target}",
@@ -49,6 +50,16 @@ def helper(path: Path, insn: Call) -> None:
     path.regs[0] = _result(path, row, found)
     if row.changes_packet and row.name != "tail_call":  # a tail call that fails changes nothing
         packet.void_pointers(path)
+
+
+def _check_poison(path: Path, insn: Call) -> None:
+    """Whether the call stands where relocation left what the target does not have."""
+    for poisoned in path.spec.poisoned:
+        if poisoned.pc == path.pc:
+            raise Refusal(
+                "missing-in-target", path.pc, poisoned.why,
+                kernel=f"invalid func unknown#{insn.target}",
+            )  # fmt: skip
 
 
 @cache
