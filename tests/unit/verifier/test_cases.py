@@ -144,6 +144,7 @@ _NO_CASE = {
     "internal": "a bug",
     "too-complex": "takes seconds: tests/unit/verifier/test_facts.py lowers the limit",
     "program-size": "an empty program is no case, and a long one no reading",
+    "missing-in-target": "cases have no target: tests/unit/obj/test_resolution.py",
     "attach-type": "tests/unit/verifier/test_facts.py: the object reader never asks for one",
     "helper-gpl": "cases have a GPL-compatible license: see tests/unit/verifier/test_facts.py",
     "pointer-leak": "privileged programs may show pointers",
