@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
 from beebox.errors import BeeboxError
-from beebox.isa.codec import decode
 from beebox.isa.instruction import Alu, Atomic, Instruction, Load, Reg, Store
 from beebox.obj.dwarf_forms import Attribute, Cursor, Die, Tag, Unit, read_unit
 from beebox.obj.elf import Elf, Relocation, RelocationType
@@ -80,11 +79,17 @@ class _Scope:
     end: int
 
 
-def read_variables(elf: Elf, functions: Sequence[Function]) -> dict[str, tuple[VarRange, ...]]:
+def read_variables(
+    elf: Elf,
+    functions: Sequence[Function],
+    insns_of: Callable[[Function], Sequence[Instruction]],
+) -> dict[str, tuple[VarRange, ...]]:
     """Variables by function name; empty where there is no DWARF that we understand."""
     try:
         at = elf.find(".debug_info")
-        return {} if at is None else _Reader(elf, functions).read(at)
+        if at is None or elf.byte_order != "little":
+            return {}
+        return _Reader(elf, functions, insns_of).read(at)
     except (BeeboxError, LookupError, ValueError, struct.error):
         return {}
 
@@ -95,6 +100,7 @@ class _Reader:
 
     elf: Elf
     functions: Sequence[Function]
+    insns_of: Callable[[Function], Sequence[Instruction]]
     _left: int = MAX_RANGES
     _found: dict[str, set[VarRange]] = field(default_factory=dict)
     _frames: dict[str, int] = field(default_factory=dict)
@@ -250,9 +256,7 @@ class _Reader:
 
     def _frame_size(self, function: Function) -> int:
         if function.name not in self._frames:
-            data = self.elf.sections[function.section].data
-            insns = decode(bytes(data[function.start : function.end]))
-            self._frames[function.name] = _frame_size(insns)
+            self._frames[function.name] = _frame_size(self.insns_of(function))
         return self._frames[function.name]
 
 

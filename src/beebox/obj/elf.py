@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
@@ -254,23 +254,49 @@ def _symbols(sections: tuple[Section, ...], order: ByteOrder, file: str) -> tupl
     return tuple(symbols)
 
 
+class _Relocations(Mapping[int, tuple[Relocation, ...]]):
+    """The relocations by section, decoded when asked for: most are those of debug sections."""
+
+    def __init__(
+        self, tables: Mapping[int, Section], symbols: int, order: ByteOrder, file: str
+    ) -> None:
+        self._tables = tables
+        self._symbols = symbols
+        self._order: ByteOrder = order
+        self._file = file
+        self._decoded: dict[int, tuple[Relocation, ...]] = {}
+
+    def __getitem__(self, index: int) -> tuple[Relocation, ...]:
+        if index not in self._decoded:
+            table = self._tables[index]
+            rows = tuple(
+                Relocation(at, info & 0xFFFFFFFF, info >> 32)
+                for at, info in _ordered(_REL, self._order).iter_unpack(table.data)
+            )
+            if any(row.symbol >= self._symbols for row in rows):
+                problem = "a relocation without its symbol"
+                raise ObjectError(problem, file=self._file, section=table.name)
+            self._decoded[index] = rows
+        return self._decoded[index]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+
 def _relocations(
     sections: tuple[Section, ...], symbols: int, order: ByteOrder, file: str
-) -> dict[int, tuple[Relocation, ...]]:
-    found: dict[int, tuple[Relocation, ...]] = {}
+) -> _Relocations:
+    found: dict[int, Section] = {}
     for section in sections:
         if section.type != SectionType.REL:
             continue
         if section.size % _REL.size or section.info >= len(sections) or section.info in found:
             raise ObjectError("malformed relocations", file=file, section=section.name)
-        rows = [
-            Relocation(at, info & 0xFFFFFFFF, info >> 32)
-            for at, info in _ordered(_REL, order).iter_unpack(section.data)
-        ]
-        if any(row.symbol >= symbols for row in rows):
-            raise ObjectError("a relocation without its symbol", file=file, section=section.name)
-        found[section.info] = tuple(rows)
-    return found
+        found[section.info] = section
+    return _Relocations(found, symbols, order, file)
 
 
 def _string(table: bytes, offset: int, file: str) -> str:

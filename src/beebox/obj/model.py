@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from functools import cached_property
@@ -194,6 +194,35 @@ class FunctionSpec:
         return not self.section.startswith("?")
 
 
+class FunctionTable(Mapping[str, FunctionSpec]):
+    """The functions of an object that was read: each is made when it is first asked for.
+
+    Decoding is most of the work of reading, and few programs of a large object are loaded. What is
+    wrong with one function is therefore found on the way to it, as an ``InputError``.
+    """
+
+    def __init__(self, sections: Mapping[str, str], make: Callable[[str], FunctionSpec]) -> None:
+        self.sections = sections
+        self._make = make
+        self._made: dict[str, FunctionSpec] = {}
+
+    def __getitem__(self, name: str) -> FunctionSpec:
+        if name not in self._made:
+            if name not in self.sections:
+                raise KeyError(name)
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.sections
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sections)
+
+    def __len__(self) -> int:
+        return len(self.sections)
+
+
 @dataclass(frozen=True)
 class ProgramSpec:
     """One linked program: the entry function first, every subprogram it reaches behind it.
@@ -279,14 +308,19 @@ class ObjectSpec:
     @cached_property
     def program_names(self) -> tuple[str, ...]:
         """Functions that stand in a program section, in the object's order."""
-        return tuple(
-            name for name, function in self.functions.items() if function.section != ".text"
-        )
+        return tuple(name for name, section in self.sections.items() if section != ".text")
+
+    @cached_property
+    def sections(self) -> Mapping[str, str]:
+        """The section of each function, by the function's name."""
+        if isinstance(self.functions, FunctionTable):
+            return self.functions.sections
+        return {name: function.section for name, function in self.functions.items()}
 
     @cached_property
     def autoload_names(self) -> tuple[str, ...]:
         """The programs that are loaded when none are named: all but those behind a ``?``."""
-        return tuple(name for name in self.program_names if self.functions[name].autoload)
+        return tuple(name for name in self.program_names if not self.sections[name].startswith("?"))
 
     def with_slot_programs(self, names: Sequence[str]) -> tuple[str, ...]:
         """``names`` and the programs that stand in the first slots of the object's prog arrays.

@@ -10,60 +10,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from beebox.btf.types import Btf
 from beebox.errors import ObjectError
-from beebox.isa.codec import decode
 from beebox.obj import maps as map_definitions
-from beebox.obj import variables
-from beebox.obj.elf import Elf, Section, SectionType, Symbol, SymbolBind, SymbolType
+from beebox.obj.code import Code, find_functions
+from beebox.obj.elf import Elf, Section, SectionType
 from beebox.obj.elf import read as read_elf
 from beebox.obj.externs import read_externs
 from beebox.obj.legacy_maps import read_legacy_maps, with_programs
-from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec, VarRange
+from beebox.obj.model import FunctionTable, MapSpec, ObjectSpec
 from beebox.obj.relocations import Function, Targets
 from beebox.obj.section_descriptions import ARENA
 from beebox.obj.struct_ops_sections import read_struct_ops
-from beebox.obj.typeinfo import core_of, lines_of, read_types, type_ids_of
-from beebox.tables.limits import MAX_INSNS, PAGE_BYTES
+from beebox.obj.typeinfo import read_types
+from beebox.tables.limits import PAGE_BYTES
 from beebox.tables.map_types import MapType
 
 
 def read(data: bytes, *, file: str = "<object>") -> ObjectSpec:
     """The object in ``data``; ``file`` is its name in errors.
 
-    Raises :exc:`ObjectError`, :exc:`BtfError` or :exc:`DecodeError`. Variable names come from
-    ``.beebox.vars``, else from DWARF, which is never an error: without them reports show registers.
+    Raises :exc:`ObjectError` or :exc:`BtfError`; so does, with :exc:`DecodeError`, the first look
+    at one of its functions (:class:`FunctionTable`).
     """
     elf = read_elf(data, file=file)
     types = read_types(elf, file=file)
-    functions = _functions(elf, file)
+    functions = find_functions(elf, file=file)
     maps = _maps(elf, types.btf, functions, file)
     externs = read_externs(elf, types.btf, file=file)
     targets = Targets(elf, functions, maps.by_name, maps.places, maps.data, externs, file)
-    core = core_of(elf, functions, types, file=file)
-    lines = lines_of(elf, functions, types.ext, file=file)
-    type_ids = type_ids_of(elf, functions, types, file=file)
-    named = _variables(elf, functions)
-    specs: dict[str, FunctionSpec] = {}
-    for function in functions:
-        section = elf.sections[function.section]
-        code = bytes(section.data[function.start : function.end])
-        insns = decode(code if elf.byte_order == "little" else _little(code))
-        specs[function.name] = FunctionSpec(
-            function.name,
-            section.name,
-            targets.relocate(insns, function),
-            lines=lines.get(function.name, ()),
-            type_id=type_ids.get(function.name, 0),
-            variables=named.get(function.name, ()),
-            is_global=function.is_global,
-            is_weak=function.is_weak,
-            core=core.get(function.name, ()),
-        )
+    code = Code(targets, types)
     return ObjectSpec(
-        specs,
+        FunctionTable({row.name: elf.sections[row.section].name for row in functions}, code.make),
         maps.by_name,
         license=_license(elf, file),
         btf=types.btf,
@@ -72,59 +51,6 @@ def read(data: bytes, *, file: str = "<object>") -> ObjectSpec:
         externs=externs,
         byte_order=elf.byte_order,
     )
-
-
-_NIBBLES: Final = bytes(value >> 4 | (value & 15) << 4 for value in range(256))
-
-
-def _little(code: bytes) -> bytes:
-    """Instructions of big-endian machines, whose fields stand the other way round."""
-    out = bytearray(code)
-    out[1::8] = code[1::8].translate(_NIBBLES)
-    for first, last in ((2, 3), (4, 7)):
-        for at in range(last - first + 1):
-            out[first + at :: 8] = code[last - at :: 8]
-    return bytes(out)
-
-
-def _functions(elf: Elf, file: str) -> tuple[Function, ...]:
-    """The function symbols of code sections.
-
-    Code outside of them is dead: linkers leave the weak functions that others replaced. Two
-    symbols may name the same function, but functions do not overlap otherwise.
-    """
-    by_section: dict[int, list[Symbol]] = {}
-    for symbol in elf.symbols:
-        if symbol.type == SymbolType.FUNC:
-            by_section.setdefault(symbol.section, []).append(symbol)
-    found: list[Function] = []
-    for index, section in enumerate(elf.sections):
-        if not section.is_code or not section.size:
-            continue
-        if section.size > 8 * MAX_INSNS or elf.find(section.name) != index:
-            raise ObjectError("too much code", file=file, section=section.name)
-        start = end = 0
-        for symbol in sorted(by_section.get(index, ()), key=lambda symbol: symbol.value):
-            is_alias = (symbol.value, symbol.value + symbol.size) == (start, end)
-            start, begins_at = symbol.value, end
-            end = symbol.value + symbol.size
-            if (start < begins_at and not is_alias) or end > section.size or end == start:
-                problem = f"function {symbol.name} is empty, overlaps another or lies outside"
-                raise ObjectError(problem, file=file, section=section.name, offset=symbol.value)
-            if start % 8 or symbol.size % 8:
-                problem = f"function {symbol.name} is not made of whole instructions"
-                raise ObjectError(problem, file=file, section=section.name, offset=symbol.value)
-            is_global = symbol.bind != SymbolBind.LOCAL
-            is_weak = symbol.bind == SymbolBind.WEAK
-            found.append(
-                Function(symbol.name, index, start, symbol.size, is_global, is_weak=is_weak)
-            )
-    names = {function.name for function in found}
-    if len(names) != len(found) or "" in names:
-        raise ObjectError("two functions have one name, or one has none", file=file)
-    if sum(function.size for function in found) > 2 * sum(row.size for row in elf.sections):
-        raise ObjectError("too many names for the same functions", file=file)
-    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,22 +145,6 @@ def _slot_targets(elf: Elf, names: Mapping[tuple[int, int], str], file: str) -> 
             )
         found[row.offset] = name
     return found
-
-
-def _variables(elf: Elf, functions: tuple[Function, ...]) -> dict[str, tuple[VarRange, ...]]:
-    at = elf.find(variables.SECTION)
-    if at is not None and elf.sections[at].size:
-        found = variables.parse(elf.sections[at].contents)
-    else:
-        from beebox.obj import dwarf  # noqa: PLC0415 -- only objects without our own table
-
-        found = dwarf.read_variables(elf, functions)
-    sizes = {function.name: function.size // 8 for function in functions}
-    return {
-        name: tuple(replace(row, end=min(row.end, sizes[name])) for row in rows)
-        for name, rows in found.items()
-        if name in sizes and all(row.start < sizes[name] for row in rows)
-    }
 
 
 def _license(elf: Elf, file: str) -> str:

@@ -74,15 +74,17 @@ class Targets:
 
     @cached_property
     def _sorted(self) -> dict[int, tuple[list[Relocation], list[int]]]:
-        found = {}
-        for section, rows in self.elf.relocations.items():
-            ordered = sorted(rows, key=lambda row: row.offset)
-            found[section] = (ordered, [row.offset for row in ordered])
-        return found
+        """By section, as asked for: its relocations in order, and their offsets."""
+        return {}
 
     def relocations(self, function: Function) -> dict[int, Relocation]:
         """The relocations of one function, by byte offset in its section."""
-        rows, offsets = self._sorted.get(function.section, ([], []))
+        if function.section not in self._sorted:
+            ordered = sorted(
+                self.elf.relocations.get(function.section, ()), key=lambda row: row.offset
+            )
+            self._sorted[function.section] = (ordered, [row.offset for row in ordered])
+        rows, offsets = self._sorted[function.section]
         first, last = bisect_left(offsets, function.start), bisect_left(offsets, function.end)
         found = {row.offset: row for row in rows[first:last]}
         if len(found) != last - first:

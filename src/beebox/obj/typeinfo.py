@@ -9,10 +9,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
-from beebox.btf import codec, ext, wire
-from beebox.btf.types import Btf, Datasec, Func, Linkage, SectionVar, Type, Var
+from beebox.btf import codec, ext
+from beebox.btf.strings import Strings
+from beebox.btf.types import Btf, Datasec, Func, Linkage, SectionVar, Var
+from beebox.btf.wire import Kind
 from beebox.errors import ObjectError
 from beebox.obj.elf import (
     Elf,
@@ -39,26 +42,31 @@ _HIDDEN: Final = frozenset({Visibility.INTERNAL, Visibility.HIDDEN})
 _CORE_KINDS: Final = frozenset(CoreKind)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TypeInfo:
-    """What .BTF and .BTF.ext say; both may be missing."""
+    """What .BTF and .BTF.ext say; both may be missing. The latter is read when asked for."""
 
-    btf: Btf | None
-    ext: ext.Ext
+    elf: Elf
+    file: str
+    btf: Btf | None = None
+    strings: Strings | None = None
+
+    @cached_property
+    def ext(self) -> ext.Ext:
+        """Lines, types of functions and CO-RE relocations by section of code."""
+        at = self.elf.find(".BTF.ext")
+        if self.strings is None or at is None or not self.elf.sections[at].size:
+            return ext.Ext()
+        return ext.parse(patched(self.elf, at, file=self.file), self.strings)
 
 
 def read_types(elf: Elf, *, file: str) -> TypeInfo:
     """The object's types, complete. Raises :exc:`ObjectError` or :exc:`BtfError`."""
     at = elf.find(".BTF")
     if at is None or not elf.sections[at].size:
-        return TypeInfo(None, ext.Ext())
-    raw = patched(elf, at, file=file)
-    btf = _placed(elf, codec.parse(raw), file)
-    ext_at = elf.find(".BTF.ext")
-    if ext_at is None or not elf.sections[ext_at].size:
-        return TypeInfo(btf, ext.Ext())
-    _, strings = wire.sections(raw)
-    return TypeInfo(btf, ext.parse(patched(elf, ext_at, file=file), strings))
+        return TypeInfo(elf, file)
+    btf = codec.parse(patched(elf, at, file=file))
+    return TypeInfo(elf, file, _placed(elf, btf, file), btf.strings)
 
 
 def patched(elf: Elf, at: int, *, file: str) -> bytes:
@@ -94,22 +102,20 @@ def _placed(elf: Elf, btf: Btf, file: str) -> Btf:
         for symbol in elf.symbols
         if symbol.visibility in _HIDDEN and symbol.bind != SymbolBind.LOCAL and symbol.section
     }
-    changed: dict[int, Type] = {}
-    seen: set[str] = set()
-    for type_id, row in btf.items():
-        match row:
-            case Datasec() if row.name not in EXTERN_SECTIONS:
-                if row.name in seen:
-                    raise ObjectError("BTF describes it twice", file=file, section=row.name)
-                seen.add(row.name)
-                changed[type_id] = _placed_section(elf, btf, row, places, file)
-            case Var() | Func() if row.name in hidden and row.linkage is Linkage.GLOBAL:
-                changed[type_id] = replace(row, linkage=Linkage.STATIC)
-            case _:
-                pass
     types = list(btf.types)
-    for type_id, new in changed.items():
-        types[type_id - 1] = new
+    seen: set[str] = set()
+    for type_id in btf.of_kind(Kind.DATASEC):
+        row = btf.type(type_id)
+        if isinstance(row, Datasec) and row.name not in EXTERN_SECTIONS:
+            if row.name in seen:
+                raise ObjectError("BTF describes it twice", file=file, section=row.name)
+            seen.add(row.name)
+            types[type_id - 1] = _placed_section(elf, btf, row, places, file)
+    for name in sorted(hidden):
+        for type_id in btf.named(name):
+            row = btf.type(type_id)
+            if isinstance(row, Var | Func) and row.linkage is Linkage.GLOBAL:
+                types[type_id - 1] = replace(row, linkage=Linkage.STATIC)
     return Btf(tuple(types))
 
 
@@ -152,13 +158,11 @@ def _holds_data(section: Section) -> bool:
     return section.type in kinds and bool(section.flags & SectionFlag.ALLOC)
 
 
-def lines_of(
-    elf: Elf, functions: Sequence[Function], tables: ext.Ext, *, file: str
-) -> dict[str, tuple[LineInfo, ...]]:
+def lines_of(functions: Sequence[Function], types: TypeInfo) -> dict[str, tuple[LineInfo, ...]]:
     """Line info by function, sorted, one per pc."""
-    owners = _Owners(elf, functions, file)
+    owners = _Owners(functions, types)
     found: dict[str, dict[int, LineInfo]] = {}
-    for section, records in tables.lines.items():
+    for section, records in types.ext.lines.items():
         for record in records:
             for function, pc in owners.at(section, record.offset):
                 info = LineInfo(pc, record.file, record.line, record.column, record.text)
@@ -166,11 +170,9 @@ def lines_of(
     return {name: tuple(info for _, info in sorted(by_pc.items())) for name, by_pc in found.items()}
 
 
-def type_ids_of(
-    elf: Elf, functions: Sequence[Function], types: TypeInfo, *, file: str
-) -> dict[str, int]:
+def type_ids_of(functions: Sequence[Function], types: TypeInfo) -> dict[str, int]:
     """The BTF FUNC of each function that has one."""
-    owners = _Owners(elf, functions, file)
+    owners = _Owners(functions, types)
     found: dict[str, int] = {}
     for section, records in types.ext.functions.items():
         for record in records:
@@ -179,7 +181,7 @@ def type_ids_of(
                 if pc or not isinstance(row, Func):
                     raise ObjectError(
                         "function info names no function",
-                        file=file,
+                        file=types.file,
                         section=section,
                         offset=record.offset,
                     )
@@ -188,10 +190,10 @@ def type_ids_of(
 
 
 def core_of(
-    elf: Elf, functions: Sequence[Function], types: TypeInfo, *, file: str
+    functions: Sequence[Function], types: TypeInfo
 ) -> dict[str, tuple[CoreRelocation, ...]]:
     """The CO-RE relocations by function, sorted by pc, one for a pc."""
-    owners = _Owners(elf, functions, file)
+    owners = _Owners(functions, types)
     found: dict[str, dict[int, CoreRelocation]] = {}
     for section, records in types.ext.core.items():
         for record in records:
@@ -199,7 +201,9 @@ def core_of(
                 rows = found.setdefault(function.name, {})
                 if record.kind not in _CORE_KINDS or pc in rows:
                     problem = f"CO-RE relocation of kind {record.kind} is unknown or not alone here"
-                    raise ObjectError(problem, file=file, section=section, offset=record.offset)
+                    raise ObjectError(
+                        problem, file=types.file, section=section, offset=record.offset
+                    )
                 if types.btf:
                     types.btf.type(record.type_id)
                 kind = CoreKind(record.kind)
@@ -210,11 +214,11 @@ def core_of(
 class _Owners:
     """Which functions a byte of a section belongs to."""
 
-    def __init__(self, elf: Elf, functions: Sequence[Function], file: str) -> None:
-        self._file = file
+    def __init__(self, functions: Sequence[Function], types: TypeInfo) -> None:
+        self._file = types.file
         self._by_section: dict[str, dict[int, list[Function]]] = {}
         for function in functions:
-            name = elf.sections[function.section].name
+            name = types.elf.sections[function.section].name
             self._by_section.setdefault(name, {}).setdefault(function.start, []).append(function)
         self._starts = {name: sorted(rows) for name, rows in self._by_section.items()}
 

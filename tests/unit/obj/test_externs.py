@@ -131,4 +131,4 @@ def test_hidden_functions_are_static_to_the_kernel(spec):
 )
 def test_refused(text, word):
     with pytest.raises(ObjectError, match=word):
-        reader.read(compile_c(text.replace("'", '"')))
+        dict(reader.read(compile_c(text.replace("'", '"'))).functions)

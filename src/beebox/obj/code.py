@@ -1,0 +1,147 @@
+"""The code of an object: where its functions are, and each as a spec when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+from beebox.errors import ObjectError
+from beebox.isa.codec import decode
+from beebox.isa.instruction import Instruction
+from beebox.obj import variables
+from beebox.obj.elf import Elf, Symbol, SymbolBind, SymbolType
+from beebox.obj.model import CoreRelocation, FunctionSpec, LineInfo, VarRange
+from beebox.obj.relocations import Function, Targets
+from beebox.obj.typeinfo import TypeInfo, core_of, lines_of, type_ids_of
+from beebox.tables.limits import MAX_INSNS
+
+
+def find_functions(elf: Elf, *, file: str) -> tuple[Function, ...]:
+    """The function symbols of code sections.
+
+    Code outside of them is dead: linkers leave the weak functions that others replaced. Two
+    symbols may name the same function, but functions do not overlap otherwise. Raises
+    :exc:`ObjectError`.
+    """
+    by_section: dict[int, list[Symbol]] = {}
+    for symbol in elf.symbols:
+        if symbol.type == SymbolType.FUNC:
+            by_section.setdefault(symbol.section, []).append(symbol)
+    found: list[Function] = []
+    for index, section in enumerate(elf.sections):
+        if not section.is_code or not section.size:
+            continue
+        if section.size > 8 * MAX_INSNS or elf.find(section.name) != index:
+            raise ObjectError("too much code", file=file, section=section.name)
+        start = end = 0
+        for symbol in sorted(by_section.get(index, ()), key=lambda symbol: symbol.value):
+            is_alias = (symbol.value, symbol.value + symbol.size) == (start, end)
+            start, begins_at = symbol.value, end
+            end = symbol.value + symbol.size
+            if (start < begins_at and not is_alias) or end > section.size or end == start:
+                problem = f"function {symbol.name} is empty, overlaps another or lies outside"
+                raise ObjectError(problem, file=file, section=section.name, offset=symbol.value)
+            if start % 8 or symbol.size % 8:
+                problem = f"function {symbol.name} is not made of whole instructions"
+                raise ObjectError(problem, file=file, section=section.name, offset=symbol.value)
+            is_global = symbol.bind != SymbolBind.LOCAL
+            is_weak = symbol.bind == SymbolBind.WEAK
+            found.append(
+                Function(symbol.name, index, start, symbol.size, is_global, is_weak=is_weak)
+            )
+    names = {function.name for function in found}
+    if len(names) != len(found) or "" in names:
+        raise ObjectError("two functions have one name, or one has none", file=file)
+    if sum(function.size for function in found) > 2 * sum(row.size for row in elf.sections):
+        raise ObjectError("too many names for the same functions", file=file)
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Code:
+    """What makes the specs of functions. Tables for all of them are read with the first."""
+
+    targets: Targets
+    types: TypeInfo
+
+    def make(self, name: str) -> FunctionSpec:
+        """The function ``name``, which is there.
+
+        Raises :exc:`ObjectError`, :exc:`BtfError` or :exc:`DecodeError`. Variable names come from
+        ``.beebox.vars``, else from DWARF, which is never an error: without them reports show
+        registers.
+        """
+        function = self._functions[name]
+        return FunctionSpec(
+            name,
+            self.targets.elf.sections[function.section].name,
+            self.targets.relocate(self._insns(function), function),
+            lines=self._lines.get(name, ()),
+            type_id=self._type_ids.get(name, 0),
+            variables=self._variables.get(name, ()),
+            is_global=function.is_global,
+            is_weak=function.is_weak,
+            core=self._core.get(name, ()),
+        )
+
+    def _insns(self, function: Function) -> tuple[Instruction, ...]:
+        """The instructions as they stand in the section."""
+        place = (function.section, function.start)
+        if place not in self._decoded:
+            elf = self.targets.elf
+            code = bytes(elf.sections[function.section].data[function.start : function.end])
+            self._decoded[place] = decode(code if elf.byte_order == "little" else _little(code))
+        return self._decoded[place]
+
+    @cached_property
+    def _decoded(self) -> dict[tuple[int, int], tuple[Instruction, ...]]:
+        """By place, as asked for: DWARF's reader looks at them, too."""
+        return {}
+
+    @cached_property
+    def _functions(self) -> Mapping[str, Function]:
+        return {row.name: row for row in self.targets.functions}
+
+    @cached_property
+    def _lines(self) -> Mapping[str, tuple[LineInfo, ...]]:
+        return lines_of(self.targets.functions, self.types)
+
+    @cached_property
+    def _type_ids(self) -> Mapping[str, int]:
+        return type_ids_of(self.targets.functions, self.types)
+
+    @cached_property
+    def _core(self) -> Mapping[str, tuple[CoreRelocation, ...]]:
+        return core_of(self.targets.functions, self.types)
+
+    @cached_property
+    def _variables(self) -> Mapping[str, tuple[VarRange, ...]]:
+        elf, functions = self.targets.elf, self.targets.functions
+        at = elf.find(variables.SECTION)
+        if at is not None and elf.sections[at].size:
+            found = variables.parse(elf.sections[at].contents)
+        else:
+            from beebox.obj import dwarf  # noqa: PLC0415 -- only objects without our own table
+
+            found = dwarf.read_variables(elf, functions, self._insns)
+        sizes = {function.name: function.size // 8 for function in functions}
+        return {
+            name: tuple(replace(row, end=min(row.end, sizes[name])) for row in rows)
+            for name, rows in found.items()
+            if name in sizes and all(row.start < sizes[name] for row in rows)
+        }
+
+
+_NIBBLES: Final = bytes(value >> 4 | (value & 15) << 4 for value in range(256))
+
+
+def _little(code: bytes) -> bytes:
+    """Instructions of big-endian machines, whose fields stand the other way round."""
+    out = bytearray(code)
+    out[1::8] = code[1::8].translate(_NIBBLES)
+    for first, last in ((2, 3), (4, 7)):
+        for at in range(last - first + 1):
+            out[first + at :: 8] = code[last - at :: 8]
+    return bytes(out)
