@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beebox.errors import AssemblyError
-from beebox.obj.assembly import read_assembly, write_assembly
+from beebox.obj.assembly import read_assembly
+from beebox.obj.assembly_text import write_assembly
 
 LINES = (
     '.license "GPL"',

@@ -18,7 +18,7 @@ from beebox.cli.output import Output, current, example, global_options
 from beebox.errors import InputError, NotSupportedError
 from beebox.hooks.packet import hook_of
 from beebox.isa.disassembler import listing
-from beebox.obj.assembly import write_program
+from beebox.obj.assembly_text import write_program
 from beebox.obj.linker import link
 from beebox.obj.model import ObjectSpec, ProgramSpec
 from beebox.tables.program_types import ProgramType

@@ -1,69 +1,93 @@
-"""Assembly sources (``.s``) to objects and back: functions, maps, globals, license.
+"""Assembly sources (``.s``) to objects: functions, maps, variables, types, kernel symbols.
 
-Directives are LLVM's where LLVM has them, the rest reads like a map's or a program's declaration::
+Directives are LLVM's where LLVM has them, the rest reads like a C declaration::
 
     .license "GPL"
-    .map counts percpu_array key=4 value=8 max_entries=256
+    .map counts percpu_array key=unsigned int value=struct count max_entries=256
     .map flows array_of_maps max_entries=2
     .inner flows hash key=4 value=8 max_entries=64
     .map next prog_array max_entries=4
     .slot next 1 second
-    .data .rodata frozen flags=0x80 contents=2a000000
+    .data .rodata frozen flags=rdonly_prog
+    .var const volatile int limit = 42
+    .kfunc weak struct task_struct *bpf_task_from_pid(int pid)
     .section "xdp"
-    .globl first
+    .proto int first(struct xdp_md *ctx)
     first:
         r1 = map[counts] ll
+        r2 = *(u32 *)(r1 + 16) @core(field_byte_offset, struct sk_buff, "0:3")
         call add_one
         exit
     .text
     add_one:
         ...
+    .types
+    struct count {
+        unsigned long long packets;
+    }
 
-The first label of a section, every ``.globl``, called and slotted name start a function; other
-labels belong to the function they stand in. Every instruction gets its line as line info. Types
-(BTF) and variable names have no notation: they are left out.
+The first label of a section and every name that is called, slotted, declared by ``.globl``,
+``.local`` or ``.weak`` or stands below a ``.proto`` starts a function; other labels belong to the
+function they stand in. Without ``.loc``, every instruction gets its line as line info. What clang
+prints (``clang -S``) is read by :mod:`beebox.obj.assembly_llvm`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from beebox.isa.assembler import assemble_lines, take_label
-from beebox.isa.disassembler import name_text, string_text, text, text_to
+from beebox.btf.types import Btf, Datasec, Linkage, SectionVar
+from beebox.isa.assembler import take_label
 from beebox.isa.instruction import (
     Call,
     CallKind,
     GlobalRef,
     Instruction,
-    Jump,
-    JumpIf,
+    KfuncRef,
+    KsymRef,
     LoadImm64,
     MapRef,
-    MayGoto,
     PseudoImm64,
     SubprogRef,
-    slot_count,
 )
-from beebox.isa.tokens import Statement, statements
-from beebox.obj.assembly_maps import attributes, map_spec, map_text
-from beebox.obj.model import INNER, FunctionSpec, LineInfo, MapSpec, ObjectSpec, ProgramSpec
-from beebox.tables.map_types import MapFlags, MapType
+from beebox.isa.tokens import Statement, Token, statements
+from beebox.obj.assembly_functions import MARKS, Function, body_of
+from beebox.obj.assembly_layout import align_of, up
+from beebox.obj.assembly_maps import data_spec, map_spec, member_offsets
+from beebox.obj.assembly_types import Place, Types
+from beebox.obj.assembly_values import Initial, take_value
+from beebox.obj.model import INNER, ExternKind, ExternSpec, FunctionSpec, MapSpec, ObjectSpec
+from beebox.tables.map_types import MapType
 
-_TEXT: Final = ".text"
+TEXT: Final = ".text"
 _SLOT_NAME: Final = 3  # tokens before the name in `.slot MAP INDEX NAME`
-_SLOTTED: Final = frozenset({MapType.PROG_ARRAY, MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS})
+_SLOTTED: Final = frozenset(
+    {MapType.PROG_ARRAY, MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS, MapType.STRUCT_OPS}
+)
 _IGNORED: Final = (".p2align", ".align", ".size", ".type", ".ident", ".file", ".addrsig")
+_BINDINGS: Final = (".globl", ".global", ".local", ".weak")
+_EXTERNS: Final = {
+    ".ksym": ExternKind.VARIABLE,
+    ".kfunc": ExternKind.FUNCTION,
+    ".kconfig": ExternKind.KCONFIG,
+}
 _MOST_DATA_BYTES: Final = 64 << 20
+_MOST_U32: Final = (1 << 32) - 1
 
 
 @dataclass(slots=True)
-class _Function:
-    name: str
-    section: str
-    start: Statement
-    lines: list[Statement] = field(default_factory=list)
+class _Map:
+    """A map's line, and what later lines say of it."""
+
+    spec: MapSpec
+    line: Statement
+    token: Token
+    value: Initial | None = None
+    slots: list[tuple[Statement, Token, int | str, str]] = field(default_factory=list)
+    variables: list[tuple[SectionVar, Initial | None]] = field(default_factory=list)
+    is_data: bool = False
 
 
 @dataclass(slots=True)
@@ -71,67 +95,86 @@ class _Source:
     """What is known of the file so far."""
 
     called: frozenset[str]
+    types: Types = field(default_factory=Types)
     section: str = ""
     fresh: bool = True  # the next label starts a function, whatever its name
     license: str = ""
-    globals: set[str] = field(default_factory=set)
-    maps: dict[str, MapSpec] = field(default_factory=dict)
-    places: dict[str, Statement] = field(default_factory=dict)  # of .map lines
-    functions: dict[str, _Function] = field(default_factory=dict)
-    current: _Function | None = None
+    version: int = 0
+    bindings: dict[str, set[str]] = field(default_factory=dict)  # names by directive
+    maps: dict[str, _Map] = field(default_factory=dict)
+    externs: dict[str, ExternSpec] = field(default_factory=dict)
+    functions: dict[str, Function] = field(default_factory=dict)
+    current: Function | None = None
+    data: _Map | None = None  # what .var lines go into
+    proto: Statement | None = None  # of the next function
+
+    def is_bound(self, name: str, *words: str) -> bool:
+        """Whether ``name`` stands behind one of these directives."""
+        return any(name in self.bindings.get(word, ()) for word in words)
+
+    def is_global(self, function: Function) -> bool:
+        """Whether other objects see the function."""
+        name = function.name
+        if self.is_bound(name, ".globl", ".global", ".weak"):
+            return True
+        return function.section != TEXT and not self.is_bound(name, ".local")
 
 
 def read_assembly(text: str, *, file: str = "<asm>") -> ObjectSpec:
     """The object that ``text`` describes; raises :exc:`beebox.errors.AssemblyError`."""
-    lines = list(statements(text, file=file))
+    types, lines = _split(statements(text, file=file))
     source = _Source(_called(lines))
+    source.types.read(types)
     for line in lines:
-        if line.peek().text in (".globl", ".global"):
-            source.globals.add(_peeked_name(line, 1))
+        if line.peek().text in _BINDINGS:
+            source.bindings.setdefault(line.peek().text, set()).add(_peeked_name(line, 1))
     for line in lines:
         if line.peek().kind == "name" and line.peek().text.startswith(".") and not _labelled(line):
             _directive(source, line)
         else:
             _code(source, line)
+    if source.proto is not None:
+        source.proto.fail("no function follows", token=source.proto.tokens[0])
+    return _object(source, file)
+
+
+def _object(source: _Source, file: str) -> ObjectSpec:
     names = frozenset(source.functions)
-    _check_maps(source, names)
     functions = {
         function.name: _function(function, names, source) for function in source.functions.values()
     }
-    return ObjectSpec(functions, source.maps, license=source.license, file=file)
+    sections = {name: _section(source, row) for name, row in source.maps.items() if row.variables}
+    btf = source.types.build()
+    maps = {
+        name: _finished(source, row, sections.get(name, 0), btf, names)
+        for name, row in source.maps.items()
+    }
+    return ObjectSpec(
+        functions,
+        maps,
+        license=source.license,
+        btf=btf,
+        file=file,
+        version=source.version,
+        externs=source.externs,
+    )
 
 
-def write_assembly(spec: ObjectSpec) -> str:
-    """``spec`` as a source that :func:`read_assembly` reads: jumps by label, lines as comments."""
-    out = _heading(spec.license, spec.maps)
-    section = ""
-    for function in spec.functions.values():
-        if function.section != section:
-            section = function.section
-            out += ["", _TEXT if section == _TEXT else f".section {string_text(section)}"]
-        out.append("")
-        if function.is_global:
-            out.append(f".globl {name_text(function.name)}")
-        out.append(f"{name_text(function.name)}:")
-        out += _body(function.insns, function.lines, {}, numbered=False)
-    return "\n".join(out).lstrip("\n") + "\n"
-
-
-def write_program(spec: ProgramSpec) -> str:
-    """A linked program as ``prog dump xlated`` shows it: with pcs, source lines, maps in use.
-
-    It reads back as an object: the numbers in front mean nothing to :func:`read_assembly`, and
-    slots of maps that hold what is not in the text are comments.
-    """
-    starts = {info.pc: info.name for info in spec.functions}
-    starts.setdefault(0, spec.name)
-    starts |= {pc: f"sub_{pc}" for pc in _called_pcs(spec) if pc not in starts}
-    out = _heading(spec.license, spec.maps, {spec.name, *spec.maps, *starts.values()})
-    out += ["", f".section {string_text(spec.section)}"]
-    for pc, insns in _split(spec.insns, starts):
-        out += ["", *([_TEXT, ""] if pc else []), f"{name_text(starts[pc])}:"]
-        out += _body(insns, spec.lines, starts, numbered=True, first_pc=pc)
-    return "\n".join(out).lstrip("\n") + "\n"
+def _split(lines: Iterable[Statement]) -> tuple[list[Statement], list[Statement]]:
+    """The lines below ``.types``, up to the next directive, and all others."""
+    types: list[Statement] = []
+    others: list[Statement] = []
+    inside = False
+    for line in lines:
+        first = line.peek()
+        if first.kind == "name" and first.text.startswith("."):
+            inside = first.text == ".types"
+            if inside:
+                line.take()
+                line.end()
+                continue
+        (types if inside else others).append(line)
+    return types, others
 
 
 def _called(lines: list[Statement]) -> frozenset[str]:
@@ -165,6 +208,8 @@ def _directive(source: _Source, line: Statement) -> None:
     match token.text:
         case ".license":
             source.license = line.name()
+        case ".version":
+            source.version = _u32(line)
         case ".map":
             _map(source, line)
         case ".inner":
@@ -173,22 +218,37 @@ def _directive(source: _Source, line: Statement) -> None:
             _slot(source, line)
         case ".data" if line.peek().kind in ("name", "string"):
             _data(source, line)
+        case ".var":
+            _variable(source, line)
+        case ".ksym" | ".kfunc" | ".kconfig":
+            _extern(source, line, _EXTERNS[token.text])
+        case ".proto":
+            if source.proto is not None:
+                source.proto.fail("no function follows", token=source.proto.tokens[0])
+            source.proto = line
+            line.at = len(line.tokens)
         case ".text":
-            _enter(source, _TEXT)
+            _enter(source, TEXT)
         case ".section":
             name_token = line.peek()
             name = line.name()
             line.at = len(line.tokens)  # the flags that LLVM prints behind the name
-            if name != _TEXT and name.startswith("."):
+            if name != TEXT and name.startswith("."):
                 hint = 'programs stand in sections like "xdp", subprograms in .text'
                 line.fail(f"no section `{name}`", token=name_token, hint=hint)
             _enter(source, name)
-        case ".globl" | ".global":
+        case word if word in _BINDINGS:
             line.name()
+        case word if word in MARKS:
+            line.at = 0
+            if source.current is None:
+                line.fail("outside of a function", token=token)
+            source.current.mark(line)
+            return
         case word if word in _IGNORED:
             line.at = len(line.tokens)
         case word:
-            hint = "data goes in `.data NAME contents=HEX`, a map in `.map NAME TYPE key=4 ...`"
+            hint = "variables go below `.data NAME` as `.var int x = 5`, maps in `.map NAME TYPE`"
             line.fail(f"no directive `{word}`", token=token, hint=hint)
     line.end()
 
@@ -201,39 +261,53 @@ def _code(source: _Source, line: Statement) -> None:
     start = line.tokens[0]
     name = take_label(line)
     if name is not None:
-        starts = source.fresh or name in source.called or name in source.globals
-        if starts and source.section:
+        starts = source.fresh or source.proto is not None or name in source.called
+        if (starts or source.is_bound(name, *_BINDINGS)) and source.section:
             if name in source.functions:
                 line.fail(f"a second function `{name}`", token=start)
-            source.current = _Function(name, source.section, line)
+            source.current = Function(name, source.section, line, source.proto)
             source.functions[name] = source.current
-            source.fresh = False
+            source.fresh, source.proto = False, None
             if line.at == len(line.tokens):
                 return
+            line = Statement(line.file, line.line, line.source, line.tokens[line.at :])
         else:
             line.at = 0
     if source.current is None:
         line.fail("outside of a function", token=start, hint='first `.section "xdp"`, then `name:`')
-    source.current.lines.append(line)
+    source.current.add(line)
 
 
-def _function(function: _Function, names: frozenset[str], source: _Source) -> FunctionSpec:
-    placed = assemble_lines(function.lines, functions=names)
-    if not placed:
-        function.start.fail(f"function `{function.name}` is empty", token=function.start.tokens[0])
-    for item in placed:
+def _function(function: Function, names: frozenset[str], source: _Source) -> FunctionSpec:
+    type_id = _prototype(function, source) if function.proto is not None else 0
+    body = body_of(function, names, source.types)
+    for item in body.placed:
         _known_operands(item.insn, item.line, names, source)
     return FunctionSpec(
         function.name,
         function.section,
-        tuple(item.insn for item in placed),
-        tuple(_line_info(item.pc, item.line) for item in placed),
-        is_global=function.section != _TEXT or function.name in source.globals,
+        tuple(item.insn for item in body.placed),
+        body.lines,
+        type_id=type_id,
+        variables=body.variables,
+        is_global=source.is_global(function),
+        is_weak=source.is_bound(function.name, ".weak"),
+        core=body.core,
     )
 
 
-def _line_info(pc: int, line: Statement) -> LineInfo:
-    return LineInfo(pc, line.file, line.line, line.tokens[0].column, line.source.strip())
+def _prototype(function: Function, source: _Source) -> int:
+    line = function.proto
+    if line is None:
+        return 0
+    line.at = 1
+    linkage = Linkage.GLOBAL if source.is_global(function) else Linkage.STATIC
+    for word in Linkage:
+        if line.peek().text == word.name.lower() and line.accept(word.name.lower()):
+            linkage = word
+    type_id = source.types.prototype(line, linkage)
+    line.end()
+    return type_id
 
 
 def _known_operands(
@@ -254,39 +328,59 @@ def _known_operands(
             line.fail(f"no function `{name}`", token=first)
         case LoadImm64(_, MapRef(name) | GlobalRef(name)) if name not in source.maps:
             line.fail(f"no map `{name}`", token=first, hint="declare it with `.map` or `.data`")
+        case LoadImm64(_, KsymRef(name)) | Call(_, KfuncRef(name)) if name not in source.externs:
+            hint = "declare it: `.ksym const int NAME`, `.kfunc int NAME(void)`, `.kconfig`"
+            line.fail(f"no kernel symbol `{name}`", token=first, hint=hint)
         case _:
             return
+
+
+def _extern(source: _Source, line: Statement, kind: ExternKind) -> None:
+    """``.ksym [weak] TYPE NAME``; a kfunc has a prototype, or only its name."""
+    is_weak = line.accept("weak")
+    token = line.peek()
+    if kind is ExternKind.FUNCTION and line.peek(1).kind == "end of line":
+        type_id, name = 0, line.name()
+    elif kind is ExternKind.FUNCTION:
+        type_id = source.types.prototype(line, Linkage.EXTERN)
+        name = source.types.function_name(type_id)
+    else:
+        type_id, name = source.types.declaration(line)
+    if not name:
+        line.fail("a kernel symbol needs a name", token=token)
+    if name in source.externs:
+        line.fail(f"a second `{name}`", token=token)
+    source.externs[name] = ExternSpec(name, kind, type_id, is_weak)
 
 
 def _map(source: _Source, line: Statement) -> None:
     token = line.peek()
     name = _new_map_name(source, line)
-    source.maps[name] = map_spec(line, name, token)
-    source.places[name] = line
+    row = _Map(map_spec(line, source.types, name, token), line, token)
+    if line.accept("="):
+        row.value = take_value(line)
+    source.maps[name] = row
+    source.data = None
 
 
 def _inner(source: _Source, line: Statement) -> None:
     token = line.peek()
     outer = _declared(source, line)
-    if not outer.type.value.has_inner or outer.inner is not None:
-        line.fail(f"map `{outer.name}` takes no inner map here", token=token)
-    inner = map_spec(line, outer.name + INNER, token)
-    source.maps[outer.name] = replace(outer, inner=inner)
+    if not outer.spec.type.value.has_inner or outer.spec.inner is not None:
+        line.fail(f"map `{outer.spec.name}` takes no inner map here", token=token)
+    inner = map_spec(line, source.types, outer.spec.name + INNER, token)
+    outer.spec = replace(outer.spec, inner=inner)
 
 
 def _slot(source: _Source, line: Statement) -> None:
     outer = _declared(source, line)
     token = line.peek()
-    index = line.number()
+    index: int | str = line.name()[1:] if token.text.startswith(".") else line.number()
     held = line.name()
-    free = all(index != other for other, _ in outer.slots)
-    if outer.type not in _SLOTTED or not 0 <= index < outer.max_entries or not free:
-        line.fail(f"map `{outer.name}` has no such slot", token=token)
-    slots = tuple(sorted((*outer.slots, (index, held))))
-    source.maps[outer.name] = replace(outer, slots=slots)
+    outer.slots.append((line, token, index, held))
 
 
-def _declared(source: _Source, line: Statement) -> MapSpec:
+def _declared(source: _Source, line: Statement) -> _Map:
     token = line.peek()
     name = line.name()
     if name not in source.maps:
@@ -294,46 +388,82 @@ def _declared(source: _Source, line: Statement) -> MapSpec:
     return source.maps[name]
 
 
-def _check_maps(source: _Source, functions: frozenset[str]) -> None:
-    """What can only be said of the whole file: templates, and what first values name."""
-    for name, line in source.places.items():
-        spec = source.maps[name]
-        first = line.tokens[0]
-        if spec.type.value.has_inner and spec.inner is None:
-            hint = f"`.inner {name} hash key=4 value=8 max_entries=1`"
-            line.fail(f"map `{name}` needs its inner map", token=first, hint=hint)
-        known = source.maps if spec.inner is not None else functions
-        for _, held in spec.slots:
-            if held not in known:
-                line.fail(f"`{held}` in map `{name}` is not there", token=first)
-
-
 def _data(source: _Source, line: Statement) -> None:
     token = line.peek()
     name = _new_map_name(source, line)
-    frozen = line.accept("frozen")
-    sizes = attributes(line, ("size", "flags"))
-    contents = b""
-    if line.accept("contents"):
-        line.expect("=")
-        digits = line.take()
-        try:
-            contents = bytes.fromhex(digits.text)
-        except ValueError:
-            line.fail("expected an even number of hexadecimal digits", token=digits)
-    size = sizes.get("size", len(contents))
-    if not max(1, len(contents)) <= size <= _MOST_DATA_BYTES:
-        line.fail(f"`{name}` cannot have {size} bytes", token=token)
-    source.maps[name] = MapSpec(
-        name,
-        MapType.ARRAY,
-        4,
-        size,
-        1,
-        MapFlags(sizes.get("flags", 0)),
-        contents=contents.ljust(size, b"\0"),
-        frozen=frozen,
-    )
+    spec = data_spec(line, source.types, name, token)
+    source.data = source.maps[name] = _Map(spec, line, token, is_data=True)
+
+
+def _variable(source: _Source, line: Statement) -> None:
+    """``.var static int hits @at(8) = 5``, in the data map above."""
+    if source.data is None:
+        line.fail("a variable outside of a data map", token=line.peek(), hint="first `.data NAME`")
+    types, data = source.types, source.data
+    token = line.peek()
+    type_id, value_type = types.variable(line)
+    notes = types.notes(line, ("at", "size"))
+    types.tag(type_id, notes)
+    size = notes.numbers.get("size")
+    size = types.size(value_type, Place(line, token)) if size is None else size
+    last = data.variables[-1][0] if data.variables else SectionVar(0, 0, 0)
+    offset = up(last.offset + last.size, align_of(types.row, value_type))
+    offset = notes.numbers.get("at", offset)
+    if offset + size > _MOST_DATA_BYTES:
+        line.fail(f"a variable of {size} bytes at {offset}", token=token)
+    value = take_value(line) if line.accept("=") else None
+    data.variables.append((SectionVar(type_id, offset, size), value))
+
+
+def _section(source: _Source, row: _Map) -> int:
+    """The DATASEC of a data map, whose contents grow to hold its variables."""
+    contents = row.spec.contents or b""
+    size = max(len(contents), *(placed.offset + placed.size for placed, _ in row.variables))
+    row.spec = replace(row.spec, contents=contents.ljust(size, b"\0"), value_size=size)
+    placed = tuple(sorted((var for var, _ in row.variables), key=lambda var: var.offset))
+    return source.types.add(Datasec(row.spec.name, size, placed))
+
+
+def _finished(
+    source: _Source, row: _Map, section: int, btf: Btf | None, functions: frozenset[str]
+) -> MapSpec:
+    """What can only be said of the whole file: values, templates, and what slots name."""
+    spec = row.spec
+    if row.is_data:
+        if not spec.contents:
+            row.line.fail(f"`{spec.name}` cannot have 0 bytes", token=row.token)
+        contents = bytearray(spec.contents)
+        for placed, value in row.variables:
+            if value is not None:
+                data = value.encode(btf, placed.type, placed.size)
+                contents[placed.offset : placed.offset + placed.size] = data
+        spec = replace(spec, contents=bytes(contents), value_type_id=section)
+    elif row.value is not None:
+        given = row.value.encode(btf, spec.value_type_id, spec.value_size)
+        spec = replace(spec, contents=given)
+    first = row.line.tokens[0]
+    if spec.type.value.has_inner and spec.inner is None:
+        hint = f"`.inner {spec.name} hash key=4 value=8 max_entries=1`"
+        row.line.fail(f"map `{spec.name}` needs its inner map", token=first, hint=hint)
+    known = source.maps if spec.inner is not None else functions
+    slots = _slots(row, spec, btf)
+    for held in slots.values():
+        if held not in known:
+            row.line.fail(f"`{held}` in map `{spec.name}` is not there", token=first)
+    return replace(spec, slots=tuple(sorted(slots.items())))
+
+
+def _slots(row: _Map, spec: MapSpec, btf: Btf | None) -> dict[int, str]:
+    found: dict[int, str] = {}
+    is_struct = spec.type is MapType.STRUCT_OPS
+    members = member_offsets(btf, spec.value_type_id) if btf and is_struct and row.slots else {}
+    most = spec.value_size if is_struct else spec.max_entries
+    for line, token, index, held in row.slots:
+        at = members.get(index) if isinstance(index, str) else index
+        if spec.type not in _SLOTTED or at is None or not 0 <= at < most or at in found:
+            line.fail(f"map `{spec.name}` has no such slot", token=token)
+        found[at] = held
+    return found
 
 
 def _new_map_name(source: _Source, line: Statement) -> str:
@@ -344,109 +474,9 @@ def _new_map_name(source: _Source, line: Statement) -> str:
     return name
 
 
-def _heading(
-    license_name: str, maps: Mapping[str, MapSpec], present: Container[str] | None = None
-) -> list[str]:
-    out = [f".license {string_text(license_name)}"] if license_name else []
-    for row in maps.values():
-        name = name_text(row.name)
-        flags = f" flags={int(row.flags):#x}" if row.flags else ""
-        if row.contents is not None:
-            used = row.contents.rstrip(b"\0")
-            contents = f" contents={used.hex()}" if used else ""
-            frozen = " frozen" if row.frozen else ""
-            out.append(f".data {name}{frozen} size={len(row.contents)}{flags}{contents}")
-        else:
-            out.append(f".map {name} {map_text(row)}")
-            if row.inner is not None:
-                out.append(f".inner {name} {map_text(row.inner)}")
-    for row in maps.values():
-        for index, held in row.slots:
-            absent = "; " if present is not None and held not in present else ""
-            out.append(f"{absent}.slot {name_text(row.name)} {index} {name_text(held)}")
-    return out
-
-
-def _body(
-    insns: tuple[Instruction, ...],
-    lines: tuple[LineInfo, ...],
-    starts: Mapping[int, str],
-    *,
-    numbered: bool,
-    first_pc: int = 0,
-) -> list[str]:
-    """The lines of one function; ``starts`` names the functions that calls by distance reach."""
-    placed: list[tuple[int, Instruction]] = []
-    pc = first_pc
-    for insn in insns:
-        placed.append((pc, insn))
-        pc += slot_count(insn)
-    places = {at for at, _ in placed} | {pc}
-    targets = {_target(at, insn) for at, insn in placed} & places
-    comments = {info.pc: info for info in lines}
-    place = ("", 0)
-    out: list[str] = []
-    for at, insn in placed:
-        if at in targets:
-            out.append(f".L{at}:")
-        shown = _insn_text(at, insn, targets, starts)
-        info = comments.get(at)
-        if info is not None and (info.file, info.line) != place:
-            place = (info.file, info.line)
-            if info.text != shown:
-                out.append(f"    ; {_comment(info)}")
-        out.append((f"{at:>5}: " if numbered else "    ") + shown)
-    if pc in targets:
-        out.append(f".L{pc}:")
-    return out
-
-
-def _insn_text(
-    pc: int, insn: Instruction, targets: set[int | None], starts: Mapping[int, str]
-) -> str:
-    match insn:
-        case Jump() | JumpIf() | MayGoto() if _target(pc, insn) in targets:
-            return text_to(insn, f".L{_target(pc, insn)}")
-        case Call(CallKind.SUBPROG, int(distance)) if pc + 1 + distance in starts:
-            return text(Call(CallKind.SUBPROG, SubprogRef(starts[pc + 1 + distance])))
-        case _:
-            return text(insn)
-
-
-def _target(pc: int, insn: Instruction) -> int | None:
-    match insn:
-        case Jump(offset) | MayGoto(offset) | JumpIf(_, _, _, offset):
-            return pc + 1 + offset
-        case _:
-            return None
-
-
-def _comment(info: LineInfo) -> str:
-    shown = "".join(char if char.isprintable() else " " for char in f"{info.file}:{info.line}")
-    source = "".join(char if char.isprintable() else " " for char in info.text)
-    return f"{shown}: {source.strip()}"
-
-
-def _called_pcs(spec: ProgramSpec) -> set[int]:
-    found: set[int] = set()
-    for pc, insn in enumerate(spec.slots):
-        match insn:
-            case Call(CallKind.SUBPROG, int(distance)):
-                found.add(pc + 1 + distance)
-            case _:
-                pass
-    return {pc for pc in found if 0 <= pc < len(spec.slots) and spec.slots[pc] is not None}
-
-
-def _split(
-    insns: tuple[Instruction, ...], starts: Mapping[int, str]
-) -> list[tuple[int, tuple[Instruction, ...]]]:
-    """The instructions of each function with the pc it starts at."""
-    parts: list[tuple[int, list[Instruction]]] = []
-    pc = 0
-    for insn in insns:
-        if pc in starts:
-            parts.append((pc, []))
-        parts[-1][1].append(insn)
-        pc += slot_count(insn)
-    return [(start, tuple(part)) for start, part in parts]
+def _u32(line: Statement) -> int:
+    token = line.peek()
+    value = line.number()
+    if not 0 <= value <= _MOST_U32:
+        line.fail(f"{value} does not fit 32 bits", token=token)
+    return value

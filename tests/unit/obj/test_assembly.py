@@ -8,7 +8,8 @@ import pytest
 
 from beebox.errors import AssemblyError
 from beebox.isa.instruction import Call, CallKind, GlobalRef, LoadImm64, MapRef, Reg, SubprogRef
-from beebox.obj.assembly import read_assembly, write_assembly, write_program
+from beebox.obj.assembly import read_assembly
+from beebox.obj.assembly_text import write_assembly, write_program
 from beebox.obj.linker import link
 from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec
 from beebox.obj.reader import read
@@ -165,10 +166,10 @@ def test_strange_names_and_jumps_out_of_the_function():
         ('.license "GPL" 5', 1, 16),
         ('.section "xdp"\nf:\n.text', 2, 1),
         ('.section "xdp"\nf: exit\n.text\nf: exit', 4, 1),
-        ('.section "xdp"\nf: r1 = map[m] ll\nexit', 2, 1),
-        ('.section "xdp"\nf: r1 = map_fd(3) ll\nexit', 2, 1),
-        ('.section "xdp"\nf: call g\nexit', 2, 1),
-        ('.section "xdp"\nf: call pc+1\nexit\nexit', 2, 1),
+        ('.section "xdp"\nf: r1 = map[m] ll\nexit', 2, 4),
+        ('.section "xdp"\nf: r1 = map_fd(3) ll\nexit', 2, 4),
+        ('.section "xdp"\nf: call g\nexit', 2, 4),
+        ('.section "xdp"\nf: call pc+1\nexit\nexit', 2, 4),
         ('.section "xdp"\nf: goto g\nexit\n.text\ng: exit', 2, 9),
     ],
 )

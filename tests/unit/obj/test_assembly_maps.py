@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from beebox.errors import AssemblyError, ObjectError
-from beebox.obj.assembly import read_assembly, write_assembly
+from beebox.obj.assembly import read_assembly
+from beebox.obj.assembly_text import write_assembly
 from beebox.obj.reader import read
 from beebox.obj.writer import write
 from beebox.tables.map_types import MapFlags, MapType
