@@ -84,7 +84,8 @@ def string_text(value: str) -> str:
 
 
 def _escape(char: str) -> str:
-    return f"\\{char}" if char in '"\\' else f"\\u{{{ord(char):x}}}"
+    plain = {"\t": "t", "\n": "n", '"': '"', "\\": "\\"}.get(char)
+    return f"\\{plain}" if plain else f"\\u{{{ord(char):x}}}"
 
 
 def _before_target(insn: Jump | MayGoto | JumpIf) -> str:

@@ -21,6 +21,7 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.ASCII,
 )
 _ESCAPE: Final = re.compile(r"\\(?:u\{([0-9a-fA-F]{1,6})\}|(.))")
+_CONTROL: Final = {"t": "\t", "n": "\n"}
 _END: Final = "end of line"
 
 
@@ -105,7 +106,7 @@ class Statement:
     def _unquoted(self, token: Token) -> str:
         def plain(found: re.Match[str]) -> str:
             if found[1] is None:
-                return str(found[2])
+                return _CONTROL.get(found[2], found[2])
             code = int(found[1], 16)
             if code > 0x10FFFF:
                 self.fail(f"no character \\u{{{found[1]}}}", token=token)

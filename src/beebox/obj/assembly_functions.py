@@ -77,9 +77,8 @@ def body_of(function: Function, names: frozenset[str], types: Types) -> Body:
     end = placed[-1].pc + slot_count(placed[-1].insn)
     pcs = [item.pc for item in placed] + [end]
     lines = tuple(_own_line(item) for item in placed)
-    given = [_loc(line, pcs[at]) for at, line in function.marks if line.peek().text == ".loc"]
-    if given:
-        lines = tuple({info.pc: info for info in given if info.pc < end}.values())
+    if given := _places(function.marks, pcs):
+        lines = tuple(info for pc, info in given.items() if pc < end)
     return Body(
         placed,
         lines,
@@ -93,20 +92,32 @@ def _own_line(item: Placed) -> LineInfo:
     return LineInfo(item.pc, line.file, line.line, line.tokens[0].column, line.source.strip())
 
 
-def _loc(line: Statement, pc: int) -> LineInfo:
-    """``.loc "file" 12 5 "text"``."""
-    line.take()
-    file = line.name()
-    numbers: list[int] = []
-    for _ in ("line", "column"):
+def _places(marks: Sequence[tuple[int, Statement]], pcs: Sequence[int]) -> dict[int, LineInfo]:
+    """``.loc "file" 12 5 "text"`` by pc; without a file it is the one before."""
+    found: dict[int, LineInfo] = {}
+    file = ""
+    for at, line in marks:
+        if line.peek().text != ".loc":
+            continue
+        line.take()
         token = line.peek()
-        number = line.number()
-        if not 0 <= number <= _MOST_NUMBER:
-            line.fail(f"{number} does not fit 32 bits", token=token)
-        numbers.append(number)
-    text = line.name() if line.peek().kind == "string" else ""
-    line.end()
-    return LineInfo(pc, file, numbers[0], numbers[1], text)
+        if token.kind == "string":
+            file = line.name()
+        elif not found:
+            line.fail("the first `.loc` of a function names its file", token=token)
+        numbers = [_number(line), _number(line)]
+        text = line.name() if line.peek().kind == "string" else ""
+        line.end()
+        found[pcs[at]] = LineInfo(pcs[at], file, numbers[0], numbers[1], text)
+    return found
+
+
+def _number(line: Statement) -> int:
+    token = line.peek()
+    number = line.number()
+    if not 0 <= number <= _MOST_NUMBER:
+        line.fail(f"{number} does not fit 32 bits", token=token)
+    return number
 
 
 def _variables(
@@ -116,9 +127,9 @@ def _variables(
     found: list[VarRange] = []
     opened: dict[tuple[str, int | None, int | None], list[int]] = {}
     for at, line in marks:
-        word = line.take().text if line.peek().text in (".let", ".unlet") else ""
-        if not word:
+        if line.peek().text == ".loc" or line.at:
             continue
+        word = line.take().text
         token = line.peek()
         name = line.name()
         line.expect("=")

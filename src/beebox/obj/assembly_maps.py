@@ -22,7 +22,15 @@ from beebox.tables.map_types import Entries, MapFlags, MapType
 _MAP_TYPES: Final = {map_type.value.name: map_type for map_type in MapType}
 _FLAGS: Final = {flag.name.lower(): flag for flag in MapFlags if flag.name and flag}
 _PINNING: Final = {pinning.name.lower(): pinning for pinning in Pinning}
-_NUMBERS: Final = ("max_entries", "size", "extra", "numa_node", "key_size", "value_size")
+_NUMBERS: Final = (
+    "max_entries",
+    "size",
+    "extra",
+    "numa_node",
+    "key_size",
+    "value_size",
+    "autocreate",
+)
 _MOST_U32: Final = (1 << 32) - 1
 _MOST: Final = {"extra": (1 << 64) - 1}
 _MOST_DATA_BYTES: Final = 64 << 20
@@ -37,6 +45,7 @@ class Attributes:
         self.flags = MapFlags.NONE
         self.pinning = Pinning.NONE
         self.contents: bytes | None = None
+        self._places: dict[str, Place] = {}
         seen: set[str] = set()
         while line.peek().text in words and line.peek(1).text == "=":
             token = line.take()
@@ -55,6 +64,9 @@ class Attributes:
                     self.contents = take_digits(line)
                 case word:
                     self.numbers[word] = _number(line, token)
+        for word, type_id in self.types.items():
+            if f"{word}_size" not in seen:
+                self.numbers[word] = types.size(type_id, self._places[word])
 
     def _type(self, line: Statement, types: Types, word: str) -> None:
         token = line.peek()
@@ -62,7 +74,7 @@ class Attributes:
             self.numbers[word] = _number(line, token)
             return
         self.types[word] = types.type_name(line)
-        self.numbers[word] = types.size(self.types[word], Place(line, token))
+        self._places[word] = Place(line, token)
 
 
 def _number(line: Statement, word: Token) -> int:
@@ -132,6 +144,7 @@ def map_spec(line: Statement, types: Types, name: str, token: Token) -> MapSpec:
         extra=numbers.get("extra", 0),
         pinning=found.pinning,
         numa_node=numbers.get("numa_node", 0),
+        autocreate=bool(numbers.get("autocreate", 1)),
     )
 
 
@@ -218,6 +231,7 @@ def _numbers_text(spec: MapSpec) -> list[str]:
     parts += [f"extra={spec.extra:#x}"] if spec.extra else []
     parts += [f"pinning={spec.pinning.name.lower()}"] if spec.pinning else []
     parts += [f"numa_node={spec.numa_node}"] if spec.numa_node else []
+    parts += [] if spec.autocreate else ["autocreate=0"]
     return parts
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from beebox.btf.types import Btf, Datasec, Func, Linkage
-from beebox.errors import BtfError
+from beebox.errors import BtfError, NotSupportedError
 from beebox.isa.disassembler import name_text, string_text, text, text_to
 from beebox.isa.instruction import (
     Call,
@@ -54,8 +54,11 @@ _EXTERNS: Final = {
 def write_assembly(spec: ObjectSpec) -> str:
     """``spec`` as a source that :func:`read_assembly` reads, source places as ``.loc``.
 
-    Raises :exc:`BtfError` where the object's types make no sense.
+    Raises :exc:`BtfError` where the object's types make no sense, :exc:`NotSupportedError` for a
+    big-endian object, whose values would read wrong.
     """
+    if spec.byte_order != "little":
+        raise NotSupportedError(f"assembly text of a {spec.byte_order}-endian object")
     types = TypeText(spec.btf) if spec.btf is not None else None
     out = [f".license {string_text(spec.license)}"] if spec.license else []
     out += [f".version {spec.version}"] if spec.version else []
@@ -242,10 +245,15 @@ class _Marks:
             if row.start < row.end:
                 start = row.start if row.start in starts else row.start + 1
                 before.setdefault(start, []).append(f".let {_home(row)}")
+        file: str | None = None
         for info in function.lines:
+            if info.pc not in starts:
+                continue
+            named = "" if info.file == file else f"{string_text(info.file)} "
             shown = f" {string_text(info.text)}" if info.text else ""
-            place = f"{string_text(info.file)} {info.line} {info.column}"
-            before.setdefault(info.pc, []).append(f".loc {place}{shown}")
+            place = f".loc {named}{info.line} {info.column}{shown}"
+            before.setdefault(info.pc, []).append(place)
+            file = info.file
         return cls(before, {row.pc: row for row in function.core})
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from beebox.btf.codec import references
+from beebox.btf.decode import references
 from beebox.btf.types import (
     Array,
     Btf,

@@ -125,11 +125,10 @@ class Types:
 
     def build(self) -> Btf | None:
         """All types, when there are any. Raises :exc:`AssemblyError` for undeclared names."""
-        for type_id in list(self._pending):
-            self._lay_out(type_id)
-        for type_id, (key, line) in self._uses.items():
-            if key.space in ("", "enum"):
-                line.fail(f"no type `{f'{key.space} {key.name}'.strip()}`", token=key.token)
+        while self._pending:  # one that is laid out lays out those that it holds
+            self._lay_out(next(iter(self._pending)))
+        for type_id, (key, _) in self._uses.items():
+            self._declared(type_id)
             self._rows[type_id - 1] = Fwd(key.name, union=key.space == "union")
         rows = tuple(row for row in self._rows if row is not None)
         return Btf(rows) if rows else None
@@ -317,6 +316,19 @@ class Types:
             self._uses[known] = (key, line)
         return known
 
+    def _declared(self, type_id: int) -> None:
+        """Refuse a name that nothing declares, of a kind that has no forward declaration."""
+        for _ in range(MAX_NESTING):
+            if type_id in self._uses:
+                key, line = self._uses[type_id]
+                if key.space in ("", "enum"):
+                    line.fail(f"no type `{f'{key.space} {key.name}'.strip()}`", token=key.token)
+            match self._rows[type_id - 1] if type_id else None:
+                case Array(target) | Typedef(_, target) | Modifier(_, target):
+                    type_id = target
+                case _:
+                    return
+
     def _lay_out(self, type_id: int) -> None:
         pending = self._pending[type_id]
         if pending.busy:
@@ -337,6 +349,7 @@ class Types:
                     layout.place(members[-1])
             except BtfError as error:
                 sized = False
+                self._declared(member_type)
                 if said is None:
                     problem = f"member `{name}`: {str(error).removeprefix('BTF: ')}"
                     pending.place.line.fail(problem, token=pending.place.token)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from beebox.btf import values
-from beebox.btf.types import Btf
+from beebox.btf.types import Array, Btf, Enum, Struct, Var
 from beebox.errors import BtfError
 from beebox.isa.disassembler import string_text
 from beebox.isa.tokens import Statement, Token
@@ -26,13 +26,48 @@ def value_text(btf: Btf | None, type_id: int, data: bytes) -> str:
     shown = data.rstrip(b"\0")
     if btf is not None and len(shown) <= _MOST_SHOWN_BYTES:
         try:
-            value = values.decode(btf, type_id, data)
-            trimmed = _trimmed(value)
+            trimmed = _trimmed(_pruned(btf, type_id, values.decode(btf, type_id, data)))
             if values.encode(btf, type_id, trimmed) == data:
                 return _text(trimmed)
         except BtfError:
             pass
     return f"hex({shown.hex()})"
+
+
+class _Word(str):
+    """The name of an enumerator: written without quotes."""
+
+    __slots__ = ()
+
+
+def _pruned(btf: Btf, type_id: int, value: Any) -> Any:
+    """With one member of each union, so that changing it is enough."""
+    _, row = btf.resolve(type_id)
+    match row:
+        case Var():
+            return _pruned(btf, row.type, value)
+        case Enum() if isinstance(value, str):
+            return _Word(value)
+        case Array() if isinstance(value, list):
+            return [_pruned(btf, row.type, element) for element in value]
+        case Struct() if isinstance(value, dict):
+            kept: dict[str, Any] = {}
+            _keep(btf, row, value, kept)
+            return kept
+        case _:
+            return value
+
+
+def _keep(btf: Btf, row: Struct, value: dict[str, Any], kept: dict[str, Any]) -> None:
+    members = row.members
+    if row.union:
+        members = (max(members, key=lambda member: btf.size_of(member.type)),) if members else ()
+    for member in members:
+        _, inner = btf.resolve(member.type)
+        if member.name in value:
+            kept[member.name] = _pruned(btf, member.type, value[member.name])
+        elif isinstance(inner, Struct):
+            _keep(btf, inner, value, kept)
 
 
 def _trimmed(value: Any, *, whole: bool = False) -> Any:
@@ -74,6 +109,8 @@ def _text(value: Any) -> str:
             return "true" if value else "false"
         case int():
             return str(value)
+        case _Word():
+            return quoted(str(value))
         case str():
             return string_text(value)
         case list():

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from same_specs import SameTypes, assert_same_object
 
+from beebox.api import open_object
 from beebox.errors import AssemblyError
 from beebox.isa.instruction import Call, CallKind, GlobalRef, LoadImm64, MapRef, Reg, SubprogRef
 from beebox.obj.assembly import read_assembly
@@ -112,19 +115,35 @@ def test_it_survives_elf():
     }
 
 
-@pytest.mark.parametrize("name", ["count", "globals"])
-def test_objects_from_clang_read_back(name: str, clang_object: Callable[..., bytes]):
-    spec = read(clang_object(name))
-    again = read_assembly(write_assembly(spec))
-    assert {key: row.insns for key, row in again.functions.items()} == {
-        key: row.insns for key, row in spec.functions.items()
-    }
-    assert {key: row.contents for key, row in again.maps.items()} == {
-        key: row.contents for key, row in spec.maps.items()
-    }
+C_SOURCES = sorted((Path(__file__).parents[2] / "data/c").glob("*.c"))
+EXAMPLES = (
+    *("balancer", "cgroup_quota", "count", "dispatch", "firewall", "lpm_acl", "router"),
+    *("socket_sample", "tc_nat", "unsafe"),
+)
+
+
+@pytest.mark.parametrize("path", C_SOURCES, ids=lambda path: path.stem)
+def test_objects_from_clang_read_back(path: Path, clang_object: Callable[..., bytes]):
+    check_round_trip(read(clang_object(path.stem)))
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_objects_from_python_read_back(name: str, repository: Path):
+    check_round_trip(open_object(repository / "examples" / f"{name}.py"))
+
+
+def check_round_trip(spec: ObjectSpec) -> None:
+    """The whole object and each of its programs as text give the object and the program again."""
+    assert_same_object(spec, read_assembly(write_assembly(spec)))
     for program in spec.program_names:
+        if any(row.core for row in spec.functions.values()):
+            continue  # linked for a target only
         linked = link(spec, program)
-        assert link(read_assembly(write_program(linked)), program).insns == linked.insns
+        again = link(read_assembly(write_program(linked)), program)
+        assert again.insns == linked.insns
+        types = SameTypes(linked.btf, again.btf)
+        for mine, other in zip(linked.functions, again.functions, strict=True):
+            types.check(mine.type_id, other.type_id, mine.name)
 
 
 def test_source_lines_become_comments(clang_object: Callable[..., bytes]):
