@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from c_headers import check_c, compile_bpf, measuring_source, object_btf, same_places, shape
 
-from beebox.btf import c_output, codec
+from beebox.btf import c_output, codec, raw_output
 from beebox.btf.types import Btf, Struct
 
 pytestmark = pytest.mark.linux
@@ -100,3 +100,13 @@ def test_the_whole_header_takes_under_five_seconds() -> None:
     begun = time.process_time()
     c_output.header(codec.parse(VMLINUX.read_bytes()))
     assert time.process_time() - begun < 5
+
+
+@pytest.mark.slow
+def test_rows_are_bpftools(kernel: Btf) -> None:
+    bpftool = shutil.which("bpftool")
+    if bpftool is None:
+        pytest.skip("bpftool is not installed")
+    command = [bpftool, "btf", "dump", "file", str(VMLINUX)]
+    theirs = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "".join(raw_output.text(kernel)) == theirs

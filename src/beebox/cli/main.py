@@ -59,6 +59,13 @@ _PROG: Final = LazyGroup(
     "beebox prog dump xlated examples/firewall.py",
     "beebox prog run examples/count.py data_in packet.bin repeat 1000",
 )
+_BTF: Final = LazyGroup(
+    "btf",
+    {"dump": "beebox.cli.btf:dump"},
+    "Types, as objects and kernels describe them.",
+    "beebox btf dump file kernel format c > vmlinux.h",
+    "beebox btf dump file firewall.o",
+)
 ROOT: Final = LazyGroup(
     "beebox",
     {
@@ -66,6 +73,7 @@ ROOT: Final = LazyGroup(
         "verify": "beebox.cli.verify:verify_command",
         "prog": "beebox.cli.main:_PROG",
         "replay": "beebox.cli.replay:replay_command",
+        "btf": "beebox.cli.main:_BTF",
         "helpers": "beebox.cli.tables:helpers_command",
         "kfuncs": "beebox.cli.tables:kfuncs_command",
         "program-types": "beebox.cli.tables:program_types_command",

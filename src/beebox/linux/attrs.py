@@ -257,6 +257,15 @@ def btf_get_info(fd: int, *, name_bytes: int = 64) -> Attr:
     return Attr(data, {8: info}, {(8, 16): bytearray(name_bytes)})
 
 
+def btf_get_data(fd: int, size: int) -> Attr:
+    """BPF_OBJ_GET_INFO_BY_FD of a BTF: its ``size`` bytes come back in ``nested[8, 0]``."""
+    info = bytearray(32)
+    struct.pack_into("=I", info, 8, size)
+    data = bytearray(16)
+    struct.pack_into("=II", data, 0, fd, len(info))
+    return Attr(data, {8: info}, {(8, 0): bytearray(size)})
+
+
 def btf_info(attr: Attr) -> tuple[str, bool]:
     """``(name, whether it is the kernel's or a module's own)``; programs' BTF has no name."""
     kernel: int = struct.unpack_from("=I", attr.buffers[8], 28)[0]

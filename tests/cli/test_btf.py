@@ -1,0 +1,124 @@
+"""``beebox btf``: its sources, formats and refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beebox.btf import codec
+from beebox.btf.types import Btf, Int, Member, Ptr, Struct
+
+Beebox = Callable[..., Any]
+
+BASE = Btf((Int("int", 4, 32, signed=True), Struct("s", 4, (Member("x", 1, 0),))))
+SPLIT = Btf((Ptr(2),), base=BASE)
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    file = tmp_path / "base.btf"
+    file.write_bytes(codec.encode(BASE))
+    return file
+
+
+def test_rows_are_the_default(beebox: Beebox, base: Path) -> None:
+    done = beebox("btf", "dump", "file", base)
+    assert done.status == 0
+    assert done.out == (
+        "[1] INT 'int' size=4 bits_offset=0 nr_bits=32 encoding=SIGNED\n"
+        "[2] STRUCT 's' size=4 vlen=1\n\t'x' type_id=1 bits_offset=0\n"
+    )
+    assert beebox("btf", "dump", "file", base, "format", "raw").out == done.out
+
+
+def test_json_has_the_keys_of_bpftool(beebox: Beebox, base: Path) -> None:
+    expected = {
+        "id": 2,
+        "kind": "STRUCT",
+        "name": "s",
+        "size": 4,
+        "vlen": 1,
+        "members": [{"name": "x", "type_id": 1, "bits_offset": 0}],
+    }
+    assert beebox("btf", "dump", "-j", "file", base).json["types"][1] == expected
+    assert beebox("-p", "btf", "dump", "file", base, "root_id", "2").json["types"] == [expected]
+
+
+def test_c_is_a_header(beebox: Beebox, base: Path) -> None:
+    done = beebox("btf", "dump", "file", base, "format", "c")
+    assert done.status == 0
+    assert done.out.startswith("#ifndef __VMLINUX_H__\n")
+    assert "struct s {\n\tint x;\n};\n" in done.out
+
+
+def test_roots_select(beebox: Beebox, base: Path) -> None:
+    assert beebox("btf", "dump", "file", base, "root_id", "2").out.startswith("[2] ")
+    c = beebox("btf", "dump", "file", base, "root_id", "1", "format", "c").out
+    assert "struct" not in c
+    done = beebox("btf", "dump", "file", base, "root_id", "3")
+    assert (done.status, done.out) == (2, "")
+    assert "invalid root ID: 3" in done.err
+
+
+def test_split_types_take_a_base(beebox: Beebox, base: Path, tmp_path: Path) -> None:
+    split = tmp_path / "split.btf"
+    split.write_bytes(codec.encode(SPLIT))
+    done = beebox("btf", "dump", "-B", base, "file", split)
+    assert done.out == "[3] PTR '(anon)' type_id=2\n"
+    assert beebox("btf", "dump", "file", split).status == 2
+
+
+def test_a_python_source_has_types(beebox: Beebox) -> None:
+    done = beebox("btf", "dump", "file", "examples/firewall.py")
+    assert done.status == 0
+    assert "[1] " in done.out
+    assert "DATASEC 'license'" in done.out
+
+
+def test_a_c_source_has_types(beebox: Beebox, tmp_path: Path) -> None:
+    file = tmp_path / "one.c"
+    file.write_text("struct one { int a : 3; } one;\n")
+    done = beebox("btf", "dump", "file", file)
+    assert "STRUCT 'one' size=4 vlen=1\n\t'a' type_id=" in done.out
+    assert "bitfield_size=3" in done.out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["prog", "x"],
+        ["file"],
+        ["file", "BASE", "format"],
+        ["file", "BASE", "format", "yaml"],
+        ["file", "BASE", "format", "c", "format", "c"],
+        ["file", "BASE", "root_id", "-1"],
+        ["file", "BASE", "root_id", "99999999999999999999"],
+        ["file", "BASE", "verbose", "1"],
+        ["file", "no-such-file"],
+        ["file", "README.md"],
+        ["file", "tests/cli/count.s"],  # without types
+        ["-j", "file", "BASE", "format", "c"],
+    ],
+)
+def test_what_is_wrong_is_told(beebox: Beebox, base: Path, words: list[str]) -> None:
+    done = beebox("btf", "dump", *(base if word == "BASE" else word for word in words))
+    assert done.status == 2
+    if "-j" in words:
+        assert done.json["error"]["kind"] == "InputError"
+    else:
+        assert done.err.startswith("beebox: error: ")
+        assert done.out == ""
+
+
+@pytest.mark.linux
+def test_the_running_kernel_by_name_and_by_id(beebox: Beebox) -> None:
+    by_name = beebox("btf", "dump", "file", "kernel", "root_id", "1", "root_id", "9")
+    by_id = beebox("btf", "dump", "id", "1", "root_id", "1", "root_id", "9")
+    assert by_name.status == by_id.status == 0
+    assert by_name.out == by_id.out != ""
+    gone = beebox("btf", "dump", "-j", "id", "4000000000")
+    assert gone.status == 1
+    assert gone.json["error"]["kind"] == "SyscallError"
