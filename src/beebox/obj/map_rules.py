@@ -16,6 +16,8 @@ EINVAL: Final = 22
 E2BIG: Final = 7
 ENOTSUPP: Final = 524  # the kernel's own; not an errno of POSIX
 
+RINGS: Final = frozenset({MapType.RINGBUF, MapType.USER_RINGBUF})
+
 _ACCESS: Final = (
     (MapFlags.RDONLY, MapFlags.WRONLY),
     (MapFlags.RDONLY_PROG, MapFlags.WRONLY_PROG),
@@ -33,6 +35,16 @@ _LIMITS_FIRST: Final = frozenset({MapType.CGROUP_STORAGE, MapType.PERCPU_CGROUP_
 _MAX_DEVICES: Final = 1 << 31
 _MAX_HASH_ELEMENT_BYTES: Final = (4 << 20) - 48  # KMALLOC_MAX_SIZE less struct htab_elem
 _MAX_SOCKHASH_KEY_BYTES: Final = 512  # MAX_BPF_STACK
+
+
+def ring_bytes(wanted: int) -> int:
+    """The bytes of a ring that has at least ``wanted``: whole pages, a power of two.
+
+    0 stays 0, and what has no such number stays: both are errors of whoever makes the map.
+    """
+    pages = -(-wanted // PAGE_BYTES)
+    size = PAGE_BYTES << (pages - 1).bit_length() if wanted > 0 else 0
+    return size if size < 1 << 32 else wanted
 
 
 def check_spec(spec: MapSpec) -> None:

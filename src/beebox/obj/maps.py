@@ -30,6 +30,7 @@ from beebox.btf.types import (
     Var,
 )
 from beebox.errors import BtfError, ObjectError
+from beebox.obj.map_rules import RINGS, ring_bytes
 from beebox.obj.model import INNER, MapSpec, Pinning
 from beebox.tables.map_types import MAP_TYPE_BY_ID, MapFlags, MapType
 
@@ -140,12 +141,13 @@ def _defined(btf: Btf, name: str, type_id: int, *, is_inner: bool = False) -> Ma
         raise ObjectError(f"map {name}: pinning {fields['pinning']} is not supported")
     if values is not None:
         fields.setdefault("value_size", _FD_BYTES)
+    entries = fields.get("max_entries", 0)
     return MapSpec(
         name,
         kind,
         key_size=_size(name, fields, "key"),
         value_size=_size(name, fields, "value"),
-        max_entries=fields.get("max_entries", 0),
+        max_entries=ring_bytes(entries) if kind in RINGS else entries,
         flags=MapFlags(fields.get("map_flags", 0)),
         key_type_id=types["key"],
         value_type_id=types["value"],

@@ -41,8 +41,8 @@ def test_every_attribute_of_a_definition():
     assert (table.pinning, table.numa_node, table.max_entries) == (Pinning.BY_NAME, 0, 9)
     assert spec.btf.size_of(table.value_type_id) == 16
     assert (spec.maps["bloom"].extra, spec.maps["bloom"].value_size) == (5, 4)
-    assert spec.maps["ring"].max_entries == 5000  # whoever loads makes whole pages of them
-    assert spec.maps["events"].max_entries == 0  # and as many as CPUs of these
+    assert spec.maps["ring"].max_entries == 8192  # whole pages, a power of two
+    assert spec.maps["events"].max_entries == 0  # whoever loads makes as many as CPUs of these
 
 
 def test_maps_of_maps_and_programs_with_their_first_elements():
