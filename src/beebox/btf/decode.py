@@ -218,37 +218,3 @@ def references(row: Type) -> tuple[int, ...]:
             return tuple(var.type for var in row.vars)
         case _ as unreachable:
             assert_never(unreachable)
-
-
-def renumbered(row: Type, new: Callable[[int], int]) -> Type:
-    """``row`` with ``new(id)`` in the place of every type id that it names."""
-    match row:
-        case Int() | Float() | Enum() | Fwd():
-            return row
-        case Ptr():
-            return Ptr(new(row.type))
-        case Typedef():
-            return Typedef(row.name, new(row.type))
-        case Modifier():
-            return Modifier(row.kind, new(row.type), row.name, row.attribute)
-        case Func():
-            return Func(row.name, new(row.type), row.linkage)
-        case Var():
-            return Var(row.name, new(row.type), row.linkage)
-        case DeclTag():
-            return DeclTag(row.name, new(row.type), row.component, row.attribute)
-        case Array():
-            return Array(new(row.type), new(row.index_type), row.count)
-        case Struct():
-            members = tuple(
-                Member(m.name, new(m.type), m.bit_offset, m.bitfield_size) for m in row.members
-            )
-            return Struct(row.name, row.size, members, row.union)
-        case FuncProto():
-            params = tuple(Param(param.name, new(param.type)) for param in row.params)
-            return FuncProto(new(row.type), params)
-        case Datasec():
-            places = tuple(SectionVar(new(var.type), var.offset, var.size) for var in row.vars)
-            return Datasec(row.name, row.size, places)
-        case _ as unreachable:
-            assert_never(unreachable)

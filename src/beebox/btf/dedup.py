@@ -5,7 +5,7 @@ behind each other, :func:`dedup` keeps one of every set of equivalent types, in 
 appearance, in the effect of libbpf's ``btf__dedup``:
 
 1. types that name no other are equal when they say the same; an enum without values is a
-   declaration of any enum of its name, sign and size;
+   declaration of any enum of its name;
 2. two structs are equal when the graphs behind them are: walked side by side, with every type of
    the earlier graph standing for one type of the later. A declaration (FWD) stands for a
    definition of its name, and is that definition from then on;
@@ -22,7 +22,8 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
-from beebox.btf.decode import references, renumbered
+from beebox.btf.decode import references
+from beebox.btf.remap import remapped
 from beebox.btf.types import (
     Array,
     Btf,
@@ -68,7 +69,7 @@ def concatenate(btfs: Sequence[Btf]) -> tuple[Btf, tuple[int, ...]]:
         def moved(type_id: int, first: int = first, offset: int = offset) -> int:
             return type_id + offset if type_id >= first else type_id
 
-        types += (renumbered(row, moved) for row in btf.types) if offset else btf.types
+        types += (remapped(row, moved) for row in btf.types) if offset else btf.types
     return Btf(tuple(types), base), tuple(offsets)
 
 
@@ -183,10 +184,13 @@ class _Dedup:
             self.offer(type_id)
 
     def struct(self, type_id: int) -> None:
-        """Structs and unions, by the graphs behind them."""
+        """Structs and unions, by the graphs behind them; where several fit, the latest.
+
+        Several fit where one name has two definitions and a third table only declares it.
+        """
         if self.map[type_id] != _UNMAPPED or not isinstance(self.rows[type_id], Struct):
             return
-        for known in self.structs.get(self.look(type_id), ()):
+        for known in reversed(self.structs.get(self.look(type_id), ())):
             walk = _Walk(self)
             if walk.equal(type_id, known):
                 walk.note()
@@ -240,7 +244,7 @@ class _Dedup:
         ids = tuple(new[self.resolve(type_id)] for type_id in range(len(self.rows)))
         types = [self.rows[type_id] for type_id in kept]
         return Btf(
-            tuple(renumbered(row, ids.__getitem__) for row in types if row is not None), btf.base
+            tuple(remapped(row, ids.__getitem__) for row in types if row is not None), btf.base
         ), ids
 
 
@@ -349,7 +353,8 @@ def _values(row: Type | None) -> bool:
 
 
 def _enum_key(row: Enum) -> Hashable:
-    return row.name, row.is64, row.signed, row.size
+    """Declarations have no size: of either kind, any sign and size."""
+    return "enum", row.name
 
 
 def _declared(row: Type | None) -> Hashable:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import assert_never
 
 from beebox.btf.types import (
@@ -16,8 +15,11 @@ from beebox.btf.types import (
     FuncProto,
     Fwd,
     Int,
+    Member,
     Modifier,
+    Param,
     Ptr,
+    SectionVar,
     Struct,
     Type,
     Typedef,
@@ -36,18 +38,28 @@ def remapped(row: Type, new_id: Callable[[int], int]) -> Type:
             return row
         case Ptr():
             return Ptr(new(row.type))
-        case Typedef() | Modifier() | Func() | Var() | DeclTag():
-            return replace(row, type=new(row.type))
+        case Typedef():
+            return Typedef(row.name, new(row.type))
+        case Modifier():
+            return Modifier(row.kind, new(row.type), row.name, row.attribute)
+        case Func():
+            return Func(row.name, new(row.type), row.linkage)
+        case Var():
+            return Var(row.name, new(row.type), row.linkage)
+        case DeclTag():
+            return DeclTag(row.name, new(row.type), row.component, row.attribute)
         case Array():
             return Array(new(row.type), new(row.index_type), row.count)
         case Struct():
-            members = tuple(replace(member, type=new(member.type)) for member in row.members)
-            return replace(row, members=members)
+            members = tuple(
+                Member(m.name, new(m.type), m.bit_offset, m.bitfield_size) for m in row.members
+            )
+            return Struct(row.name, row.size, members, row.union)
         case FuncProto():
-            params = tuple(replace(param, type=new(param.type)) for param in row.params)
+            params = tuple(Param(param.name, new(param.type)) for param in row.params)
             return FuncProto(new(row.type), params)
         case Datasec():
-            placed = tuple(replace(var, type=new(var.type)) for var in row.vars)
-            return replace(row, vars=placed)
+            places = tuple(SectionVar(new(var.type), var.offset, var.size) for var in row.vars)
+            return Datasec(row.name, row.size, places)
         case _ as unreachable:
             assert_never(unreachable)
