@@ -37,6 +37,13 @@ def kernel_name(file: str, name: str) -> str:
     return stem[:prefix] + name[:suffix]
 
 
+def _ring_bytes(wanted: int) -> int:
+    """The next power of two of pages; nothing stays nothing, for the kernel to refuse."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    pages = -(-wanted // page)
+    return page << (pages - 1).bit_length() if wanted else 0
+
+
 @dataclass(frozen=True)
 class MapMaker:
     """What the maps of one object are made with. ``layouts`` are those of its struct_ops maps."""
@@ -74,6 +81,8 @@ class MapMaker:
         match spec.type:
             case MapType.PERF_EVENT_ARRAY if spec.max_entries == 0:
                 return replace(spec, max_entries=possible_cpus())
+            case MapType.RINGBUF | MapType.USER_RINGBUF:
+                return replace(spec, max_entries=_ring_bytes(spec.max_entries))
             case MapType.STRUCT_OPS if spec.name in self.layouts:
                 size = len(self.layouts[spec.name].value)
                 return replace(spec, key_size=4, value_size=size, max_entries=1)

@@ -12,6 +12,10 @@ extern void __arena *bpf_arena_alloc_pages(void *map, void __arena *addr, __u32 
 					   __u64 flags) __ksym;
 extern void bpf_arena_free_pages(void *map, void __arena *ptr, __u32 page_cnt) __ksym;
 
+#ifndef __ulong
+#define __ulong(name, val) enum { arena_value = (val) } name
+#endif
+
 struct {
 	__uint(type, 33); /* BPF_MAP_TYPE_ARENA */
 	__uint(map_flags, BPF_F_MMAPABLE);

@@ -22,7 +22,7 @@ int BPF_PROG(second, struct bpf_dummy_ops_state *state, int a, unsigned short b,
 	return a + b + c + d;
 }
 
-SEC("struct_ops.s/third")
+SEC("struct_ops/third")
 int BPF_PROG(third, struct bpf_dummy_ops_state *state)
 {
 	return 0;
