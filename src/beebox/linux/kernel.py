@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from beebox.btf import codec
-from beebox.btf.types import Btf
 from beebox.errors import InputError, NotSupportedError, SyscallError
 from beebox.linux.features import why_not
 from beebox.linux.load import LOG_STATS, Handles, Verdict, load_program, verdict
@@ -23,18 +20,11 @@ from beebox.linux.pins import DEFAULT_ROOT
 from beebox.linux.syscall import Bpf, bpf
 from beebox.obj.host import host
 from beebox.obj.linker import link
-from beebox.obj.model import KernelSymbol, ObjectSpec, Pinning, ProgramSpec
+from beebox.obj.model import ObjectSpec, Pinning, ProgramSpec
 from beebox.obj.resolution import resolve
-from beebox.obj.struct_ops import Layout, layout, owners
+from beebox.obj.struct_ops import Layout, layout, program_symbols
 from beebox.obj.target import Target
 from beebox.tables.map_types import MapType
-
-_KERNEL_TYPES = Path("/sys/kernel/btf/vmlinux")
-
-
-@cache
-def _kernel_types() -> Btf:
-    return codec.parse(_KERNEL_TYPES.read_bytes())
 
 
 class LinuxCollection:
@@ -117,14 +107,25 @@ class LinuxKernel:
                 raise InputError(f"{spec.file}: no program {name} (there are: {known})")
         names = spec.with_slot_programs(names)
         spec = resolve(spec, self._target, names, kernel=host())
-        layouts = _layouts(spec)
-        spec = replace(spec, attach_symbols={**spec.attach_symbols, **_members(layouts)})
+        layouts = {
+            name: layout(row, spec.btf, host())
+            for name, row in spec.maps.items()
+            if row.type is MapType.STRUCT_OPS
+        }
+        symbols = {**spec.attach_symbols, **program_symbols(layouts)}
+        spec = replace(spec, attach_symbols=symbols)
         linked = {name: link(spec, name) for name in names}
-        with ExitStack() as resources, ExitStack() as on_failure:
+        with (
+            ExitStack() as resources,
+            ExitStack() as on_failure,
+            closing(ModuleTypes(self._door)) as modules,
+        ):
             try:
                 types = self._load_types(spec, tuple(linked.values()), on_failure)
-                maps = self._create_maps(spec, types, layouts, resources, on_failure)
-                loaded = self._load_programs(linked, maps, types, resources)
+                fd = types.fd if types is not None else None
+                maker = MapMaker(spec.file, fd, layouts, modules, self._pin_root, self._door)
+                maps = _make_maps(spec, maker, resources, on_failure)
+                loaded = self._load_programs(linked, maps, types, modules, resources)
                 _fill_slots(spec, maps, loaded)
             except SyscallError as error:
                 reason = why_not(self._door)
@@ -150,7 +151,8 @@ class LinuxKernel:
             }
             alone = ObjectSpec({}, maps, btf=spec.btf, externs=spec.externs)
             types = self._load_types(alone, (), resources)
-            live = self._create_maps(alone, types, {}, resources, resources)
+            maker = MapMaker(spec.section, types.fd if types is not None else None, door=self._door)
+            live = _make_maps(alone, maker, resources, resources)
             fds = {name: row.fd for name, row in live.items()}
             return verdict(spec, fds, log_level=log_level, door=self._door)
 
@@ -164,55 +166,30 @@ class LinuxKernel:
         resources.callback(types.fd.close)
         return types
 
-    def _create_maps(
-        self,
-        spec: ObjectSpec,
-        types: LoadedTypes | None,
-        layouts: Mapping[str, Layout],
-        resources: ExitStack,
-        on_failure: ExitStack,
-    ) -> dict[str, LinuxMap]:
-        fd = types.fd if types is not None else None
-        maker = MapMaker(spec.file, fd, layouts, self._pin_root, self._door)
-        return {
-            name: resources.enter_context(maker.make(row, on_failure))
-            for name, row in spec.maps.items()
-        }
-
     def _load_programs(
         self,
         linked: Mapping[str, ProgramSpec],
         maps: Mapping[str, LinuxMap],
         types: LoadedTypes | None,
+        modules: ModuleTypes,
         resources: ExitStack,
     ) -> dict[str, LinuxProgram]:
         fds = {name: live.fd for name, live in maps.items()}
-        modules = ModuleTypes(self._door)
-        try:
-            loaded: dict[str, LinuxProgram] = {}
-            for name, program in linked.items():
-                debug = types.debug[name] if types is not None else None
-                handles = Handles(fds, debug, modules)
-                fd = load_program(program, fds, self._door, handles=handles)
-                loaded[name] = resources.enter_context(LinuxProgram(program, fd, self._door))
-            return loaded
-        finally:
-            modules.close()
+        loaded: dict[str, LinuxProgram] = {}
+        for name, program in linked.items():
+            debug = types.debug[name] if types is not None else None
+            handles = Handles(fds, debug, modules)
+            fd = load_program(program, fds, self._door, handles=handles)
+            loaded[name] = resources.enter_context(LinuxProgram(program, fd, self._door))
+        return loaded
 
 
-def _layouts(spec: ObjectSpec) -> dict[str, Layout]:
-    """The struct_ops maps of ``spec`` as this kernel has them; its BTF is read for no others."""
-    wanted = {name: row for name, row in spec.maps.items() if row.type is MapType.STRUCT_OPS}
-    if not wanted:
-        return {}
-    types = _kernel_types()
-    return {name: layout(row, spec.btf, types) for name, row in wanted.items()}
-
-
-def _members(layouts: Mapping[str, Layout]) -> dict[str, KernelSymbol]:
+def _make_maps(
+    spec: ObjectSpec, maker: MapMaker, resources: ExitStack, on_failure: ExitStack
+) -> dict[str, LinuxMap]:
     return {
-        program: KernelSymbol(type_id, member=member)
-        for program, (type_id, member) in owners(layouts).items()
+        name: resources.enter_context(maker.make(row, on_failure))
+        for name, row in spec.maps.items()
     }
 
 

@@ -35,7 +35,6 @@ from beebox.obj.model import (
     ExternSpec,
     KernelAddress,
     KernelSymbol,
-    Missing,
     ProgramSpec,
 )
 from beebox.tables.program_types import ProgramType
@@ -48,9 +47,6 @@ _LOG_BYTES_MAX: Final = 1 << 24
 _PSEUDO_MAP_FD: Final = 1
 _PSEUDO_MAP_VALUE: Final = 2
 _PSEUDO_BTF_ID: Final = 3
-POISONED_KFUNC: Final = 2_002_000_000
-"""libbpf's number for the first kernel function that is not there; logs show it."""
-
 _ENVIRONMENT: Final = frozenset({errno.EPERM, errno.ENOMEM, errno.ENOSYS})
 """Errors of BPF_PROG_LOAD that are no verdict on the program."""
 
@@ -87,7 +83,7 @@ def patch(
     externs: Mapping[str, ExternSpec] | None = None,
     modules: ModuleTypes | None = None,
 ) -> bytes:
-    """The bytes for the kernel: map names become the descriptors in ``fds``, externs what they are.
+    """The bytes for the kernel: map names become the descriptors in ``fds``, externs their places.
 
     Raises :exc:`InternalError` when the program names a map that was not made or an extern that
     was not resolved.
@@ -126,8 +122,6 @@ def _symbol(
             return PseudoImm64(_PSEUDO_BTF_ID, btf_id, modules.fd(module))
         case KernelAddress(address):
             return address
-        case Missing():
-            return 0
         case found:
             raise InternalError(f"the address of {name} is {found}")
 
@@ -136,9 +130,6 @@ def _kfunc_call(externs: Mapping[str, ExternSpec], name: str, index: Mapping[str
     match externs[name].resolved if name in externs else None:
         case KernelSymbol(btf_id, module):
             return Call(CallKind.KFUNC, btf_id, index.get(module, 0))
-        case Missing():
-            # A helper that no kernel has: harmless in code that is never reached.
-            return Call(CallKind.HELPER, POISONED_KFUNC + list(externs).index(name))
         case found:
             raise InternalError(f"the kernel function {name} is {found}")
 
@@ -331,8 +322,4 @@ def _poisoned(spec: ProgramSpec, pc: int) -> str:
     for row in spec.poisoned:
         if row.pc == pc:
             return row.why
-    match spec.slots[pc] if pc < len(spec.slots) else None:
-        case Call(target=KfuncRef(name)) if isinstance(spec.externs[name].resolved, Missing):
-            return f"this kernel has no function {name}"
-        case _:
-            return ""
+    return ""

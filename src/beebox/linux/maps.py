@@ -12,12 +12,13 @@ from typing import Final
 
 from beebox.errors import SyscallError
 from beebox.linux import attrs, pins
+from beebox.linux.modules import ModuleTypes
 from beebox.linux.objects import LinuxMap, possible_cpus
 from beebox.linux.syscall import Bpf, Command, Fd, bpf, write_mapped
 from beebox.obj.model import MapSpec, Pinning
 from beebox.obj.struct_ops import Layout
 from beebox.tables.limits import OBJECT_NAME_BYTES
-from beebox.tables.map_types import MapType
+from beebox.tables.map_types import MapFlags, MapType
 
 _LEAST_SUFFIX: Final = 7
 """What of a data section's name is kept in any case: ".rodata"."""
@@ -51,6 +52,7 @@ class MapMaker:
     file: str
     btf: Fd | None = None
     layouts: Mapping[str, Layout] = field(default_factory=dict)
+    modules: ModuleTypes = field(default_factory=ModuleTypes)
     pin_root: Path = pins.DEFAULT_ROOT
     door: Bpf = bpf
 
@@ -84,8 +86,10 @@ class MapMaker:
             case MapType.RINGBUF | MapType.USER_RINGBUF:
                 return replace(spec, max_entries=_ring_bytes(spec.max_entries))
             case MapType.STRUCT_OPS if spec.name in self.layouts:
-                size = len(self.layouts[spec.name].value)
-                return replace(spec, key_size=4, value_size=size, max_entries=1)
+                row = self.layouts[spec.name]
+                flags = spec.flags | (MapFlags.VTYPE_BTF_OBJ_FD if row.module else MapFlags.NONE)
+                size = len(row.value)
+                return replace(spec, key_size=4, value_size=size, max_entries=1, flags=flags)
             case _:
                 return spec
 
@@ -140,7 +144,10 @@ class MapMaker:
         return self.btf.number, spec.key_type_id, value
 
     def _try(self, spec: MapSpec, inner_fd: int, types: tuple[int, int, int]) -> Fd:
-        layout = self.layouts.get(spec.name)
+        kernel_type = (0, 0)
+        if spec.name in self.layouts:
+            layout = self.layouts[spec.name]
+            kernel_type = (layout.value_type_id, self.modules.fd(layout.module))
         attr = attrs.map_create(
             spec.type.value.id,
             spec.key_size,
@@ -152,6 +159,6 @@ class MapMaker:
             inner_fd=inner_fd,
             extra=spec.extra,
             numa_node=spec.numa_node,
-            kernel_value_type=(layout.value_type_id, 0) if layout is not None else (0, 0),
+            kernel_value_type=kernel_type,
         )
         return Fd(self.door(Command.MAP_CREATE, attr), spec.name)

@@ -26,6 +26,7 @@ from beebox.obj.core_relocation import relocate_functions
 from beebox.obj.host import host
 from beebox.obj.kconfig import resolve_kconfig
 from beebox.obj.kernel_symbols import attach_point, attach_symbol, resolve_symbol
+from beebox.obj.linker import exception_callback
 from beebox.obj.model import (
     ExternKind,
     ExternSpec,
@@ -152,9 +153,13 @@ def _numbers(externs: Mapping[str, ExternSpec]) -> list[str]:
 def reachable(spec: ObjectSpec, names: Sequence[str]) -> tuple[str, ...]:
     """The functions that ``names`` call, directly or not, and themselves, in the object's order.
 
-    What is not there is left to the linker.
+    The exception callbacks of programs are among them. What is not there is left to the linker.
     """
     found = {name for name in names if name in spec.functions}
+    for name in tuple(found):
+        callback = exception_callback(spec.btf, spec.functions[name])
+        if callback is not None and callback in spec.functions:
+            found.add(callback)
     queue = list(found)
     while queue:
         for insn in spec.functions[queue.pop()].insns:
