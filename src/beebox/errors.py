@@ -70,6 +70,15 @@ class ObjectError(InputError):
         self.offset = offset
 
 
+class LinkError(InputError):
+    """Objects that do not link: ``name`` is the symbol or section, ``files`` whose it is."""
+
+    def __init__(self, problem: str, *, name: str, files: tuple[str, ...]) -> None:
+        super().__init__(f"{' and '.join(files)}: {name!r}: {problem}")
+        self.name = name
+        self.files = files
+
+
 class BtfError(InputError):
     """BTF or BTF.ext is malformed; ``type_id`` names the type at fault, where there is one."""
 
