@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from beebox.btf.strings import Strings, StringTable
-from beebox.btf.wire import MAGIC, MAX_BYTES, byte_order, swapped
+from beebox.btf.wire import MAGIC, MAX_BYTES, ByteOrder, swapped
+from beebox.btf.wire import byte_order as order_of
 from beebox.errors import BtfError
 
 _HEADER: Final = struct.Struct("<HBBIIIII")
@@ -102,10 +103,14 @@ def parse(data: bytes, strings: Strings) -> Ext:
 
 def _little(data: bytes) -> bytes:
     """``data`` in little-endian: all is words but magic, version and flags."""
-    if byte_order(data) == "little":
+    if order_of(data) == "little":
         return data
     if len(data) % 4:
         raise BtfError(f"BTF.ext: {len(data)} bytes are not whole words")
+    return _other_order(data)
+
+
+def _other_order(data: bytes) -> bytes:
     return data[1::-1] + data[2:4] + swapped(data[4:])
 
 
@@ -139,7 +144,7 @@ def _table(
     return found
 
 
-def encode(ext: Ext, strings: StringTable) -> bytes:
+def encode(ext: Ext, strings: StringTable, byte_order: ByteOrder = "little") -> bytes:
     """The .BTF.ext section; its texts go to ``strings``, which .BTF then carries."""
     functions = {
         section: [_FUNC.pack(record.offset, record.type_id) for record in records]
@@ -167,7 +172,8 @@ def encode(ext: Ext, strings: StringTable) -> bytes:
         places += [at, len(table)]
         at += len(table)
     header = _HEADER.pack(MAGIC, 1, 0, _HEADER.size + _CORE_HEADER.size, *places[:4])
-    return header + _CORE_HEADER.pack(*places[4:]) + b"".join(tables)
+    data = header + _CORE_HEADER.pack(*places[4:]) + b"".join(tables)
+    return data if byte_order == "little" else _other_order(data)
 
 
 def pack_func(offset: int, type_id: int) -> bytes:

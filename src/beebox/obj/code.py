@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from itertools import count
 
 from beebox.errors import ObjectError
 from beebox.isa.codec import decode
 from beebox.isa.instruction import Instruction
 from beebox.obj import variables
+from beebox.obj.byte_order import reordered
 from beebox.obj.elf import Elf, Symbol, SymbolBind, SymbolType
 from beebox.obj.model import CoreRelocation, FunctionSpec, LineInfo, VarRange
 from beebox.obj.relocations import Function, Targets
@@ -51,12 +52,30 @@ def find_functions(elf: Elf, *, file: str) -> tuple[Function, ...]:
             found.append(
                 Function(symbol.name, index, start, symbol.size, is_global, is_weak=is_weak)
             )
-    names = {function.name for function in found}
-    if len(names) != len(found) or "" in names:
-        raise ObjectError("two functions have one name, or one has none", file=file)
+    found = _with_own_names(found, file)
     if sum(function.size for function in found) > 2 * sum(row.size for row in elf.sections):
         raise ObjectError("too many names for the same functions", file=file)
     return tuple(found)
+
+
+def _with_own_names(functions: Sequence[Function], file: str) -> list[Function]:
+    """Linked objects have static functions of one name: the later ones get a number behind it."""
+    taken = {row.name for row in functions}
+    seen: set[str] = set()
+    out: list[Function] = []
+    for row in functions:
+        name = row.name
+        if name in seen:
+            if row.is_global:
+                raise ObjectError(f"two functions are called {name}", file=file)
+            number = next(n for n in count(1) if f"{name}.{n}" not in taken)
+            name = f"{name}.{number}"
+            taken.add(name)
+        elif not name:
+            raise ObjectError("a function has no name", file=file)
+        seen.add(name)
+        out.append(replace(row, name=name))
+    return out
 
 
 @dataclass(frozen=True)
@@ -92,7 +111,7 @@ class Code:
         if place not in self._decoded:
             elf = self.targets.elf
             code = bytes(elf.sections[function.section].data[function.start : function.end])
-            self._decoded[place] = decode(code if elf.byte_order == "little" else _little(code))
+            self._decoded[place] = decode(code if elf.byte_order == "little" else reordered(code))
         return self._decoded[place]
 
     @cached_property
@@ -132,16 +151,3 @@ class Code:
             for name, rows in found.items()
             if name in sizes and all(row.start < sizes[name] for row in rows)
         }
-
-
-_NIBBLES: Final = bytes(value >> 4 | (value & 15) << 4 for value in range(256))
-
-
-def _little(code: bytes) -> bytes:
-    """Instructions of big-endian machines, whose fields stand the other way round."""
-    out = bytearray(code)
-    out[1::8] = code[1::8].translate(_NIBBLES)
-    for first, last in ((2, 3), (4, 7)):
-        for at in range(last - first + 1):
-            out[first + at :: 8] = code[last - at :: 8]
-    return bytes(out)

@@ -1,6 +1,6 @@
 """ELF64 relocatable objects for BPF: sections, symbols, relocations, both ways.
 
-Both byte orders are read, little-endian is written.
+Both byte orders are read and written.
 
 Reading is total: any bytes give an :class:`Elf` or :exc:`ObjectError`, in time and memory linear
 in the file, because sections may not overlap and a name has a bounded length. It knows nothing of
@@ -315,12 +315,15 @@ def write(
     sections: Sequence[Section],
     symbols: Sequence[Symbol],
     relocations: Mapping[int, Sequence[Relocation]],
+    *,
+    byte_order: ByteOrder = "little",
 ) -> bytes:
     """The object file. Indices count from the null entries, which are added here.
 
     ``sections[0]`` therefore has index 1, as symbols and ``relocations`` name it; symbols may come
     in any order (local ones are written first and relocations follow them).
     """
+    rel, entry = _ordered(_REL, byte_order), _ordered(_SYMBOL, byte_order)
     order = sorted(range(len(symbols)), key=lambda at: symbols[at].bind != SymbolBind.LOCAL)
     place = {old + 1: new + 1 for new, old in enumerate(order)}
     strings = _StringTable()
@@ -329,7 +332,7 @@ def write(
     for target, rows in relocations.items():
         if rows:
             packed = [
-                _REL.pack(row.offset, row.type | place[row.symbol] << 32)
+                rel.pack(row.offset, row.type | place[row.symbol] << 32)
                 for row in sorted(rows, key=lambda row: row.offset)
             ]
             all_sections.append(
@@ -344,14 +347,12 @@ def write(
                     entry_size=_REL.size,
                 )
             )
-    rows_packed = [_SYMBOL.pack(0, 0, 0, 0, 0, 0)]
+    rows_packed = [entry.pack(0, 0, 0, 0, 0, 0)]
     for at in order:
         row = symbols[at]
         name = strings.add("" if row.type == SymbolType.SECTION else row.name)
         info = row.bind << 4 | row.type
-        rows_packed.append(
-            _SYMBOL.pack(name, info, row.visibility, row.section, row.value, row.size)
-        )
+        rows_packed.append(entry.pack(name, info, row.visibility, row.section, row.value, row.size))
     local = sum(1 for row in symbols if row.bind == SymbolBind.LOCAL)
     all_sections.append(
         Section(
@@ -367,10 +368,11 @@ def write(
     names = [strings.add(section.name) for section in all_sections]
     names.append(strings.add(".strtab"))
     all_sections.append(Section(".strtab", SectionType.STRTAB, data=bytes(strings.data)))
-    return _layout(all_sections, names)
+    return _layout(all_sections, names, byte_order)
 
 
-def _layout(sections: Sequence[Section], names: Sequence[int]) -> bytes:
+def _layout(sections: Sequence[Section], names: Sequence[int], order: ByteOrder) -> bytes:
+    layout = _ordered(_SECTION, order)
     body = bytearray(_HEADER.size)
     heads: list[bytes] = []
     for section, name in zip(sections, names, strict=True):
@@ -380,7 +382,7 @@ def _layout(sections: Sequence[Section], names: Sequence[int]) -> bytes:
         body += bytes(-len(body) % max(1, section.align))
         size = section.size if section.type == SectionType.NOBITS else len(section.data)
         heads.append(
-            _SECTION.pack(
+            layout.pack(
                 name,
                 section.type,
                 section.flags,
@@ -395,9 +397,11 @@ def _layout(sections: Sequence[Section], names: Sequence[int]) -> bytes:
         )
         body += section.data
     body += bytes(-len(body) % 8)
-    ident = _IDENT.ljust(16, b"\0")
+    ident = (_IDENT if order == "little" else _BIG_IDENT).ljust(16, b"\0")
     numbers = (_HEADER.size, 0, 0, _SECTION.size, len(sections), len(sections) - 1)
-    _HEADER.pack_into(body, 0, ident, ET_REL, EM_BPF, 1, 0, 0, len(body), 0, *numbers)
+    _ordered(_HEADER, order).pack_into(
+        body, 0, ident, ET_REL, EM_BPF, 1, 0, 0, len(body), 0, *numbers
+    )
     return bytes(body) + b"".join(heads)
 
 

@@ -117,6 +117,12 @@ def definition(btf: Btf, name: str, type_id: int) -> MapSpec:
     return _defined(btf, name, variable.type)
 
 
+def declaration(btf: Btf, name: str, type_id: int) -> MapSpec:
+    """As :func:`definition`, for a map that another object may define."""
+    variable = btf.type(type_id)
+    return _defined(btf, name, variable.type if isinstance(variable, Var) else 0)
+
+
 def _defined(btf: Btf, name: str, type_id: int, *, is_inner: bool = False) -> MapSpec:
     _, row = btf.resolve(type_id) if type_id else (0, None)
     if not isinstance(row, Struct):

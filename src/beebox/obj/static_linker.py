@@ -18,6 +18,7 @@ from beebox.errors import LinkError, ObjectError
 from beebox.obj import variables
 from beebox.obj.elf import (
     SHN_UNDEF,
+    ByteOrder,
     Relocation,
     RelocationType,
     Section,
@@ -75,9 +76,15 @@ class _Linker:
         self._symbols = SymbolTable()
         self._chunks: dict[Input, dict[int, Chunk]] = {}
         self._relocations: dict[int, list[Relocation]] = {}
+        self._order: ByteOrder = "little"
 
     def add(self, given: Input) -> None:
         """Put ``given`` behind what is there."""
+        if self._chunks and given.elf.byte_order != self._order:
+            problem = f"the byte orders differ: {self._order} and {given.elf.byte_order}"
+            first = next(iter(self._chunks))
+            raise LinkError(problem, name="byte order", files=(first.file, given.file))
+        self._order = given.elf.byte_order
         chunks: dict[int, Chunk] = {}
         for index, section in given.kept_sections().items():
             if section.name == variables.SECTION:
@@ -160,8 +167,8 @@ class _Linker:
         at = chunk.start + start
         if is_code and data[at - 4] == _CALL:
             by //= 8
-        value = int.from_bytes(data[at : at + width], "little") + by
-        data[at : at + width] = (value % (1 << 8 * width)).to_bytes(width, "little")
+        value = int.from_bytes(data[at : at + width], self._order) + by
+        data[at : at + width] = (value % (1 << 8 * width)).to_bytes(width, self._order)
 
     def finish(self) -> bytes:
         """The object so far."""
@@ -181,7 +188,7 @@ class _Linker:
             sections += self._types()
         if encoded := variables.encode(self._variables()):
             sections.append(Section(variables.SECTION, SectionType.PROGBITS, data=encoded))
-        return write_elf(sections, self._symbols.symbols, self._relocations)
+        return write_elf(sections, self._symbols.symbols, self._relocations, byte_order=self._order)
 
     def _types(self) -> list[Section]:
         by_name = {
@@ -191,8 +198,9 @@ class _Linker:
         sizes = {row.name: row.size for row in self._sections}
         btf, records = merged(by_name, self._symbols.globals, sizes)
         strings = StringTable()
-        encoded = ext.encode(records, strings)
-        found = [Section(".BTF", SectionType.PROGBITS, data=codec.encode(btf, strings), align=4)]
+        encoded = ext.encode(records, strings, self._order)
+        types = codec.encode(btf, strings, self._order)
+        found = [Section(".BTF", SectionType.PROGBITS, data=types, align=4)]
         if records.functions or records.lines or records.core:
             found.append(Section(".BTF.ext", SectionType.PROGBITS, data=encoded, align=4))
         return found

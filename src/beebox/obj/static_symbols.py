@@ -154,7 +154,7 @@ def _check_types(name: str, old: Global, given: Input, declared: Declaration) ->
 
 def _definition(name: str, btf: Btf, type_id: int, given: Input) -> MapSpec:
     try:
-        return map_definitions.definition(btf, name, type_id)
+        return map_definitions.declaration(btf, name, type_id)
     except ObjectError as error:
         raise LinkError(str(error), name=name, files=(given.file,)) from None
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from beebox.btf import codec, ext
 from beebox.btf.strings import StringTable
 from beebox.btf.types import Btf, Datasec, Linkage, Var
-from beebox.errors import NotSupportedError, ObjectError
+from beebox.errors import ObjectError
 from beebox.isa.codec import encode
 from beebox.isa.instruction import (
     Call,
@@ -29,6 +29,7 @@ from beebox.isa.instruction import (
 )
 from beebox.obj import maps as map_definitions
 from beebox.obj import variables
+from beebox.obj.byte_order import reordered
 from beebox.obj.elf import (
     SHN_UNDEF,
     Relocation,
@@ -54,11 +55,8 @@ from beebox.obj.section_descriptions import (
 def write(spec: ObjectSpec) -> bytes:
     """The object file of ``spec``, the same bytes for equal specs.
 
-    Raises :exc:`ObjectError` for what ELF cannot carry, a spec resolved against a target included,
-    :exc:`NotSupportedError` for big-endian ones.
+    Raises :exc:`ObjectError` for what ELF cannot carry, a spec resolved against a target included.
     """
-    if spec.byte_order != "little":
-        raise NotSupportedError("writing a big-endian object")
     _check_unresolved(spec)
     btf = describe_struct_ops(describe(spec.btf, spec.maps), spec.maps)
     return _Writer(spec, describe_externs(btf, spec.externs)).write()
@@ -113,7 +111,9 @@ class _Writer:
         if self._spec.version:
             self._add_section(
                 Section(
-                    "version", SectionType.PROGBITS, data=self._spec.version.to_bytes(4, "little")
+                    "version",
+                    SectionType.PROGBITS,
+                    data=self._spec.version.to_bytes(4, self._spec.byte_order),
                 )
             )
         self._add_externs()
@@ -123,7 +123,9 @@ class _Writer:
         named = {name: row.variables for name, row in self._spec.functions.items()}
         if encoded := variables.encode(named):
             self._add_section(Section(variables.SECTION, SectionType.PROGBITS, data=encoded))
-        return write_elf(self._sections, self._symbols, self._relocations)
+        return write_elf(
+            self._sections, self._symbols, self._relocations, byte_order=self._spec.byte_order
+        )
 
     def _add_section(self, section: Section) -> int:
         self._sections.append(section)
@@ -253,7 +255,8 @@ class _Writer:
             for insn in function.insns:
                 insns.append(self._concrete(insn, index, at))
                 at += 8 * slot_count(insn)
-        self._sections[index - 1] = replace(self._sections[index - 1], data=encode(insns))
+        code = encode(insns) if self._spec.byte_order == "little" else reordered(encode(insns))
+        self._sections[index - 1] = replace(self._sections[index - 1], data=code)
 
     def _concrete(self, insn: Instruction, section: int, at: int) -> Instruction:
         """``insn`` with addends for symbols, and the relocation that goes with it."""
@@ -367,8 +370,8 @@ class _Writer:
                 for name, rows in by_section.items()
             },
         )
-        encoded = ext.encode(tables, strings)
-        types = codec.encode(self._btf, strings)
+        encoded = ext.encode(tables, strings, self._spec.byte_order)
+        types = codec.encode(self._btf, strings, self._spec.byte_order)
         self._add_section(Section(".BTF", SectionType.PROGBITS, data=types, align=4))
         if any(any(table.values()) for table in (tables.functions, tables.lines, tables.core)):
             # libbpf takes a .BTF.ext without any record as a sign of corrupt BTF.
