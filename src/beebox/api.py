@@ -18,6 +18,7 @@ from beebox.obj.target import Target, target_of_file
 
 if TYPE_CHECKING:
     from beebox.backend import Collection
+    from beebox.obj.static_linker import Linked
     from beebox.userspace.kernel import UserspaceCollection
     from beebox.userspace.network.model import Network
     from beebox.verifier.result import Report
@@ -73,6 +74,31 @@ def read_object(data: bytes, file: Path) -> ObjectSpec:
     from beebox.obj.reader import read  # noqa: PLC0415 -- on demand
 
     return read(data, file=str(file))
+
+
+def object_bytes(path: str | Path) -> bytes:
+    """The ELF object of any source, as it is before any target: an ``.o`` file's own bytes.
+
+    Raises as :func:`open_object`.
+    """
+    file = Path(path)
+    if file.suffix == ".o":
+        return read_bytes(file)
+    if file.suffix == ".c":
+        return compile_c(file)
+    from beebox.obj.writer import write  # noqa: PLC0415 -- on demand
+
+    return write(open_object(file))
+
+
+def link(paths: Sequence[str | Path]) -> Linked:
+    """One object from several sources or objects, by the rules of libbpf's static linker.
+
+    Raises :exc:`LinkError` where two do not fit together, else as :func:`open_object`.
+    """
+    from beebox.obj.static_linker import link_objects  # noqa: PLC0415 -- on demand
+
+    return link_objects([(str(path), object_bytes(path)) for path in paths])
 
 
 def compile(path: str | Path) -> ObjectSpec:  # noqa: A001 -- the verb of the command line

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from beebox import api
+from beebox.cli.files import write_result
 from beebox.cli.output import current, example, global_options
 from beebox.errors import InputError
 
@@ -58,18 +58,7 @@ def compile_command(
         spec = api.compile(file)
         data, names = write(spec), spec.program_names
     target = target or file.with_suffix(".o")
-    if str(target) == "-" and output.json:
-        raise InputError("-j and -o - both want standard output")
-    try:
-        if str(target) == "-":
-            sys.stdout.buffer.write(data)
-        elif target.exists() and target.samefile(file):
-            raise InputError(f"{target} is the source; write to another file")
-        else:
-            target.write_bytes(data)
-    except (OSError, ValueError) as cause:
-        reason = cause.strerror if isinstance(cause, OSError) else str(cause)
-        raise InputError(f"{target}: {reason}") from cause
+    write_result(target, data, [file], output)
     if output.json:
         output.data({"file": str(target), "bytes": len(data), "programs": list(names)})
     else:

@@ -66,6 +66,12 @@ _BTF: Final = LazyGroup(
     "beebox btf dump file kernel format c > vmlinux.h",
     "beebox btf dump file firewall.o",
 )
+_GEN: Final = LazyGroup(
+    "gen",
+    {"object": "beebox.cli.gen:object_command"},
+    "Make objects, and what is made of them.",
+    "beebox gen object app.o main.c common.o",
+)
 ROOT: Final = LazyGroup(
     "beebox",
     {
@@ -74,6 +80,7 @@ ROOT: Final = LazyGroup(
         "prog": "beebox.cli.main:_PROG",
         "replay": "beebox.cli.replay:replay_command",
         "btf": "beebox.cli.main:_BTF",
+        "gen": "beebox.cli.main:_GEN",
         "helpers": "beebox.cli.tables:helpers_command",
         "kfuncs": "beebox.cli.tables:kfuncs_command",
         "program-types": "beebox.cli.tables:program_types_command",

@@ -27,6 +27,7 @@ from beebox.obj.elf import (
     SymbolType,
 )
 from beebox.obj.elf import write as write_elf
+from beebox.obj.externs import EXTERN_SECTIONS
 from beebox.obj.model import VarRange
 from beebox.obj.static_inputs import Input, open_input
 from beebox.obj.static_symbols import Chunk, SymbolTable
@@ -41,8 +42,17 @@ _OF_DATA: Final[dict[int, int]] = {RelocationType.ABS64: 8, RelocationType.ABS32
 """Bytes of what a relocation completes; of an instruction, its immediate."""
 
 
-def link_objects(inputs: Sequence[tuple[str, bytes]]) -> bytes:
-    """The object that the ELF objects ``inputs``, each a name for errors and its bytes, make.
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The object that several make, and the externs that none of them defines."""
+
+    data: bytes = field(repr=False)
+    unresolved: tuple[str, ...]
+    """Not among them: what ``.ksyms`` and ``.kconfig`` leave to the kernel."""
+
+
+def link_objects(inputs: Sequence[tuple[str, bytes]]) -> Linked:
+    """One object from the ELF objects ``inputs``: of each a name for errors and the bytes.
 
     Raises :exc:`LinkError` where two of them do not fit together, :exc:`ObjectError` or
     :exc:`BtfError` for one that is malformed.
@@ -170,7 +180,7 @@ class _Linker:
         value = int.from_bytes(data[at : at + width], self._order) + by
         data[at : at + width] = (value % (1 << 8 * width)).to_bytes(width, self._order)
 
-    def finish(self) -> bytes:
+    def finish(self) -> Linked:
         """The object so far."""
         sections = [
             Section(
@@ -188,7 +198,13 @@ class _Linker:
             sections += self._types()
         if encoded := variables.encode(self._variables()):
             sections.append(Section(variables.SECTION, SectionType.PROGBITS, data=encoded))
-        return write_elf(sections, self._symbols.symbols, self._relocations, byte_order=self._order)
+        data = write_elf(sections, self._symbols.symbols, self._relocations, byte_order=self._order)
+        unresolved = tuple(
+            name
+            for name, row in self._symbols.globals.items()
+            if not row.is_defined and row.section not in EXTERN_SECTIONS
+        )
+        return Linked(data, unresolved)
 
     def _types(self) -> list[Section]:
         by_name = {

@@ -2,7 +2,8 @@
 
 Reading back gives an equal spec. Symbols and relocations follow clang's habits, because loaders
 and static linkers do: maps, externs and what is global by its own symbol, the static by section
-and offset. What depends on a target is not written: an object is what it was before resolution.
+and offset. A global function whose BTF is static was a hidden one, and is again. What depends on
+a target is not written: an object is what it was before resolution.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from beebox.btf import codec, ext
 from beebox.btf.strings import StringTable
-from beebox.btf.types import Btf, Datasec, Linkage, Var
+from beebox.btf.types import Btf, Datasec, Func, Linkage, Var
 from beebox.errors import ObjectError
 from beebox.isa.codec import encode
 from beebox.isa.instruction import (
@@ -40,6 +41,7 @@ from beebox.obj.elf import (
     Symbol,
     SymbolBind,
     SymbolType,
+    Visibility,
 )
 from beebox.obj.elf import write as write_elf
 from beebox.obj.map_descriptions import describe
@@ -145,8 +147,10 @@ class _Writer:
             bind = SymbolBind.GLOBAL if function.is_global else SymbolBind.LOCAL
             bind = SymbolBind.WEAK if function.is_weak else bind
             self._places[function.name] = _Place(index, at)
+            is_hidden = function.is_global and _is_static(self._btf, function.type_id)
+            visibility = Visibility.HIDDEN if is_hidden else Visibility.DEFAULT
             self._function_symbols[function.name] = self._add_symbol(
-                Symbol(function.name, SymbolType.FUNC, bind, index, at, size)
+                Symbol(function.name, SymbolType.FUNC, bind, index, at, size, visibility)
             )
             at += size
         return index
@@ -371,8 +375,29 @@ class _Writer:
             },
         )
         encoded = ext.encode(tables, strings, self._spec.byte_order)
-        types = codec.encode(self._btf, strings, self._spec.byte_order)
+        types = codec.encode(self._shown_types(self._btf), strings, self._spec.byte_order)
         self._add_section(Section(".BTF", SectionType.PROGBITS, data=types, align=4))
         if any(any(table.values()) for table in (tables.functions, tables.lines, tables.core)):
             # libbpf takes a .BTF.ext without any record as a sign of corrupt BTF.
             self._add_section(Section(".BTF.ext", SectionType.PROGBITS, data=encoded, align=4))
+
+    def _shown_types(self, btf: Btf) -> Btf:
+        """Types as compilers write them: hidden functions are global, and loaders' to restrict."""
+        hidden = {
+            row.type_id
+            for row in self._spec.functions.values()
+            if row.is_global and _is_static(btf, row.type_id)
+        }
+        if not hidden:
+            return btf
+        types = list(btf.types)
+        for type_id in hidden:
+            row = types[type_id - 1]
+            if isinstance(row, Func):
+                types[type_id - 1] = replace(row, linkage=Linkage.GLOBAL)
+        return Btf(tuple(types))
+
+
+def _is_static(btf: Btf | None, type_id: int) -> bool:
+    row = btf.type(type_id) if btf else None
+    return isinstance(row, Func) and row.linkage is Linkage.STATIC

@@ -1,0 +1,425 @@
+"""One object from several: every rule, and beside it what bpftool makes of the same objects."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.support.c_objects import PRELUDE, compile_c
+
+from beebox.btf import codec, ext, wire
+from beebox.btf.compatible import difference
+from beebox.btf.types import Btf, Datasec, Func, Linkage, Var
+from beebox.errors import InputError, LinkError, ObjectError
+from beebox.isa.instruction import Exit, GlobalRef, LoadImm64
+from beebox.obj import maps, reader, writer
+from beebox.obj.elf import SymbolBind, Visibility
+from beebox.obj.elf import read as read_elf
+from beebox.obj.elf import write as write_elf
+from beebox.obj.globals import get_global
+from beebox.obj.model import ExternKind, FunctionSpec, ObjectSpec, VarRange
+from beebox.obj.static_linker import link_objects
+
+DATA = Path(__file__).parents[2] / "data/linking"
+CALL = 'extern int f(int x); SEC("xdp") int a(void *c) { return f(1); }'
+ALONE = " (bpftool links it)"
+
+
+def read_cases(name: str) -> dict[str, tuple[str, ...]]:
+    """``=== title``, then the sources of the objects, between lines of ``---``."""
+    found = {}
+    for case in (DATA / name).read_text().removeprefix("=== ").split("\n=== "):
+        title, _, body = case.partition("\n")
+        found[title] = tuple(body.split("\n---\n"))
+    return found
+
+
+ACCEPTED = read_cases("accepted.case")
+REFUSED = read_cases("refused.case")
+
+
+def compiled(parts: tuple[str, ...]) -> list[tuple[str, bytes]]:
+    """The objects of ``parts``, named by their places."""
+    out = []
+    for index, part in enumerate(parts):
+        text = "MIT" if part.startswith("/* MIT */") else "GPL"
+        data = compile_c(part, prelude=PRELUDE.replace('"GPL"', f'"{text}"'))
+        out.append((f"{index}.o", data))
+    return out
+
+
+@pytest.fixture
+def bpftool(tmp_path: Path):
+    """``bpftool gen object``: the linked object, None where it refuses."""
+    tool = shutil.which("bpftool")
+    if tool is None:
+        pytest.skip("bpftool not found")
+
+    def run(inputs: list[tuple[str, bytes]]) -> bytes | None:
+        for name, data in inputs:
+            (tmp_path / name).write_bytes(data)
+        out = tmp_path / "out.o"
+        names = [str(tmp_path / name) for name, _ in inputs]
+        done = subprocess.run(
+            [tool, "gen", "object", out, *names], check=False, capture_output=True
+        )
+        return out.read_bytes() if done.returncode == 0 else None
+
+    return run
+
+
+def types_of(data: bytes) -> tuple[Btf, ext.Ext]:
+    """The types and records of a linked object, in which nothing is left to relocate."""
+    elf = read_elf(data)
+    raw = elf.sections[elf.find(".BTF") or 0].contents
+    tables = elf.find(".BTF.ext")
+    if tables is None:
+        return codec.parse(raw), ext.Ext()
+    return codec.parse(raw), ext.parse(elf.sections[tables].contents, wire.sections(raw)[1])
+
+
+def shape(data: bytes) -> dict[str, object]:
+    """All of an object but its types, with names for indices."""
+    elf = read_elf(data)
+    names = [section.name for section in elf.sections]
+    shown = {}
+    for section in elf.sections:
+        if section.type in {1, 8} and not section.name.startswith(".BTF"):
+            shown[section.name] = (section.type, section.flags, section.align, section.contents)
+    symbols = sorted(
+        (
+            row.name,
+            row.type,
+            row.bind,
+            row.visibility,
+            row.value,
+            row.size,
+            place(names, row.section),
+        )
+        for row in elf.symbols[1:]
+    )
+    relocations = {}
+    for index, rows in elf.relocations.items():
+        relocations[names[index]] = sorted(
+            (row.offset, row.type, elf.symbols[row.symbol].name, elf.symbols[row.symbol].value)
+            for row in rows
+        )
+    return {"sections": shown, "symbols": symbols, "relocations": relocations}
+
+
+def place(names: list[str], section: int) -> str:
+    return names[section] if section < len(names) else str(section)
+
+
+def meaning(data: bytes) -> dict[str, object]:
+    """What the types are about: sections by name, records with names for ids."""
+    btf, tables = types_of(data)
+    sections = {}
+    for row in btf.types:
+        if isinstance(row, Datasec):
+            assert row.name not in sections
+            variables = [(name(btf, var.type), var.offset, var.size) for var in row.vars]
+            sections[row.name] = (row.size, sorted(variables))
+    functions = {
+        section: [(row.offset, name(btf, row.type_id)) for row in rows]
+        for section, rows in tables.functions.items()
+    }
+    core = {
+        section: [(row.offset, name(btf, row.type_id), row.access, row.kind) for row in rows]
+        for section, rows in tables.core.items()
+    }
+    return {"sections": sections, "functions": functions, "core": core, "lines": tables.lines}
+
+
+def name(btf: Btf, type_id: int) -> str:
+    return getattr(btf.type(type_id), "name", "")
+
+
+def named(btf: Btf) -> dict[tuple[type, str], int]:
+    """The globals that BTF describes, each once."""
+    found = {}
+    for type_id, row in btf.items():
+        if isinstance(row, Var | Func) and row.linkage is not Linkage.STATIC:
+            assert (type(row), row.name) not in found
+            found[type(row), row.name] = type_id
+    return found
+
+
+@pytest.mark.parametrize("case", ACCEPTED)
+def test_the_same_object_as_bpftool_makes(case, bpftool) -> None:
+    inputs = compiled(ACCEPTED[case])
+    theirs = bpftool(inputs)
+    assert theirs is not None
+    ours = link_objects(inputs).data
+    assert shape(ours) == shape(theirs)
+    assert meaning(ours) == meaning(theirs)
+    left, right = types_of(ours)[0], types_of(theirs)[0]
+    assert named(left).keys() == named(right).keys()
+    for key, type_id in named(left).items():
+        assert difference(left, type_id, right, named(right)[key]) == ""
+
+
+@pytest.mark.parametrize("case", ACCEPTED)
+def test_linked_again_it_is_the_same(case, bpftool) -> None:
+    """By either linker, whoever made it."""
+    inputs = compiled(ACCEPTED[case])
+    ours = link_objects(inputs).data
+    theirs = bpftool(inputs)
+    again = {link_objects([("x", ours)]).data, link_objects([("x", theirs)]).data}
+    for data in (*again, bpftool([("x", ours)])):
+        assert shape(data) == shape(ours)
+        assert meaning(data) == meaning(ours)
+
+
+@pytest.mark.parametrize("case", ACCEPTED)
+def test_linked_one_after_the_other(case) -> None:
+    first, *others = compiled(ACCEPTED[case])
+    data = first[1]
+    for other in others:
+        data = link_objects([("so far", data), other]).data
+    together = link_objects([first, *others]).data
+    assert meaning(data) == meaning(together)
+    assert shape(data) == shape(together)
+
+
+@pytest.mark.parametrize("case", [name for name in ACCEPTED if name != "left open"])
+def test_read_written_and_read(case) -> None:
+    spec = reader.read(link_objects(compiled(ACCEPTED[case])).data)
+    data = writer.write(spec)
+    assert reader.read(data) == spec
+    assert writer.write(reader.read(data)) == data
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_by_name(case) -> None:
+    with pytest.raises(LinkError) as caught:
+        link_objects(compiled(REFUSED[case]))
+    assert caught.value.name == case.removesuffix(ALONE).rpartition(": ")[2]
+    assert caught.value.files == ("0.o", "1.o")
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_as_bpftool_refuses(case, bpftool) -> None:
+    theirs = bpftool(compiled(REFUSED[case]))
+    assert (theirs is not None) is case.endswith(ALONE)
+
+
+def only_ours(*parts: str) -> tuple[list[tuple[str, bytes]], bytes]:
+    inputs = compiled(parts)
+    return inputs, link_objects(inputs).data
+
+
+def test_a_kernel_function_in_two_objects(bpftool) -> None:
+    """libbpf 1.1 looks for its size; later ones link it."""
+    use = """extern void bpf_rcu_read_lock(void) __ksym {0};
+        SEC("tc") int {1}(void *c) {{ bpf_rcu_read_lock(); return 0; }}"""
+    inputs, data = only_ours(use.format("__weak", "a"), use.format("", "b"))
+    assert bpftool(inputs) is None
+    spec = reader.read(data)
+    (extern,) = spec.externs.values()
+    assert (extern.kind, extern.is_weak) == (ExternKind.FUNCTION, False)
+    assert meaning(data)["sections"][".ksyms"] == (0, [("bpf_rcu_read_lock", 0, 0)])
+
+
+def test_an_extern_does_not_make_a_weak_definition_strong(bpftool) -> None:
+    """The order of objects does not matter here, where libbpf's linker finds a conflict."""
+    parts = (
+        "__weak __noinline int f(int x) { return x; }",
+        'extern int f(int x); SEC("xdp") int a(void *c) { return f(1); }',
+        "__noinline int f(int x) { return x + 9; }",
+    )
+    inputs, data = only_ours(*parts)
+    assert bpftool(inputs) is None
+    assert bpftool([inputs[0], inputs[2], inputs[1]]) is not None
+    called = reader.read(data).functions["f"]
+    assert called.insns == reader.read(inputs[2][1]).functions["f"].insns
+
+
+def test_a_strong_variable_takes_the_place_of_a_weak_one() -> None:
+    parts = (
+        'int before = 1; __weak volatile int n = 2; SEC("xdp") int a(void *c) { return n; }',
+        'long other; volatile int n = 3; SEC("xdp") int b(void *c) { return n + other; }',
+    )
+    _, data = only_ours(*parts)
+    spec = reader.read(data)
+    assert get_global(spec, "n") == 3
+    places = {
+        insn.value
+        for function in spec.functions.values()
+        for insn in function.insns
+        if isinstance(insn, LoadImm64)
+    }
+    offset = maps.section_variables(spec.btf, ".data")["n"].offset
+    assert offset == 8
+    assert GlobalRef(".data", offset) in places
+
+
+def test_a_strong_variable_in_another_section() -> None:
+    weak = '__weak volatile int n = 2; SEC("xdp") int a(void *c) { return n; }'
+    _, data = only_ours(weak, "const volatile int n = 3;")
+    assert meaning(data)["sections"][".rodata"] == (4, [("n", 0, 4)])
+    assert meaning(data)["sections"][".data"] == (4, [])
+
+
+def test_hidden_functions_are_static_to_the_verifier() -> None:
+    hidden = "__hidden __noinline int f(int x) { return x; }"
+    _, data = only_ours(CALL, hidden)
+    (symbol,) = [row for row in read_elf(data).symbols if row.name == "f"]
+    assert (symbol.bind, symbol.visibility) == (SymbolBind.GLOBAL, Visibility.HIDDEN)
+    spec = reader.read(data)
+    function = spec.btf.type(spec.functions["f"].type_id) if spec.btf else None
+    assert isinstance(function, Func)
+    assert function.linkage is Linkage.STATIC
+    (again,) = [row for row in read_elf(writer.write(spec)).symbols if row.name == "f"]
+    assert (again.bind, again.visibility) == (SymbolBind.GLOBAL, Visibility.HIDDEN)
+    assert link_objects([("a", writer.write(spec))]).unresolved == ()
+
+
+def test_what_stays_open_is_told() -> None:
+    linked = link_objects(compiled(ACCEPTED["left open"]))
+    assert set(linked.unresolved) == {"f", "n"}
+    with pytest.raises(ObjectError, match=r"'[fn]'"):
+        reader.read(linked.data)
+    kernel = link_objects(compiled(ACCEPTED["of the kernel"]))
+    assert kernel.unresolved == ()
+
+
+def test_names_of_kernel_and_configuration_are_merged() -> None:
+    spec = reader.read(link_objects(compiled(ACCEPTED["of the kernel"])).data)
+    assert {name: row.is_weak for name, row in spec.externs.items()} == {
+        "bpf_rcu_read_lock": False,
+        "bpf_rcu_read_unlock": True,
+        "bpf_stats_enabled_key": False,
+        "CONFIG_HZ": False,
+        "LINUX_KERNEL_VERSION": False,
+        "nowhere": True,
+    }
+
+
+def test_without_debug_information() -> None:
+    """A definition that nobody else names needs no BTF; everything else does."""
+    program = compile_c('SEC("xdp") int a(void *c) { return 1; }', debug=False)
+    other = compile_c("int f(int x) { return x; }")
+    data = link_objects([("0.o", program), ("1.o", other)]).data
+    assert reader.read(data).functions.keys() == {"a", "f"}
+    with pytest.raises(LinkError) as caught:
+        link_objects([("0.o", compile_c(CALL, debug=False)), ("1.o", other)])
+    assert (caught.value.name, caught.value.files) == ("f", ("0.o",))
+    bare = compile_c("int f(int x) { return x; }", debug=False)
+    with pytest.raises(LinkError) as caught:
+        link_objects([("0.o", compile_c(CALL)), ("1.o", bare)])
+    assert (caught.value.name, caught.value.files) == ("f", ("0.o", "1.o"))
+
+
+def test_byte_orders() -> None:
+    """Big-endian objects link with one another, as little-endian ones do."""
+    parts = ACCEPTED["static names"][:1] + ACCEPTED["slots"][1:]
+    little = link_objects([(f"{n}", compile_c(part)) for n, part in enumerate(parts)])
+    inputs = [(f"{n}", compile_c(part, target="bpfeb")) for n, part in enumerate(parts)]
+    big = link_objects(inputs)
+    assert read_elf(big.data).byte_order == "big"
+    spec, same = reader.read(big.data), reader.read(little.data)
+    assert {name: row.insns for name, row in spec.functions.items()} == {
+        name: row.insns for name, row in same.functions.items()
+    }
+    assert [row.slots for row in spec.maps.values()] == [row.slots for row in same.maps.values()]
+    assert reader.read(writer.write(spec)) == spec
+    with pytest.raises(LinkError) as caught:
+        link_objects([inputs[0], ("little", compile_c(parts[1]))])
+    assert caught.value.files == ("0", "little")
+
+
+def test_big_endian_as_newer_libbpf_and_no_other(bpftool) -> None:
+    inputs = [("0", compile_c("int n = 1;", target="bpfeb"))]
+    assert bpftool([*inputs, ("1", compile_c("int m = 1;"))]) is None
+
+
+def test_names_of_variables_come_along() -> None:
+    """Ours are in a section by name of function; where a name is not one function's, they go."""
+    rows = (VarRange(0, 1, "x", reg=0),)
+
+    def unit(*names: str) -> bytes:
+        functions = {
+            name: FunctionSpec(
+                name, "xdp", (Exit(),), variables=rows, is_global=not name.startswith("_")
+            )
+            for name in names
+        }
+        return writer.write(ObjectSpec(functions))
+
+    data = link_objects([("a", unit("one", "_same")), ("b", unit("two", "_same"))]).data
+    spec = reader.read(data)
+    assert {name for name, row in spec.functions.items() if row.variables} == {"one", "two"}
+
+
+def test_a_license_in_one_object_only() -> None:
+    bare = writer.write(ObjectSpec({"a": FunctionSpec("a", "xdp", (Exit(),))}))
+    licensed = writer.write(ObjectSpec({"b": FunctionSpec("b", "xdp", (Exit(),))}, license="MIT"))
+    assert reader.read(link_objects([("0", bare), ("1", licensed)]).data).license == "MIT"
+
+
+def test_versions_are_the_same_or_refused() -> None:
+    def unit(name: str, version: int) -> tuple[str, bytes]:
+        return name, writer.write(
+            ObjectSpec({name: FunctionSpec(name, "xdp", (Exit(),))}, version=version)
+        )
+
+    assert reader.read(link_objects([unit("a", 7), unit("b", 7)]).data).version == 7
+    with pytest.raises(LinkError) as caught:
+        link_objects([unit("a", 7), unit("b", 8)])
+    assert caught.value.name == "version"
+
+
+def test_nothing_to_link() -> None:
+    with pytest.raises(ObjectError):
+        link_objects([])
+
+
+def changed(data: bytes, symbol: str, **changes: object) -> bytes:
+    """The object with one of its symbols changed."""
+    elf = read_elf(data)
+    symbols = [replace(row, **changes) if row.name == symbol else row for row in elf.symbols[1:]]
+    kept = [row for row in elf.sections[1:] if row.type in {1, 8}]
+    places = {index: kept.index(row) + 1 for index, row in enumerate(elf.sections) if row in kept}
+    moved = [replace(row, section=places.get(row.section, row.section)) for row in symbols]
+    relocations = {places[at]: rows for at, rows in elf.relocations.items()}
+    return write_elf(kept, moved, relocations)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"visibility": Visibility.PROTECTED},
+        {"bind": 3},
+        {"section": 0xFFF2},
+        {"section": 0},
+        {"name": ""},
+    ],
+)
+def test_symbols_that_mean_nothing_here(changes: dict[str, object]) -> None:
+    data = link_objects(compiled(("int f(int x) { return x; }",))).data
+    assert link_objects([("x", changed(data, "f"))]).data
+    with pytest.raises(ObjectError) as caught:
+        link_objects([("x", changed(data, "f", **changes))])
+    assert caught.value.file == "x"
+
+
+def test_any_bytes_link_or_are_refused() -> None:
+    inputs = compiled(ACCEPTED["map"]) + compiled(ACCEPTED["of the kernel"])
+    dice = random.Random(5)
+    outcomes = set()
+    for _ in range(400):
+        file, data = dice.choice(inputs)
+        mutant = bytearray(data)
+        for _ in range(dice.choice([1, 2, 8])):
+            mutant[dice.randrange(len(mutant))] = dice.randrange(256)
+        try:
+            link_objects([(file, bytes(mutant)), dice.choice(inputs)])
+            outcomes.add("linked")
+        except InputError as error:
+            outcomes.add(type(error).__name__)
+    assert outcomes >= {"linked", "ObjectError", "LinkError", "BtfError"}
