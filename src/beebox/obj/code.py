@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -60,19 +61,21 @@ def find_functions(elf: Elf, *, file: str) -> tuple[Function, ...]:
 
 def _with_own_names(functions: Sequence[Function], file: str) -> list[Function]:
     """Linked objects have static functions of one name: the later ones get a number behind it."""
+    if any(not row.name for row in functions):
+        raise ObjectError("a function has no name", file=file)
+    shared = Counter(row.name for row in functions if row.is_global)
+    for name, times in shared.items():
+        if times > 1:
+            raise ObjectError(f"two functions are called {name}", file=file)
     taken = {row.name for row in functions}
-    seen: set[str] = set()
+    seen = set(shared)
     out: list[Function] = []
     for row in functions:
         name = row.name
-        if name in seen:
-            if row.is_global:
-                raise ObjectError(f"two functions are called {name}", file=file)
+        if name in seen and not row.is_global:
             number = next(n for n in count(1) if f"{name}.{n}" not in taken)
             name = f"{name}.{number}"
             taken.add(name)
-        elif not name:
-            raise ObjectError("a function has no name", file=file)
         seen.add(name)
         out.append(replace(row, name=name))
     return out

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from beebox.btf.builder import Builder
-from beebox.btf.types import Btf, FuncProto, Int, Member, Param, SectionVar, Var
+from beebox.btf.types import Btf, Datasec, FuncProto, Int, Member, Param, SectionVar, Var
 from beebox.errors import BtfError, ObjectError
+from beebox.obj.legacy_maps import is_legacy_section
 from beebox.obj.maps import (
     SECTION,
     SLOT_BYTES,
@@ -26,18 +27,24 @@ from beebox.tables.map_types import MapType
 
 
 def describe(btf: Btf | None, maps: Mapping[str, MapSpec]) -> Btf | None:
-    """``btf`` with every map of ``maps`` defined in ``.maps``; unchanged where it already is."""
+    """``btf`` with every map of ``maps`` defined in ``.maps``; unchanged where it already is.
+
+    A map's variable stays the same, also when it was one of a section ``maps``, from before BTF.
+    """
     wanted = {name: spec for name, spec in maps.items() if stands_in_maps(spec)}
     known = section_variables(btf, SECTION)
-    if wanted.keys() == known.keys() and all(
-        btf and _is_defined(btf, known[name], spec) for name, spec in wanted.items()
+    legacy = _legacy_sections(btf) if btf else {}
+    if (
+        not legacy
+        and wanted.keys() == known.keys()
+        and all(btf and _is_defined(btf, known[name], spec) for name, spec in wanted.items())
     ):
         return btf
     builder = Builder(btf)
-    if not wanted and btf:
-        # A row cannot be taken out without renumbering, and loaders want each section's bytes.
-        builder.replace(section_id(btf, SECTION), Int("unsigned char", 1, 8))
-        return builder.build()
+    variables = {name: placed.type for name, placed in known.items()}
+    for type_id, names in legacy.items():
+        variables = names | variables
+        _take_out(builder, type_id)
     placed: list[SectionVar] = []
     at = 0
     for name, spec in wanted.items():
@@ -46,11 +53,29 @@ def describe(btf: Btf | None, maps: Mapping[str, MapSpec]) -> Btf | None:
             variable, size = old.type, old.size
         else:
             struct, size = _definition_struct(builder, spec)
-            variable = builder.add(Var(name, struct))
+            variable = variables.get(name) or builder.add(Var(name, struct))
+            builder.replace(variable, Var(name, struct))
         placed.append(SectionVar(variable, at, size))
         at += size
-    builder.section(SECTION, at, tuple(placed))
+    if placed:
+        builder.section(SECTION, at, tuple(placed))
+    elif btf and section_id(btf, SECTION):
+        _take_out(builder, section_id(btf, SECTION))
     return builder.build()
+
+
+def _legacy_sections(btf: Btf) -> dict[int, dict[str, int]]:
+    """The variables of sections of legacy maps, by the section's id."""
+    return {
+        type_id: {name: placed.type for name, placed in section_variables(btf, row.name).items()}
+        for type_id, row in btf.items()
+        if isinstance(row, Datasec) and is_legacy_section(row.name)
+    }
+
+
+def _take_out(builder: Builder, type_id: int) -> None:
+    """Without renumbering the others; loaders want each section's bytes, and there are none."""
+    builder.replace(type_id, Int("unsigned char", 1, 8))
 
 
 def stands_in_maps(spec: MapSpec) -> bool:

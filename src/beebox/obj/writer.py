@@ -111,13 +111,7 @@ class _Writer:
         if contents := self._license():
             self._add_placed("license", contents)
         if self._spec.version:
-            self._add_section(
-                Section(
-                    "version",
-                    SectionType.PROGBITS,
-                    data=self._spec.version.to_bytes(4, self._spec.byte_order),
-                )
-            )
+            self._add_placed("version", self._spec.version.to_bytes(4, self._spec.byte_order))
         self._add_externs()
         for name, rows in by_section.items():
             self._fill_code(code[name], rows)

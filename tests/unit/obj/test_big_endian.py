@@ -81,5 +81,13 @@ def test_values_are_those_of_the_source(big, little):
 def test_what_little_endian_kernels_cannot_run(big):
     with pytest.raises(NotSupportedError):
         link(big, "first")
-    with pytest.raises(NotSupportedError):
-        writer.write(big)
+
+
+def test_written_and_read_back(big):
+    data = writer.write(big)
+    again = reader.read(data)
+    assert again.maps == big.maps
+    assert again.functions == big.functions
+    assert again.externs == big.externs
+    assert reader.read(writer.write(again)) == again
+    assert writer.write(again) == data

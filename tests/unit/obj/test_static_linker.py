@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support.c_objects import PRELUDE, compile_c
+from c_objects import PRELUDE, compile_c
 
 from beebox.btf import codec, ext, wire
 from beebox.btf.compatible import difference
 from beebox.btf.types import Btf, Datasec, Func, Linkage, Var
 from beebox.errors import InputError, LinkError, ObjectError
-from beebox.isa.instruction import Exit, GlobalRef, LoadImm64
+from beebox.isa.instruction import Call, CallKind, Exit, GlobalRef, LoadImm64, SubprogRef
 from beebox.obj import maps, reader, writer
 from beebox.obj.elf import SymbolBind, Visibility
 from beebox.obj.elf import read as read_elf
@@ -283,7 +283,7 @@ def test_what_stays_open_is_told() -> None:
     linked = link_objects(compiled(ACCEPTED["left open"]))
     assert set(linked.unresolved) == {"f", "n"}
     with pytest.raises(ObjectError, match=r"'[fn]'"):
-        reader.read(linked.data)
+        dict(reader.read(linked.data).functions)
     kernel = link_objects(compiled(ACCEPTED["of the kernel"]))
     assert kernel.unresolved == ()
 
@@ -354,6 +354,22 @@ def test_names_of_variables_come_along() -> None:
     data = link_objects([("a", unit("one", "_same")), ("b", unit("two", "_same"))]).data
     spec = reader.read(data)
     assert {name for name, row in spec.functions.items() if row.variables} == {"one", "two"}
+
+
+def test_a_static_function_beside_a_global_one() -> None:
+    parts = (
+        """static volatile int n; static __noinline int f(int x) { n += x; return n; }
+        SEC("xdp") int a(void *c) { return f(1) + f(2); }""",
+        "__noinline int f(int x) { return x; }",
+    )
+    spec = reader.read(only_ours(*parts)[1])
+    assert {name: row.is_global for name, row in spec.functions.items()} == {
+        "f": True,
+        "f.1": False,
+        "a": True,
+    }
+    assert len(spec.functions["f"].insns) == 2
+    assert Call(CallKind.SUBPROG, SubprogRef("f.1")) in spec.functions["a"].insns
 
 
 def test_a_license_in_one_object_only() -> None:
