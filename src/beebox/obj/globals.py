@@ -23,6 +23,11 @@ def global_names(spec: ObjectSpec) -> tuple[str, ...]:
     return tuple(name for name, _, _ in _variables(spec))
 
 
+def constant_names(spec: ObjectSpec) -> tuple[str, ...]:
+    """The names of those that nobody may write after load, in the object's order."""
+    return tuple(name for name, row, _ in _variables(spec) if row.frozen)
+
+
 def get_global(spec: ObjectSpec, name: str) -> values.Value:
     """The value that the variable ``name`` has at load. Raises :exc:`ObjectError`."""
     btf, section, place = _find(spec, name)
