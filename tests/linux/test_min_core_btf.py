@@ -11,7 +11,7 @@ import pytest
 from c_objects import compile_c
 
 from beebox.btf import codec, kernel, raw_output
-from beebox.btf.types import Btf
+from beebox.btf.types import Btf, Int
 from beebox.obj import reader
 from beebox.obj.minimal_types import minimal_types
 from beebox.obj.model import ObjectSpec
@@ -131,10 +131,14 @@ def test_libbpf_relocates_by_the_part_as_by_the_whole(
     file = tmp_path / "small.btf"
     file.write_bytes(codec.encode(minimal_types(objects(name), whole)))
     data = compile_c(SOURCES[name])
-    by_whole, by_part = (libbpf_oracle.load(data, btf=btf) for btf in (VMLINUX, file))
+    empty = tmp_path / "empty.btf"
+    empty.write_bytes(codec.encode(Btf((Int("int", 4, 32),))))
+    by_whole, by_part, by_none = (
+        libbpf_oracle.load(data, btf=btf) for btf in (VMLINUX, file, empty)
+    )
     assert by_whole.relocated
     assert by_part.relocated
-    assert by_part.code == by_whole.code
+    assert by_part.code == by_whole.code != by_none.code
 
 
 def test_an_object_without_relocations_needs_nothing(whole: Btf) -> None:

@@ -20,6 +20,7 @@ class _OpenOptions(ctypes.Structure):
         ("object_name", ctypes.c_char_p),
         ("relaxed_maps", ctypes.c_bool),
         ("pin_root_path", ctypes.c_char_p),
+        ("removed", ctypes.c_uint32),
         ("kconfig", ctypes.c_char_p),
         ("btf_custom_path", ctypes.c_char_p),
         ("kernel_log_buf", ctypes.c_char_p),
