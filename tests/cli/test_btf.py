@@ -122,3 +122,40 @@ def test_the_running_kernel_by_name_and_by_id(beebox: Beebox) -> None:
     gone = beebox("btf", "dump", "-j", "id", "4000000000")
     assert gone.status == 1
     assert gone.json["error"]["kind"] == "SyscallError"
+
+
+TRACER = """
+struct task { int pid; int tgid; } __attribute__((preserve_access_index));
+__attribute__((section("raw_tp/sys_enter"), used)) int tracer(void **ctx)
+{
+    struct task *task = *ctx;
+    return task->tgid;
+}
+"""
+
+
+def test_types_made_small(beebox: Beebox, tmp_path: Path) -> None:
+    kernel, tracer, target = (tmp_path / name for name in ("kernel.btf", "tracer.c", "min.btf"))
+    members = tuple(Member(name, 1, 32 * at) for at, name in enumerate(["a", "pid", "b", "tgid"]))
+    kernel.write_bytes(codec.encode(Btf((BASE.types[0], Ptr(1), Struct("task", 16, members)))))
+    tracer.write_text(TRACER)
+    done = beebox("gen", "min_core_btf", kernel, target, tracer)
+    assert (done.status, done.out) == (0, "")
+    assert codec.parse(target.read_bytes()) == Btf(
+        (BASE.types[0], Struct("task", 16, (Member("tgid", 1, 96),)))
+    )
+    told = beebox("gen", "min_core_btf", "-j", kernel, target, tracer, tracer).json
+    assert told == {
+        "file": str(target),
+        "bytes": len(target.read_bytes()),
+        "types": 2,
+        "inputs": [str(tracer), str(tracer)],
+    }
+    dumps = [
+        beebox("prog", "dump", "xlated", "-j", tracer, "--btf", btf) for btf in (kernel, target)
+    ]
+    assert dumps[0].status == 0
+    assert dumps[0].json == dumps[1].json
+    assert "+ 12" in dumps[0].out
+    refused = beebox("gen", "min_core_btf", kernel, kernel, tracer)
+    assert refused.status == 2

@@ -68,7 +68,10 @@ _BTF: Final = LazyGroup(
 )
 _GEN: Final = LazyGroup(
     "gen",
-    {"object": "beebox.cli.gen:object_command"},
+    {
+        "object": "beebox.cli.gen:object_command",
+        "min_core_btf": "beebox.cli.min_core_btf:min_core_btf_command",
+    },
     "Make objects, and what is made of them.",
     "beebox gen object app.o main.c common.o",
 )
