@@ -31,16 +31,20 @@ class _OpenOptions(ctypes.Structure):
 
 @dataclass
 class Loaded:
-    """What libbpf made of an object: instructions by program, whether the kernel took them all."""
+    """What libbpf made of an object: instructions by program, whether the kernel took them all.
+
+    ``data`` has the first contents of global data by section.
+    """
 
     code: dict[str, bytes]
     accepted: bool
     warnings: list[str] = field(default_factory=list)
+    data: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def relocated(self) -> bool:
         """Whether libbpf got past relocation (the kernel may still have said no)."""
-        stops = ("CO-RE relocations: -", "failed to resolve", "not resolved", "failed to relocate")
+        stops = ("failed to perform CO-RE relocations", "(strong): not resolved", "is ambiguous")
         return not any(stop in line for line in self.warnings for stop in stops)
 
 
@@ -51,11 +55,14 @@ def _library() -> ctypes.CDLL:
         pytest.skip("libbpf not found")
     library = ctypes.CDLL(name, use_errno=True)
     for function in ("bpf_object__open_mem", "bpf_object__next_program", "bpf_program__name",
-                     "bpf_program__insns"):  # fmt: skip
+                     "bpf_program__insns", "bpf_object__next_map", "bpf_map__name",
+                     "bpf_map__initial_value"):  # fmt: skip
         getattr(library, function).restype = ctypes.c_void_p
     library.bpf_program__insn_cnt.restype = ctypes.c_size_t
     library.bpf_object__open_mem.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p]
-    library.bpf_object__next_program.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    for function in ("bpf_object__next_program", "bpf_object__next_map", "bpf_map__initial_value"):
+        getattr(library, function).argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    library.bpf_map__name.argtypes = [ctypes.c_void_p]
     for function in ("bpf_object__load", "bpf_object__close", "bpf_program__name",
                      "bpf_program__insns", "bpf_program__insn_cnt"):  # fmt: skip
         getattr(library, function).argtypes = [ctypes.c_void_p]
@@ -94,8 +101,27 @@ def load(data: bytes, *, btf: Path | None = None, kconfig: str | None = None) ->
             size = 8 * library.bpf_program__insn_cnt(program)
             code[name] = ctypes.string_at(library.bpf_program__insns(program), size)
             program = library.bpf_object__next_program(opened, program)
-        return Loaded(code, accepted, warnings)
+        return Loaded(code, accepted, warnings, _data(library, opened))
     finally:
         if opened:
             library.bpf_object__close(opened)
         library.libbpf_set_print(None)
+
+
+def find_attach_point(name: str, attach_type: int) -> int:
+    """The running kernel's BTF id of a program's attach point; negative: there is none."""
+    found: int = _library().libbpf_find_vmlinux_btf_id(name.encode(), attach_type)
+    return found
+
+
+def _data(library: ctypes.CDLL, opened: int) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    row = library.bpf_object__next_map(opened, None)
+    while row:
+        name = ctypes.string_at(library.bpf_map__name(row)).decode()
+        size = ctypes.c_size_t()
+        start = library.bpf_map__initial_value(row, ctypes.byref(size))
+        if start:
+            found["." + name.partition(".")[2]] = ctypes.string_at(start, size.value)
+        row = library.bpf_object__next_map(opened, row)
+    return found

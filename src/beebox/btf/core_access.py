@@ -160,12 +160,11 @@ def size_of(btf: Btf, type_id: int) -> int:
 
 
 def pointer_size(btf: Btf) -> int:
-    """Bytes of a pointer: those of ``long``, 8 where the types have none."""
-    for name in _LONG:
-        for type_id in btf.named(name):
-            row = btf.type(type_id)
-            if isinstance(row, Int) and row.size in {4, 8}:
-                return row.size
+    """Bytes of a pointer: those of ``long`` (the first there is), 8 where the types have none."""
+    for type_id in sorted(found for name in _LONG for found in btf.named(name)):
+        row = btf.type(type_id)
+        if isinstance(row, Int) and row.size in {4, 8}:
+            return row.size
     return 8
 
 

@@ -7,7 +7,7 @@ same answer. Source: libbpf's documentation of BPF_CORE_*; the results are compa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 
 from beebox.btf.core_access import (
     ENUM_KINDS,
@@ -27,6 +27,8 @@ from beebox.btf.core_match import fields_compatible, types_compatible, types_mat
 from beebox.btf.types import Array, Btf, Enum, Int, Member, Ptr, Struct, Type
 from beebox.errors import BtfError
 from beebox.tables.core_relocations import CoreKind
+
+_U32: Final = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +360,7 @@ def _field_result(kind: CoreKind, old: _Field, new: _Field, found: Access) -> Va
         case CoreKind.FIELD_LSHIFT_U64:
             return Value(_left(old), _left(new), old.is_bitfield)
         case _:
-            return Value(64 - old.bit_size, 64 - new.bit_size)
+            return Value((64 - old.bit_size) & _U32, (64 - new.bit_size) & _U32)
 
 
 def _checked(kind: CoreKind, field: _Field) -> None:
@@ -368,7 +370,7 @@ def _checked(kind: CoreKind, field: _Field) -> None:
 
 def _left(field: _Field) -> int:
     shift = 64 - (field.bit_offset + field.bit_size - 8 * field.byte_offset)
-    return shift & (1 << 64) - 1
+    return shift & _U32
 
 
 def _resize(old: _Field, new: _Field, found: Access) -> str:

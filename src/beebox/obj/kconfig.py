@@ -20,7 +20,7 @@ from beebox.tables.map_types import MapFlags, MapType
 
 SECTION: Final = ".kconfig"
 _TRISTATE: Final = "libbpf_tristate"
-_LETTERS: Final = {"n": 0, "m": 1, "y": 2}
+_LETTERS: Final = {"n": 0, "y": 1, "m": 2}  # enum libbpf_tristate
 _WRAPPED: Final = ("__x64_sys_bpf", "__arm64_sys_bpf", "__s390x_sys_bpf", "__riscv_sys_bpf")
 _GET_COOKIE: Final = "BPF_FUNC_get_attach_cookie"
 _HELPERS: Final = "bpf_func_id"

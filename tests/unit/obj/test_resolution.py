@@ -68,7 +68,7 @@ def test_nothing_is_read_for_an_object_that_needs_nothing() -> None:
 
 
 KCONFIG = """
-enum libbpf_tristate { TRI_NO, TRI_MODULE, TRI_YES };
+enum libbpf_tristate { TRI_NO, TRI_YES, TRI_MODULE };
 extern int LINUX_KERNEL_VERSION __kconfig;
 extern __u64 CONFIG_HEX __kconfig;
 extern short CONFIG_NEGATIVE __kconfig;
@@ -100,7 +100,7 @@ def test_values_of_the_build(target: Target) -> None:
         "CONFIG_HEX": (16).to_bytes(8, "little"),
         "CONFIG_HZ": (250).to_bytes(4, "little"),
         "CONFIG_LETTER": b"\0",
-        "CONFIG_MODULE": (1).to_bytes(4, "little"),
+        "CONFIG_MODULE": (2).to_bytes(4, "little"),
         "CONFIG_NEGATIVE": b"\xfe\xff",
         "CONFIG_NONE": b"\0",
         "CONFIG_TEXT": b"some\0",
