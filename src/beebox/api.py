@@ -245,7 +245,7 @@ def chosen(spec: ObjectSpec, programs: Sequence[str] | None) -> tuple[str, ...]:
         if name not in spec.program_names:
             known = ", ".join(spec.program_names)
             raise InputError(f"{spec.file}: has no program {name!r}; it has {known}")
-    return tuple(programs) if programs is not None else spec.program_names
+    return tuple(programs) if programs is not None else spec.autoload_names
 
 
 def _network(given: Network | str | Path | None) -> Network | None:

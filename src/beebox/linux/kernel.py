@@ -111,6 +111,7 @@ class LinuxKernel:
             name: layout(row, spec.btf, host())
             for name, row in spec.maps.items()
             if row.type is MapType.STRUCT_OPS
+            and (row.autocreate or any(held in names for _, held in row.slots))
         }
         symbols = {**spec.attach_symbols, **program_symbols(layouts)}
         spec = replace(spec, attach_symbols=symbols)
@@ -123,7 +124,9 @@ class LinuxKernel:
             try:
                 types = self._load_types(spec, tuple(linked.values()), on_failure)
                 fd = types.fd if types is not None else None
-                maker = MapMaker(spec.file, fd, layouts, modules, self._pin_root, self._door)
+                maker = MapMaker(
+                    spec.file, spec.btf, fd, layouts, modules, self._pin_root, self._door
+                )
                 maps = _make_maps(spec, maker, resources, on_failure)
                 loaded = self._load_programs(linked, maps, types, modules, resources)
                 _fill_slots(spec, maps, loaded)
@@ -151,7 +154,8 @@ class LinuxKernel:
             }
             alone = ObjectSpec({}, maps, btf=spec.btf, externs=spec.externs)
             types = self._load_types(alone, (), resources)
-            maker = MapMaker(spec.section, types.fd if types is not None else None, door=self._door)
+            fd = types.fd if types is not None else None
+            maker = MapMaker("", spec.btf, fd, door=self._door)
             live = _make_maps(alone, maker, resources, resources)
             fds = {name: row.fd for name, row in live.items()}
             return verdict(spec, fds, log_level=log_level, door=self._door)
@@ -190,6 +194,7 @@ def _make_maps(
     return {
         name: resources.enter_context(maker.make(row, on_failure))
         for name, row in spec.maps.items()
+        if row.autocreate
     }
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from beebox.btf.types import Btf, Datasec, Linkage, Var
 from beebox.errors import SyscallError
 from beebox.linux import attrs, pins
 from beebox.linux.modules import ModuleTypes
@@ -47,9 +48,13 @@ def _ring_bytes(wanted: int) -> int:
 
 @dataclass(frozen=True)
 class MapMaker:
-    """What the maps of one object are made with. ``layouts`` are those of its struct_ops maps."""
+    """What the maps of one object are made with. ``layouts`` are those of its struct_ops maps.
+
+    ``btf`` is a descriptor of ``types``, the object's.
+    """
 
     file: str
+    types: Btf | None = None
     btf: Fd | None = None
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     modules: ModuleTypes = field(default_factory=ModuleTypes)
@@ -90,8 +95,19 @@ class MapMaker:
                 flags = spec.flags | (MapFlags.VTYPE_BTF_OBJ_FD if row.module else MapFlags.NONE)
                 size = len(row.value)
                 return replace(spec, key_size=4, value_size=size, max_entries=1, flags=flags)
+            case MapType.ARRAY if spec.contents is not None and self._is_shared(spec):
+                return replace(spec, flags=spec.flags | MapFlags.MMAPABLE)
             case _:
                 return spec
+
+    def _is_shared(self, spec: MapSpec) -> bool:
+        """Whether user space may want to map a data section: it holds more than statics."""
+        if self.types is None or not spec.value_type_id:
+            return False
+        section = self.types.type(spec.value_type_id)
+        placed = section.vars if isinstance(section, Datasec) else ()
+        rows = [self.types.type(row.type) for row in placed]
+        return any(isinstance(row, Var) and row.linkage is not Linkage.STATIC for row in rows)
 
     def _filled(self, spec: MapSpec) -> LinuxMap:
         live = self._create(spec)

@@ -319,8 +319,18 @@ class ObjectSpec:
 
     @cached_property
     def autoload_names(self) -> tuple[str, ...]:
-        """The programs that are loaded when none are named: all but those behind a ``?``."""
-        return tuple(name for name in self.program_names if not self.sections[name].startswith("?"))
+        """The programs that are loaded when none are named: all but those behind a ``?``.
+
+        A program of struct_ops maps is loaded for them, so not when none of them is made.
+        """
+        maps = [row for row in self.maps.values() if row.type is MapType.STRUCT_OPS]
+        held = {name for row in maps for _, name in row.slots}
+        wanted = {name for row in maps if row.autocreate for _, name in row.slots}
+        return tuple(
+            name
+            for name in self.program_names
+            if name in wanted or (name not in held and self.functions[name].autoload)
+        )
 
     def with_slot_programs(self, names: Sequence[str]) -> tuple[str, ...]:
         """``names`` and the programs that stand in the first slots of the object's prog arrays.

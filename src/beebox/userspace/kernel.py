@@ -123,7 +123,7 @@ class UserspaceKernel:
         :exc:`RejectedError` for an unsafe program, :exc:`NotSupportedError` for one that uses what
         this kernel lacks, :exc:`MapError` for a map that cannot be.
         """
-        names = spec.program_names if programs is None else tuple(programs)
+        names = spec.autoload_names if programs is None else tuple(programs)
         for name in names:
             if name not in spec.program_names:
                 known = ", ".join(spec.program_names) or "none"
