@@ -124,6 +124,42 @@ def test_the_running_kernel_by_name_and_by_id(beebox: Beebox) -> None:
     assert gone.json["error"]["kind"] == "SyscallError"
 
 
+def test_differences_by_name(beebox: Beebox, base: Path, tmp_path: Path) -> None:
+    after = tmp_path / "after.btf"
+    changed = Struct("s", 12, (Member("y", 1, 0), Member("x", 1, 32), Member("b", 1, 67, 2)))
+    after.write_bytes(codec.encode(Btf((BASE.types[0], changed, Struct("new", 0, ())))))
+    done = beebox("btf", "diff", base, after)
+    assert done.status == 1
+    assert done.out.splitlines() == [
+        "+ struct new",
+        "~ struct s",
+        "    ~ size 4 -> 12 bytes",
+        "    ~ x moves from byte 0 to byte 4",
+        "    + y: int at byte 0",
+        "    + b: int : 2 at byte 8, bit 3",
+    ]
+    assert done.err == "1 added, 1 changed\n"
+    told = beebox("btf", "diff", "-j", base, after, "s").json
+    assert (told["added"], told["removed"]) == ([], [])
+    (struct,) = told["changed"]
+    assert (struct["kind"], struct["name"]) == ("struct", "s")
+    assert struct["changes"][0] == {"change": "resized", "before": 4, "after": 12}
+    assert struct["changes"][2] == {
+        "change": "field_added",
+        "path": "y",
+        "bit_offset": 0,
+        "type": "int",
+    }
+    back = beebox("btf", "diff", after, base, "new")
+    assert (back.status, back.out) == (1, "- struct new\n")
+
+
+def test_no_differences(beebox: Beebox, base: Path) -> None:
+    done = beebox("btf", "diff", base, base)
+    assert (done.status, done.out, done.err) == (0, "", "no differences\n")
+    assert beebox("btf", "diff", base, "no-such-file").status == 2
+
+
 TRACER = """
 struct task { int pid; int tgid; } __attribute__((preserve_access_index));
 __attribute__((section("raw_tp/sys_enter"), used)) int tracer(void **ctx)

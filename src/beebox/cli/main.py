@@ -61,10 +61,10 @@ _PROG: Final = LazyGroup(
 )
 _BTF: Final = LazyGroup(
     "btf",
-    {"dump": "beebox.cli.btf:dump"},
+    {"dump": "beebox.cli.btf:dump", "diff": "beebox.cli.btf_diff:diff_command"},
     "Types, as objects and kernels describe them.",
     "beebox btf dump file kernel format c > vmlinux.h",
-    "beebox btf dump file firewall.o",
+    "beebox btf diff vmlinux-5.15.btf kernel task_struct",
 )
 _GEN: Final = LazyGroup(
     "gen",
