@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from beebox.btf import ext
+from beebox.btf.dedup import dedup
 from beebox.btf.remap import remapped
 from beebox.btf.types import Btf, Datasec, DeclTag, Func, Linkage, SectionVar, Type, Var
 from beebox.errors import LinkError
@@ -28,11 +29,21 @@ def merged(
 ) -> tuple[Btf, ext.Ext]:
     """The types of all ``inputs``, whose sections' chunks go by name, and their records.
 
-    ``names`` are the resolved globals, ``sizes`` the bytes of the output's sections. Not yet
-    deduplicated. Raises :exc:`LinkError`.
+    ``names`` are the resolved globals, ``sizes`` the bytes of the output's sections. Raises
+    :exc:`LinkError`, and :exc:`BtfError` for types that no compiler makes.
     """
     merger = _Merger(inputs, names)
-    return merger.types(sizes), merger.records()
+    btf, ids = dedup(merger.types(sizes))
+    records = merger.records()
+    functions = {
+        name: tuple(replace(row, type_id=ids[row.type_id]) for row in rows)
+        for name, rows in records.functions.items()
+    }
+    core = {
+        name: tuple(replace(row, type_id=ids[row.type_id]) for row in rows)
+        for name, rows in records.core.items()
+    }
+    return btf, ext.Ext(functions, records.lines, core)
 
 
 class _Merger:
