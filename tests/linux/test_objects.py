@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from bpftool_dumps import without_map_bytes, xlated
 
 from beebox.btf import codec, wire
 from beebox.btf.strings import StringTable
@@ -38,34 +38,6 @@ def bpftool() -> str:
     return found
 
 
-def xlated(bpftool: str, folder: Path, data: bytes, names: tuple[str, ...]) -> dict[str, str]:
-    """Load with libbpf and dump each program: all in a mount namespace that ends with it."""
-    objects, pins = folder / "o.o", folder / "bpffs"
-    objects.write_bytes(data)
-    pins.mkdir(exist_ok=True)
-    dumps = "".join(
-        f"echo '== {name}'; {bpftool} prog dump xlated pinned {pins}/p/{name} opcodes\n"
-        for name in names
-    )
-    script = f"set -e\nmount -t bpf bpf {pins}\n{bpftool} prog loadall {objects} {pins}/p 1>&2\n"
-    done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", script + dumps],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    parts = re.split(r"^== (.*)$", done.stdout, flags=re.MULTILINE)
-    return dict(zip(parts[1::2], map(without_ids, parts[2::2]), strict=True))
-
-
-def without_ids(text: str) -> str:
-    """The dump without what differs between two loads: ids, addresses, names made of tags."""
-    text = re.sub(r"\[id:\d+\]", "[id]", text)
-    text = re.sub(r"bpf_prog_[0-9a-f]+", "bpf_prog", text)
-    return re.sub(r"^( +18 .* 00 00 00 00 )(.. ){3}..", r"\1", text, flags=re.MULTILINE)
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_libbpf_sees_the_same_program(
     bpftool: str, clang_object: Compile, tmp_path: Path, name: str
@@ -76,18 +48,6 @@ def test_libbpf_sees_the_same_program(
     ours = xlated(bpftool, tmp_path, writer.write(spec), spec.program_names)
     assert all("exit" in text for text in theirs.values())
     assert without_map_bytes(ours) == without_map_bytes(theirs)
-
-
-def without_map_bytes(dumps: dict[str, str]) -> dict[str, list[str]]:
-    """Instructions and source lines; a map's 16 bytes hold the id that this load gave it."""
-    return {
-        name: [
-            line
-            for before, line in zip(["", *text.splitlines()], text.splitlines(), strict=False)
-            if "[id]" not in before
-        ]
-        for name, text in dumps.items()
-    }
 
 
 @pytest.mark.parametrize("name", NAMES)
