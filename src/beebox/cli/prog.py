@@ -18,7 +18,7 @@ from beebox.cli.output import Output, current, example, global_options
 from beebox.errors import InputError, NotSupportedError
 from beebox.hooks.packet import hook_of
 from beebox.isa.disassembler import listing
-from beebox.obj.assembly_text import write_program
+from beebox.obj.assembly_text import with_its_maps, write_program
 from beebox.obj.linker import link
 from beebox.obj.model import ObjectSpec, ProgramSpec
 from beebox.tables.program_types import ProgramType
@@ -69,16 +69,8 @@ def dump(what: str, selector: str, btf: str | None) -> int:  # noqa: ARG001 -- "
         output.data({"file": str(file), "programs": programs})
         return 0
     for program in linked:
-        output.text(write_program(_with_held_maps(program, spec)).rstrip())
+        output.text(write_program(with_its_maps(program, spec)).rstrip())
     return 0
-
-
-def _with_held_maps(program: ProgramSpec, spec: ObjectSpec) -> ProgramSpec:
-    """With the maps that lie in its maps of maps, so that the text stands alone."""
-    held = {name for row in program.maps.values() for _, name in row.slots if name in spec.maps}
-    return replace(
-        program, maps={**program.maps, **{name: spec.maps[name] for name in sorted(held)}}
-    )
 
 
 def _insns(program: ProgramSpec) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ for people first: pcs in front, source lines as comments, only what the program 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from beebox.btf.types import Btf, Datasec, Func, Linkage
@@ -21,7 +21,9 @@ from beebox.isa.instruction import (
     Instruction,
     Jump,
     JumpIf,
+    LoadImm64,
     MayGoto,
+    PseudoImm64,
     SubprogRef,
     slot_count,
 )
@@ -44,6 +46,7 @@ from beebox.obj.model import (
 )
 from beebox.tables.map_types import MapType
 
+_PSEUDO_FUNC: Final = 4  # BPF_PSEUDO_FUNC: a function's address by its distance
 _EXTERNS: Final = {
     ExternKind.VARIABLE: ".ksym",
     ExternKind.FUNCTION: ".kfunc",
@@ -98,6 +101,17 @@ def write_program(spec: ProgramSpec) -> str:
         code = _Code(insns, starts=starts, first_pc=pc, numbered=True, whys=whys)
         out += _body(code, comments={info.pc: info for info in spec.lines})
     return _joined(out, types, ())
+
+
+def with_its_maps(program: ProgramSpec, spec: ObjectSpec) -> ProgramSpec:
+    """With the maps in its maps of maps and the structs it implements: the text stands alone."""
+    held = {name for row in program.maps.values() for _, name in row.slots if name in spec.maps}
+    for name, row in spec.maps.items():
+        if row.type is MapType.STRUCT_OPS and program.name in dict(row.slots).values():
+            held.add(name)
+    return replace(
+        program, maps={**program.maps, **{name: spec.maps[name] for name in sorted(held)}}
+    )
 
 
 def _joined(out: list[str], types: TypeText | None, roots: Iterable[int]) -> str:
@@ -313,6 +327,10 @@ def _insn_text(
             return text_to(insn, f".L{_target(pc, insn)}")
         case Call(CallKind.SUBPROG, int(distance)) if pc + 1 + distance in starts:
             return text(Call(CallKind.SUBPROG, SubprogRef(starts[pc + 1 + distance])))
+        case LoadImm64(dst, PseudoImm64(pseudo, distance)) if (
+            pseudo == _PSEUDO_FUNC and pc + 1 + distance in starts
+        ):
+            return text(LoadImm64(dst, SubprogRef(starts[pc + 1 + distance])))
         case _:
             return text(insn)
 
@@ -338,6 +356,8 @@ def _called_pcs(spec: ProgramSpec) -> set[int]:
     for pc, insn in enumerate(spec.slots):
         match insn:
             case Call(CallKind.SUBPROG, int(distance)):
+                found.add(pc + 1 + distance)
+            case LoadImm64(_, PseudoImm64(pseudo, distance)) if pseudo == _PSEUDO_FUNC:
                 found.add(pc + 1 + distance)
             case _:
                 pass

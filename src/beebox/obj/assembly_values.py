@@ -131,7 +131,7 @@ class Initial:
 
     def encode(self, btf: Btf | None, type_id: int, size: int) -> bytes:
         """Its bytes, zeros behind them. Raises :exc:`AssemblyError` where it does not fit."""
-        data = self.value
+        data = b"" if self.value == [] else self.value
         if not isinstance(data, bytes):
             if btf is None or not type_id:
                 self.line.fail("a value of no type: write `hex(...)`", token=self.token)
