@@ -93,6 +93,22 @@ def test_compile_writes_an_object_that_verifies_the_same(beebox: Beebox, tmp_pat
     assert compiled == source
 
 
+@pytest.mark.parametrize("words", [("-S", "-o", "{}/count.s"), ("-o", "{}/count.s")])
+def test_compile_writes_assembly(beebox: Beebox, tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = beebox("compile", "examples/count.py", *(word.format(tmp_path) for word in words))
+    assert done.status == 0
+    shown = beebox("prog", "dump", "xlated", "-j", tmp_path / "count.s").json["programs"]
+    wanted = beebox("prog", "dump", "xlated", "-j", "examples/count.py").json["programs"]
+    assert shown == wanted
+
+
+def test_an_object_as_assembly(beebox: Beebox, tmp_path: Path) -> None:
+    assert beebox("compile", "examples/count.py", "-o", tmp_path / "count.o").status == 0
+    assert beebox("compile", "-S", tmp_path / "count.o").status == 0
+    assert beebox("compile", "-S", tmp_path / "count.s").status == 2  # it would replace its source
+    assert beebox("verify", tmp_path / "count.s").status == 0
+
+
 def test_compile_refuses_an_object(beebox: Beebox, tmp_path: Path) -> None:
     target = tmp_path / "x.o"
     target.write_bytes(b"\x7fELF")

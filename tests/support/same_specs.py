@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 from beebox.btf.decode import references
 from beebox.btf.types import Array, Btf, Datasec, DeclTag, Type
-from beebox.obj.model import CoreRelocation, FunctionSpec, MapSpec, ObjectSpec
+from beebox.obj.model import CoreRelocation, FunctionSpec, MapSpec, ObjectSpec, VarRange
 
 _ID_FIELDS = {"type", "index_type"}
 
@@ -85,9 +85,18 @@ def assert_same_object(left: ObjectSpec, right: ObjectSpec, *, lines: bool = Tru
 
 def _plain_function(row: FunctionSpec, lines: bool) -> FunctionSpec:
     core = tuple(CoreRelocation(item.pc, item.kind, 0, item.access) for item in row.core)
-    variables = tuple(sorted(row.variables, key=str))
+    variables = tuple(sorted(_living(row), key=str))
     shown = row.lines if lines else ()
     return replace(row, type_id=0, core=core, variables=variables, lines=shown)
+
+
+def _living(row: FunctionSpec) -> list[VarRange]:
+    """Which variable lives where at each pc, as ranges of one pc."""
+    return [
+        replace(var, start=pc, end=pc + 1)
+        for var in set(row.variables)
+        for pc in range(var.start, var.end)
+    ]
 
 
 def _same_map(left: MapSpec, right: MapSpec, types: SameTypes) -> None:

@@ -10,17 +10,23 @@ from beebox.linux.syscall import Attr, Command, bpf
 _INFO_BYTES = 224
 _LENGTH, _POINTER = 20, 32  # xlated_prog_len and xlated_prog_insns of struct bpf_prog_info
 _LDDW = 0x18
+_KERNEL_ADDRESSES = 0xFFFF  # the top of every pointer: verifiers put some into programs
 
 
-def xlated(program: LinuxProgram) -> list[bytes]:
-    """One entry for each slot; numbers of maps and BTFs are left out."""
+def xlated(program: LinuxProgram, *, with_constants: bool = True) -> list[bytes]:
+    """One entry for each slot, without addresses and the numbers of maps and BTFs.
+
+    ``with_constants=False`` leaves out every 64-bit constant.
+    """
     size = struct.unpack_from("=I", _info(program, bytearray()), _LENGTH)[0]
     code = bytearray(size)
     _info(program, code)
     slots = [bytes(code[at : at + 8]) for at in range(0, size, 8)]
     for at, slot in enumerate(slots):
-        if slot[0] == _LDDW and slot[1] >> 4:
+        if slot[0] == _LDDW and (slot[1] >> 4 or not with_constants):
             slots[at] = slot[:4] + bytes(4)
+        elif slot[0] == _LDDW and slots[at + 1][6:] == _KERNEL_ADDRESSES.to_bytes(2, "little"):
+            slots[at : at + 2] = slot[:4] + bytes(4), bytes(8)
     return slots
 
 

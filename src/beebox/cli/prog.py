@@ -18,7 +18,7 @@ from beebox.cli.output import Output, current, example, global_options
 from beebox.errors import InputError, NotSupportedError
 from beebox.hooks.packet import hook_of
 from beebox.isa.disassembler import listing
-from beebox.obj.assembly_text import with_its_maps, write_program
+from beebox.obj.assembly_text import local_type_ids, with_its_maps, write_program
 from beebox.obj.linker import link
 from beebox.obj.model import ObjectSpec, ProgramSpec
 from beebox.tables.program_types import ProgramType
@@ -60,16 +60,17 @@ def dump(what: str, selector: str, btf: str | None) -> int:  # noqa: ARG001 -- "
     """
     output = current()
     file, name = split_selector(selector)
-    spec = api.open_object(file)
-    names = api.chosen(spec, None if name is None else [name])
-    spec = api.resolved(spec, programs=names, btf=btf)
+    opened = api.open_object(file)
+    names = api.chosen(opened, None if name is None else [name])
+    spec = api.resolved(opened, programs=names, btf=btf)
     linked = [link(spec, each) for each in names]
     if output.json:
         programs = [{"name": program.name, "insns": _insns(program)} for program in linked]
         output.data({"file": str(file), "programs": programs})
         return 0
     for program in linked:
-        output.text(write_program(with_its_maps(program, spec)).rstrip())
+        text = write_program(with_its_maps(program, spec), local_type_ids(program, opened))
+        output.text(text.rstrip())
     return 0
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Final
 
 from beebox.btf.types import Btf, Datasec, Func, Linkage
@@ -44,6 +45,7 @@ from beebox.obj.model import (
     ProgramSpec,
     VarRange,
 )
+from beebox.tables.core_relocations import CoreKind
 from beebox.tables.map_types import MapType
 
 _PSEUDO_FUNC: Final = 4  # BPF_PSEUDO_FUNC: a function's address by its distance
@@ -77,11 +79,14 @@ def write_assembly(spec: ObjectSpec) -> str:
     return _joined(out, types, named_types(spec.btf) if spec.btf is not None else ())
 
 
-def write_program(spec: ProgramSpec) -> str:
+def write_program(
+    spec: ProgramSpec, local_ids: Mapping[int, CoreRelocation] = MappingProxyType({})
+) -> str:
     """A linked program as ``prog dump xlated`` shows it: with pcs, source lines, maps in use.
 
     It reads back as an object: the numbers in front mean nothing to :func:`read_assembly`, and
-    slots of maps that hold what is not in the text are comments.
+    slots of maps that hold what is not in the text are comments. ``local_ids`` are what
+    :func:`local_type_ids` finds: numbers that another text numbers anew.
     """
     starts = {info.pc: info.name for info in spec.functions}
     starts.setdefault(0, spec.name)
@@ -98,9 +103,21 @@ def write_program(spec: ProgramSpec) -> str:
         out += ["", *([TEXT, ""] if pc else [])]
         out += _linked_head(starts[pc], type_ids.get(pc, 0), types, spec.btf, is_entry=pc == 0)
         out.append(f"{name_text(starts[pc])}:")
-        code = _Code(insns, starts=starts, first_pc=pc, numbered=True, whys=whys)
-        out += _body(code, comments={info.pc: info for info in spec.lines})
+        code = _Code(insns, starts, pc, numbered=True, types=types, btf=spec.btf, whys=whys)
+        marks = _Marks(core=local_ids)
+        out += _body(code, marks=marks, comments={info.pc: info for info in spec.lines})
     return _joined(out, types, ())
+
+
+def local_type_ids(program: ProgramSpec, spec: ObjectSpec) -> dict[int, CoreRelocation]:
+    """Where ``program``, linked of ``spec``, holds ids of its own types, by pc."""
+    return {
+        info.pc + row.pc: row
+        for info in program.functions
+        if info.name in spec.functions
+        for row in spec.functions[info.name].core
+        if row.kind is CoreKind.TYPE_ID_LOCAL
+    }
 
 
 def with_its_maps(program: ProgramSpec, spec: ObjectSpec) -> ProgramSpec:

@@ -115,7 +115,8 @@ def test_it_survives_elf():
     }
 
 
-C_SOURCES = sorted((Path(__file__).parents[2] / "data/c").glob("*.c"))
+C_FOLDER = Path(__file__).parents[2] / "data/c"
+C_SOURCES = sorted(C_FOLDER.glob("*.c"))
 EXAMPLES = (
     *("balancer", "cgroup_quota", "count", "dispatch", "firewall", "lpm_acl", "router"),
     *("socket_sample", "tc_nat", "unsafe"),
@@ -124,7 +125,7 @@ EXAMPLES = (
 
 @pytest.mark.parametrize("path", C_SOURCES, ids=lambda path: path.stem)
 def test_objects_from_clang_read_back(path: Path, clang_object: Callable[..., bytes]):
-    check_round_trip(read(clang_object(path.stem)))
+    check_round_trip(read(clang_object(str(path.relative_to(C_FOLDER).with_suffix("")))))
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
