@@ -89,3 +89,41 @@ def test_iproute2s_definitions():
 def test_refused(text, more):
     with pytest.raises(ObjectError):
         read(text + "SEC('xdp') int p(void *c) { return (long)&m; }", more)
+
+
+def test_an_object_as_ayas_users_build_it():
+    """No BTF, mangled names, panics in .text, string pieces in .rodata and pointers in data."""
+    spec = reader.read(
+        compile_c(
+            """
+            struct bpf_map_def { __u32 type, key, value, max, flags, id, pinning; };
+            struct bpf_map_def EVENTS SEC("maps") = { 4, 4, 4, 0 };
+            struct bpf_map_def BLOCKLIST SEC("maps") = { 1, 4, 4, 1024 };
+            const char *const pieces[] SEC(".data.rel.ro") = { "index out of bounds" };
+            __noinline int panic(int line)
+                __asm__("_ZN4core9panicking18panic_bounds_check17h0123456789abcdefE");
+            int panic(int line) { for (;;) asm volatile("" :: "r"(line)); }
+            static __noinline int try_firewall(void *c)
+                __asm__("_ZN8firewall12try_firewall17hfedcba9876543210E");
+            static int try_firewall(void *c)
+            {
+                __u32 key = *(__u32 *)c;
+                if (key > 9)
+                    panic((long)&pieces);
+                return bpf_map_lookup_elem(&BLOCKLIST, &key) ? 1 : 2;
+            }
+            SEC("xdp") int firewall(void *c) { return try_firewall(c); }
+            """,
+            debug=False,
+        )
+    )
+    assert spec.btf is None
+    assert set(spec.maps) == {"EVENTS", "BLOCKLIST", ".rodata.str1.1", ".data.rel.ro"}
+    assert spec.maps[".data.rel.ro"].contents == bytes(8)
+    program = link(spec, "firewall")
+    assert [row.name for row in program.functions] == [
+        "firewall",
+        "_ZN8firewall12try_firewall17hfedcba9876543210E",
+        "_ZN4core9panicking18panic_bounds_check17h0123456789abcdefE",
+    ]
+    assert set(program.maps) == {"BLOCKLIST", ".data.rel.ro"}
