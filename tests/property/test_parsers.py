@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from c_objects import compile_c
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -131,7 +132,22 @@ def use(data: bytes) -> bool:
     return True
 
 
-def bombard(data: bytes) -> None:
+def look(data: bytes) -> bool:
+    """Read, make every function, link everything; False where something was refused."""
+    try:
+        spec = reader.read(data)
+        dict(spec.functions)
+    except InputError:
+        return False
+    for name in spec.program_names:
+        try:
+            link(spec, name)
+        except (InputError, NotSupportedError):
+            continue
+    return True
+
+
+def bombard(data: bytes, use: Callable[[bytes], bool] = use) -> None:
     dice = random.Random(int(os.environ.get("BEEBOX_FUZZ_SEED", "1")))
     accepted = 0
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -154,6 +170,39 @@ def test_mutated_objects() -> None:
 def test_mutated_objects_of_clang(clang_object: Callable[..., bytes]) -> None:
     """These have DWARF and relocated types."""
     bombard(clang_object("globals"))
+
+
+EVERY_SECTION = """
+struct task { int pid; __u64 cookie; } __attribute__((preserve_access_index));
+extern const int runqueues __ksym;
+extern int LINUX_KERNEL_VERSION __kconfig;
+extern int kernel_function(int) __ksym __weak;
+struct inner { __uint(type, 2); __uint(max_entries, 1); __type(key, int); __type(value, int); };
+struct inner one SEC(".maps");
+struct { __uint(type, 12); __uint(max_entries, 8); __uint(key_size, 4);
+         __array(values, struct inner); } outer SEC(".maps") = { .values = { [5] = &one } };
+struct { __uint(type, 33); __uint(map_flags, 1024); __uint(max_entries, 2);
+         __ulong(map_extra, 0x100000000ull); } arena SEC(".maps");
+int __attribute__((address_space(1))) in_arena = 3;
+struct { __u32 words[9]; } jumps SEC("maps") = { { 3, 4, 4, 9, 0, 1 } };
+struct { __u32 words[9]; } old SEC("maps") = { { 1, 4, 4, 9, 0, 0, 2 } };
+struct ops { int (*run)(void *); int number; };
+SEC("struct_ops/run") int run(void *c) { return in_arena; }
+SEC(".struct_ops.link") struct ops ops = { (void *)run, 7 };
+__weak __noinline int sub(int x) { return x + kernel_function(x); }
+SEC("1/4") int tail(void *c) { return bpf_map_lookup_elem(&outer, c) ? 1 : sub(3); }
+SEC("?fentry.s/x") __tag("exception_callback:sub") int first(void *c)
+{
+    struct task *task = *(void **)c;
+    return task->cookie + runqueues + LINUX_KERNEL_VERSION + (bpf_map_lookup_elem(&old, c) != 0);
+}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["bpfel", "bpfeb"])
+def test_mutated_objects_of_every_section(target: str) -> None:
+    bombard(compile_c(EVERY_SECTION, target=target), look)
 
 
 @given(st.binary(max_size=400))
