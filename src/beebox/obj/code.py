@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
@@ -69,16 +69,44 @@ def _with_own_names(functions: Sequence[Function], file: str) -> list[Function]:
             raise ObjectError(f"two functions are called {name}", file=file)
     taken = {row.name for row in functions}
     seen = set(shared)
+    numbers: dict[str, Iterator[int]] = {}
     out: list[Function] = []
     for row in functions:
         name = row.name
         if name in seen and not row.is_global:
-            number = next(n for n in count(1) if f"{name}.{n}" not in taken)
-            name = f"{name}.{number}"
+            free = numbers.setdefault(row.name, count(1))
+            name = next(f"{name}.{n}" for n in free if f"{name}.{n}" not in taken)
             taken.add(name)
         seen.add(name)
         out.append(replace(row, name=name))
     return out
+
+
+def decode_function(elf: Elf, function: Function) -> tuple[Instruction, ...]:
+    """The instructions as they stand in the section. Raises :exc:`DecodeError`."""
+    code = bytes(elf.sections[function.section].data[function.start : function.end])
+    return decode(code if elf.byte_order == "little" else reordered(code))
+
+
+def read_variables(
+    elf: Elf,
+    functions: Sequence[Function],
+    insns_of: Callable[[Function], Sequence[Instruction]],
+) -> dict[str, tuple[VarRange, ...]]:
+    """Source variables by function, from ``.beebox.vars`` or else DWARF."""
+    at = elf.find(variables.SECTION)
+    if at is not None and elf.sections[at].size:
+        found = variables.parse(elf.sections[at].contents)
+    else:
+        from beebox.obj import dwarf  # noqa: PLC0415 -- only objects without our own table
+
+        found = dwarf.read_variables(elf, functions, insns_of)
+    sizes = {function.name: function.size // 8 for function in functions}
+    return {
+        name: tuple(replace(row, end=min(row.end, sizes[name])) for row in rows)
+        for name, rows in found.items()
+        if name in sizes and all(row.start < sizes[name] for row in rows)
+    }
 
 
 @dataclass(frozen=True)
@@ -112,9 +140,7 @@ class Code:
         """The instructions as they stand in the section."""
         place = (function.section, function.start)
         if place not in self._decoded:
-            elf = self.targets.elf
-            code = bytes(elf.sections[function.section].data[function.start : function.end])
-            self._decoded[place] = decode(code if elf.byte_order == "little" else reordered(code))
+            self._decoded[place] = decode_function(self.targets.elf, function)
         return self._decoded[place]
 
     @cached_property
@@ -140,17 +166,4 @@ class Code:
 
     @cached_property
     def _variables(self) -> Mapping[str, tuple[VarRange, ...]]:
-        elf, functions = self.targets.elf, self.targets.functions
-        at = elf.find(variables.SECTION)
-        if at is not None and elf.sections[at].size:
-            found = variables.parse(elf.sections[at].contents)
-        else:
-            from beebox.obj import dwarf  # noqa: PLC0415 -- only objects without our own table
-
-            found = dwarf.read_variables(elf, functions, self._insns)
-        sizes = {function.name: function.size // 8 for function in functions}
-        return {
-            name: tuple(replace(row, end=min(row.end, sizes[name])) for row in rows)
-            for name, rows in found.items()
-            if name in sizes and all(row.start < sizes[name] for row in rows)
-        }
+        return read_variables(self.targets.elf, self.targets.functions, self._insns)

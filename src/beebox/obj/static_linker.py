@@ -10,25 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from beebox.btf import codec, ext
 from beebox.btf.strings import StringTable
 from beebox.errors import LinkError, ObjectError
 from beebox.obj import variables
+from beebox.obj.code import decode_function, find_functions, read_variables
 from beebox.obj.elf import (
-    SHN_UNDEF,
     ByteOrder,
+    Elf,
     Relocation,
     RelocationType,
     Section,
     SectionType,
-    Symbol,
     SymbolType,
 )
 from beebox.obj.elf import write as write_elf
 from beebox.obj.externs import EXTERN_SECTIONS
 from beebox.obj.model import VarRange
+from beebox.obj.relocations import Function
 from beebox.obj.static_inputs import Input, open_input
 from beebox.obj.static_symbols import Chunk, SymbolTable
 from beebox.obj.static_types import merged
@@ -182,18 +184,7 @@ class _Linker:
 
     def finish(self) -> Linked:
         """The object so far."""
-        sections = [
-            Section(
-                row.name,
-                row.type,
-                row.flags,
-                bytes(row.data),
-                row.size,
-                align=row.align,
-                entry_size=row.entry_size,
-            )
-            for row in self._sections
-        ]
+        sections = self._finished()
         if any(given.btf for given in self._chunks):
             sections += self._types()
         if encoded := variables.encode(self._variables()):
@@ -205,6 +196,20 @@ class _Linker:
             if not row.is_defined and row.section not in EXTERN_SECTIONS
         )
         return Linked(data, unresolved)
+
+    def _finished(self) -> list[Section]:
+        return [
+            Section(
+                row.name,
+                row.type,
+                row.flags,
+                bytes(row.data),
+                row.size,
+                align=row.align,
+                entry_size=row.entry_size,
+            )
+            for row in self._sections
+        ]
 
     def _types(self) -> list[Section]:
         by_name = {
@@ -222,17 +227,27 @@ class _Linker:
         return found
 
     def _variables(self) -> dict[str, tuple[VarRange, ...]]:
-        """Names of variables, of the functions whose own name says which one is meant."""
-        functions: dict[str, list[Symbol]] = {}
-        for symbol in self._symbols.symbols:
-            if symbol.type == SymbolType.FUNC and symbol.section != SHN_UNDEF:
-                functions.setdefault(symbol.name, []).append(symbol)
+        """Names of variables, by the names that readers of the output give its functions."""
+        sections = [Section("", SectionType.NULL), *self._finished()]
+        output = Elf(tuple(sections), tuple(self._symbols.symbols), {}, self._order)
+        places = {
+            (row.section, row.start): row.name for row in _functions(output, "the linked object")
+        }
         found: dict[str, tuple[VarRange, ...]] = {}
-        for given in self._chunks:
-            at = given.elf.find(variables.SECTION)
-            named = variables.parse(given.elf.sections[at].contents) if at else {}
-            for name, rows in named.items():
-                owner = self._symbols.globals.get(name)
-                if len(functions.get(name, ())) == 1 and (owner is None or owner.owner is given):
-                    found[name] = rows
+        for given, chunks in self._chunks.items():
+            functions = [row for row in _functions(given.elf, given.file) if row.section in chunks]
+            named = read_variables(given.elf, functions, partial(decode_function, given.elf))
+            for row in functions:
+                chunk = chunks[row.section]
+                name = places.get((chunk.section, chunk.start + row.start))
+                if name is not None and row.name in named:
+                    found[name] = named[row.name]
         return found
+
+
+def _functions(elf: Elf, file: str) -> tuple[Function, ...]:
+    """None of code that no reader takes: what it is called is nobody's concern."""
+    try:
+        return find_functions(elf, file=file)
+    except ObjectError:
+        return ()

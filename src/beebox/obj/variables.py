@@ -10,8 +10,8 @@ A row is name, first pc, pc after the last, place: a register or an offset from 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from beebox.errors import ObjectError
 from beebox.obj.model import VarRange
@@ -38,17 +38,35 @@ def _place(row: VarRange) -> str | int | None:
 
 
 def parse(data: bytes) -> dict[str, tuple[VarRange, ...]]:
-    """Variables by function. Raises :exc:`ObjectError`."""
+    """Variables by function. Raises :exc:`ObjectError`.
+
+    Linkers that do not know the section put several behind one another; a function that two of
+    them name may be either's, and has no variables then.
+    """
     if len(data) > MAX_BYTES:
         raise ObjectError(f"larger than {MAX_BYTES} bytes", section=SECTION)
+    found: dict[str, tuple[VarRange, ...]] = {}
+    for content in _documents(data):
+        functions = content.get("functions") if isinstance(content, dict) else None
+        if not isinstance(functions, dict) or content.get("version") != 1:
+            raise ObjectError("unknown version or layout", section=SECTION)
+        for name, rows in functions.items():
+            found[name] = () if name in found else _rows(name, rows)
+    return {name: rows for name, rows in found.items() if rows}
+
+
+def _documents(data: bytes) -> Iterator[Any]:
+    decoder = json.JSONDecoder()
     try:
-        content = json.loads(data)
+        text = data.decode()
+        at = 0
+        while at < len(text) or not at:
+            content, at = decoder.raw_decode(text, at)
+            yield content
+            while text[at : at + 1] in {"\0", " ", "\n"}:
+                at += 1
     except (ValueError, RecursionError):
         raise ObjectError("not JSON", section=SECTION) from None
-    functions = content.get("functions") if isinstance(content, dict) else None
-    if not isinstance(functions, dict) or content.get("version") != 1:
-        raise ObjectError("unknown version or layout", section=SECTION)
-    return {name: _rows(name, rows) for name, rows in functions.items()}
 
 
 def _rows(function: str, rows: object) -> tuple[VarRange, ...]:
