@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import pairwise
+from operator import itemgetter
 from typing import Final, assert_never
 
 from beebox.tables.helper_texts import SUMMARIES
@@ -46,7 +47,7 @@ def helper_defs() -> str:
     structs = sorted({word.rstrip("*; ,)") for word in _after_struct(text)})
     return "\n".join(
         [
-            _NOTE,
+            _NOTE + "#ifndef __BPF_HELPER_DEFS__\n#define __BPF_HELPER_DEFS__\n",
             *(f"struct {name};" for name in structs),
             "",
             "#ifndef __bpf_fastcall",
@@ -58,7 +59,7 @@ def helper_defs() -> str:
             "#endif",
             "",
             text,
-            "",
+            "\n#endif\n",
         ]
     )
 
@@ -147,17 +148,22 @@ def _type(arg: Arg) -> str:
 
 def enums() -> str:
     """``beebox/enums.h``: helper numbers and the types of maps, programs, attachment and links."""
+    maps = ((f"BPF_MAP_TYPE_{row.name}", row.value.id) for row in MapType)
+    programs = ((f"BPF_PROG_TYPE_{row.name}", row.value.id) for row in ProgramType)
+    attach = sorted(((f"BPF_{row.name}", row.value) for row in AttachType), key=itemgetter(1))
+    links = ((f"BPF_LINK_TYPE_{row.name}", row.value) for row in LinkType)
     helpers = ((f"BPF_FUNC_{row.name}", row.id) for row in HELPERS.values())
+    end = ("__MAX_BPF_ATTACH_TYPE", attach[-1][1] + 1)
     return "\n".join(
         [
-            _NOTE,
-            _enum("bpf_map_type", ((f"BPF_MAP_TYPE_{m.name}", m.value.id) for m in MapType)),
-            _enum("bpf_prog_type", ((f"BPF_PROG_TYPE_{p.name}", p.value.id) for p in ProgramType)),
-            _enum("bpf_attach_type", ((f"BPF_{a.name}", a.value) for a in AttachType)),
-            _enum(
-                "bpf_link_type", ((f"BPF_LINK_TYPE_{each.name}", each.value) for each in LinkType)
-            ),
+            _NOTE + "#ifndef __BEEBOX_ENUMS_H\n#define __BEEBOX_ENUMS_H\n",
+            _enum("bpf_map_type", [("BPF_MAP_TYPE_UNSPEC", 0), *maps]),
+            _enum("bpf_prog_type", [("BPF_PROG_TYPE_UNSPEC", 0), *programs]),
+            _enum("bpf_attach_type", [*attach, end]),
+            "#define MAX_BPF_ATTACH_TYPE __MAX_BPF_ATTACH_TYPE\n",
+            _enum("bpf_link_type", [("BPF_LINK_TYPE_UNSPEC", 0), *links]),
             _enum("bpf_func_id", [("BPF_FUNC_unspec", 0), *helpers]),
+            "#endif\n",
         ]
     )
 

@@ -1,6 +1,9 @@
 /* Written from beebox's tables by `make docs`: edit those. */
+#ifndef __BEEBOX_ENUMS_H
+#define __BEEBOX_ENUMS_H
 
 enum bpf_map_type {
+	BPF_MAP_TYPE_UNSPEC = 0,
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PROG_ARRAY = 3,
@@ -37,6 +40,7 @@ enum bpf_map_type {
 };
 
 enum bpf_prog_type {
+	BPF_PROG_TYPE_UNSPEC = 0,
 	BPF_PROG_TYPE_SOCKET_FILTER = 1,
 	BPF_PROG_TYPE_KPROBE = 2,
 	BPF_PROG_TYPE_SCHED_CLS = 3,
@@ -130,9 +134,13 @@ enum bpf_attach_type {
 	BPF_NETKIT_PEER = 55,
 	BPF_TRACE_KPROBE_SESSION = 56,
 	BPF_TRACE_UPROBE_SESSION = 57,
+	__MAX_BPF_ATTACH_TYPE = 58,
 };
 
+#define MAX_BPF_ATTACH_TYPE __MAX_BPF_ATTACH_TYPE
+
 enum bpf_link_type {
+	BPF_LINK_TYPE_UNSPEC = 0,
 	BPF_LINK_TYPE_RAW_TRACEPOINT = 1,
 	BPF_LINK_TYPE_TRACING = 2,
 	BPF_LINK_TYPE_CGROUP = 3,
@@ -363,3 +371,5 @@ enum bpf_func_id {
 	BPF_FUNC_cgrp_storage_get = 210,
 	BPF_FUNC_cgrp_storage_delete = 211,
 };
+
+#endif

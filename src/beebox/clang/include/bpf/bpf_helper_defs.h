@@ -1,4 +1,6 @@
 /* Written from beebox's tables by `make docs`: edit those. */
+#ifndef __BPF_HELPER_DEFS__
+#define __BPF_HELPER_DEFS__
 
 struct bpf_dynptr;
 struct bpf_sock;
@@ -664,3 +666,5 @@ static void *(* const bpf_cgrp_storage_get)(void *map, struct cgroup *cgroup, co
 
 /* Drop the storage that belongs to a control group. */
 static long (* const bpf_cgrp_storage_delete)(void *map, struct cgroup *cgroup) = (void *) 211;
+
+#endif

@@ -1,0 +1,147 @@
+/* IPv4: protocols by number, addresses, options of sockets. */
+#ifndef _LINUX_IN_H
+#define _LINUX_IN_H
+
+#include <linux/types.h>
+#include <linux/socket.h>
+#include <asm/byteorder.h>
+
+enum {
+	IPPROTO_IP = 0,
+	IPPROTO_ICMP = 1,
+	IPPROTO_IGMP = 2,
+	IPPROTO_IPIP = 4,
+	IPPROTO_TCP = 6,
+	IPPROTO_EGP = 8,
+	IPPROTO_PUP = 12,
+	IPPROTO_UDP = 17,
+	IPPROTO_IDP = 22,
+	IPPROTO_TP = 29,
+	IPPROTO_DCCP = 33,
+	IPPROTO_IPV6 = 41,
+	IPPROTO_RSVP = 46,
+	IPPROTO_GRE = 47,
+	IPPROTO_ESP = 50,
+	IPPROTO_AH = 51,
+	IPPROTO_MTP = 92,
+	IPPROTO_BEETPH = 94,
+	IPPROTO_ENCAP = 98,
+	IPPROTO_PIM = 103,
+	IPPROTO_COMP = 108,
+	IPPROTO_L2TP = 115,
+	IPPROTO_SCTP = 132,
+	IPPROTO_UDPLITE = 136,
+	IPPROTO_MPLS = 137,
+	IPPROTO_ETHERNET = 143,
+	IPPROTO_RAW = 255,
+	IPPROTO_SMC = 256,
+	IPPROTO_MPTCP = 262,
+	IPPROTO_MAX = 263,
+};
+#define IPPROTO_IP IPPROTO_IP
+#define IPPROTO_ICMP IPPROTO_ICMP
+#define IPPROTO_IGMP IPPROTO_IGMP
+#define IPPROTO_IPIP IPPROTO_IPIP
+#define IPPROTO_TCP IPPROTO_TCP
+#define IPPROTO_EGP IPPROTO_EGP
+#define IPPROTO_PUP IPPROTO_PUP
+#define IPPROTO_UDP IPPROTO_UDP
+#define IPPROTO_IDP IPPROTO_IDP
+#define IPPROTO_TP IPPROTO_TP
+#define IPPROTO_DCCP IPPROTO_DCCP
+#define IPPROTO_IPV6 IPPROTO_IPV6
+#define IPPROTO_RSVP IPPROTO_RSVP
+#define IPPROTO_GRE IPPROTO_GRE
+#define IPPROTO_ESP IPPROTO_ESP
+#define IPPROTO_AH IPPROTO_AH
+#define IPPROTO_MTP IPPROTO_MTP
+#define IPPROTO_BEETPH IPPROTO_BEETPH
+#define IPPROTO_ENCAP IPPROTO_ENCAP
+#define IPPROTO_PIM IPPROTO_PIM
+#define IPPROTO_COMP IPPROTO_COMP
+#define IPPROTO_L2TP IPPROTO_L2TP
+#define IPPROTO_SCTP IPPROTO_SCTP
+#define IPPROTO_UDPLITE IPPROTO_UDPLITE
+#define IPPROTO_MPLS IPPROTO_MPLS
+#define IPPROTO_ETHERNET IPPROTO_ETHERNET
+#define IPPROTO_RAW IPPROTO_RAW
+#define IPPROTO_SMC IPPROTO_SMC
+#define IPPROTO_MPTCP IPPROTO_MPTCP
+
+struct in_addr {
+	__be32 s_addr;
+};
+
+#define __SOCK_SIZE__ 16
+struct sockaddr_in {
+	__kernel_sa_family_t sin_family;
+	__be16 sin_port;
+	struct in_addr sin_addr;
+	unsigned char __pad[__SOCK_SIZE__ - sizeof(short) - sizeof(unsigned short) -
+			    sizeof(struct in_addr)];
+};
+#define sin_zero __pad
+
+#define IP_TOS 1
+#define IP_TTL 2
+#define IP_HDRINCL 3
+#define IP_OPTIONS 4
+#define IP_ROUTER_ALERT 5
+#define IP_RECVOPTS 6
+#define IP_RETOPTS 7
+#define IP_PKTINFO 8
+#define IP_PKTOPTIONS 9
+#define IP_MTU_DISCOVER 10
+#define IP_RECVERR 11
+#define IP_RECVTTL 12
+#define IP_RECVTOS 13
+#define IP_MTU 14
+#define IP_FREEBIND 15
+#define IP_IPSEC_POLICY 16
+#define IP_XFRM_POLICY 17
+#define IP_PASSSEC 18
+#define IP_TRANSPARENT 19
+#define IP_RECVRETOPTS IP_RETOPTS
+#define IP_ORIGDSTADDR 20
+#define IP_RECVORIGDSTADDR IP_ORIGDSTADDR
+#define IP_MINTTL 21
+#define IP_NODEFRAG 22
+#define IP_CHECKSUM 23
+#define IP_BIND_ADDRESS_NO_PORT 24
+#define IP_RECVFRAGSIZE 25
+#define IP_RECVERR_RFC4884 26
+#define IP_PMTUDISC_DONT 0
+#define IP_PMTUDISC_WANT 1
+#define IP_PMTUDISC_DO 2
+#define IP_PMTUDISC_PROBE 3
+#define IP_PMTUDISC_INTERFACE 4
+#define IP_PMTUDISC_OMIT 5
+#define IP_MULTICAST_IF 32
+#define IP_MULTICAST_TTL 33
+#define IP_MULTICAST_LOOP 34
+#define IP_ADD_MEMBERSHIP 35
+#define IP_DROP_MEMBERSHIP 36
+#define IP_UNBLOCK_SOURCE 37
+#define IP_BLOCK_SOURCE 38
+#define IP_ADD_SOURCE_MEMBERSHIP 39
+#define IP_DROP_SOURCE_MEMBERSHIP 40
+#define IP_MSFILTER 41
+#define IP_MULTICAST_ALL 49
+#define IP_UNICAST_IF 50
+#define IP_LOCAL_PORT_RANGE 51
+#define IP_PROTOCOL 52
+#define IP_DEFAULT_MULTICAST_TTL 1
+#define IP_DEFAULT_MULTICAST_LOOP 1
+
+#define INADDR_ANY ((unsigned long)0x00000000)
+#define INADDR_BROADCAST ((unsigned long)0xffffffff)
+#define INADDR_LOOPBACK 0x7f000001
+#define IN_LOOPBACKNET 127
+
+#define IN_CLASSA(a) ((((long)(a)) & 0x80000000) == 0)
+#define IN_CLASSB(a) ((((long)(a)) & 0xc0000000) == 0x80000000)
+#define IN_CLASSC(a) ((((long)(a)) & 0xe0000000) == 0xc0000000)
+#define IN_CLASSD(a) ((((long)(a)) & 0xf0000000) == 0xe0000000)
+#define IN_MULTICAST(a) IN_CLASSD(a)
+
+#endif
