@@ -6,13 +6,16 @@ includes ``vmlinux.h`` and brings none gets one made of the target's BTF.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from beebox.clang import diagnostics, process, vmlinux
+from beebox.clang import process
+from beebox.clang.diagnostics import error, lacks_target, missing_header, text_of
 from beebox.clang.find import VARIABLE, Compiler, compilers
 from beebox.errors import InputError, NotSupportedError
 
@@ -49,19 +52,19 @@ def compile_c(path: Path, options: Sequence[str] = (), *, btf: Path | None = Non
     kernel's). Raises :exc:`CompileError` with clang's own report, :exc:`InputError` for a source
     that cannot be read or takes too long, :exc:`NotSupportedError` where there is no clang.
     """
-    source = _source(path)
-    made = [vmlinux.folder(btf)] if _VMLINUX.encode() in source else []
     tried: list[str] = []
-    for compiler in compilers():
-        command = [*compiler.command, *_options(compiler, path, options)]
-        ended = process.run([*command, *_folders(made), "-c", _plain(path), "-o", "-"])
-        if ended.status and not made and diagnostics.missing_header(ended.words) == _VMLINUX:
-            made = [vmlinux.folder(btf)]  # a header of the user's wants it
-            ended = process.run([*command, *_folders(made), "-c", _plain(path), "-o", "-"])
-        if ended.status and diagnostics.lacks_target(ended.words):
+    with contextlib.ExitStack() as stack:
+        made: list[Path] = []
+        if _VMLINUX.encode() in _source(path):
+            made.append(stack.enter_context(_vmlinux(btf)))
+        for compiler in compilers():
+            ended = process.run(_command(compiler, path, options, made))
+            if not made and ended.status and missing_header(ended.words) == _VMLINUX:
+                made.append(stack.enter_context(_vmlinux(btf)))  # a header of the user's
+                ended = process.run(_command(compiler, path, options, made))
+            if not ended.status or not lacks_target(ended.words):
+                return _result(ended, path)
             tried.append(compiler.name)
-            continue
-        return _result(ended, path)
     without = f" ({', '.join(tried)} cannot compile for BPF)" if tried else ""
     raise NotSupportedError(
         f"compiling C without a clang{without}",
@@ -69,14 +72,20 @@ def compile_c(path: Path, options: Sequence[str] = (), *, btf: Path | None = Non
     )
 
 
+def _vmlinux(btf: Path | None) -> AbstractContextManager[Path]:
+    from beebox.clang.vmlinux import folder  # noqa: PLC0415 -- 30 ms that most sources save
+
+    return folder(btf)
+
+
 def _result(ended: process.Ended, path: Path) -> Compiled:
     if ended.status < 0:
         raise InputError(f"{path}: the compiler was ended by signal {-ended.status}")
     if ended.status:
-        raise diagnostics.error(ended.words, str(path))
+        raise error(ended.words, str(path))
     if not ended.output.startswith(_MAGIC):
         raise InputError(f"{path}: with these options the compiler makes no ELF object")
-    return Compiled(ended.output, diagnostics.text_of(ended.words))
+    return Compiled(ended.output, text_of(ended.words))
 
 
 def _source(path: Path) -> bytes:
@@ -90,23 +99,25 @@ def _source(path: Path) -> bytes:
         raise InputError(f"{path}: {reason}") from cause
 
 
-def _options(compiler: Compiler, path: Path, options: Sequence[str]) -> list[str]:
-    """Defaults first, so that the user's own words win."""
+def _command(
+    compiler: Compiler, path: Path, options: Sequence[str], made: Sequence[Path]
+) -> list[str]:
+    """Defaults first, so that the user's own words win; our headers after all of the user's."""
     resources = ["-resource-dir", str(compiler.resources)] if compiler.resources else []
+    folders = [*made, INCLUDE]
     return [
-        *("-target", "bpfel", "-mcpu=v3", "-O2", "-g", "-Wall"),
-        *("-fno-color-diagnostics", "-fdebug-compilation-dir=."),
+        *compiler.command,
+        *("-target", "bpfel", "-mcpu=v3", "-O2", "-g", "-Wall", "-fno-color-diagnostics"),
+        "-fdebug-compilation-dir=.",
+        *(f"-fdebug-prefix-map={folder}=beebox" for folder in folders),  # the same on any machine
         *resources,
         "-nostdlibinc",
         *_architecture(options),
         *options,
         f"-I{_plain(path.parent)}",
+        *(word for folder in folders for word in ("-isystem", str(folder))),
+        *("-c", _plain(path), "-o", "-"),
     ]
-
-
-def _folders(made: Sequence[Path]) -> list[str]:
-    """Our headers: after all of the user's, and without warnings of their own."""
-    return [word for folder in (*made, INCLUDE) for word in ("-isystem", str(folder))]
 
 
 def _architecture(options: Sequence[str]) -> list[str]:

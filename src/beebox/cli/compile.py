@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from beebox import api
 from beebox.cli.files import write_result
 from beebox.cli.output import current, example, global_options
 from beebox.errors import InputError
@@ -34,6 +33,12 @@ from beebox.errors import InputError
 )
 @click.option("-I", "folders", metavar="DIR", multiple=True, help="C: look for headers here, too.")
 @click.option("-D", "macros", metavar="NAME[=VALUE]", multiple=True, help="C: define a macro.")
+@click.option(
+    "--btf",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="C: make vmlinux.h of these types; by default of the running kernel's.",
+)
 @click.argument("options", metavar="[-- CLANG-OPTION...]", nargs=-1, type=click.UNPROCESSED)
 @global_options
 def compile_command(
@@ -42,6 +47,7 @@ def compile_command(
     as_text: bool,
     folders: tuple[str, ...],
     macros: tuple[str, ...],
+    btf: Path | None,
     options: tuple[str, ...],
 ) -> int:
     """Compile a Python (.py), C (.c) or assembly (.s) source to an ELF object.
@@ -54,9 +60,14 @@ def compile_command(
     output = current()
     words = [*(f"-I{each}" for each in folders), *(f"-D{each}" for each in macros), *options]
     as_text = as_text or (target is not None and target.suffix == ".s")
-    if words and file.suffix != ".c":
-        raise InputError(f"{file}: -I, -D and what follows -- are for C sources")
-    data, names = _text(file, words) if as_text else _object(file, words)
+    if (words or btf is not None) and file.suffix != ".c":
+        raise InputError(f"{file}: -I, -D, --btf and what follows -- are for C sources")
+    if as_text:
+        data, names = _text(file, words, btf)
+    elif file.suffix == ".c":
+        data, names = _compile_c(file, words, btf)
+    else:
+        data, names = _object(file)
     target = target or file.with_suffix(".s" if as_text else ".o")
     write_result(target, data, [file], output)
     if output.json:
@@ -66,20 +77,45 @@ def compile_command(
     return 0
 
 
-def _object(file: Path, words: list[str]) -> tuple[bytes, tuple[str, ...]]:
+def _object(file: Path) -> tuple[bytes, tuple[str, ...]]:
     """The ELF object of a source, and the names of its programs."""
-    if file.suffix == ".c":
-        data = api.compile_c(file, words)
-        return data, api.read_object(data, file).program_names
+    from beebox import api  # noqa: PLC0415 -- on demand
     from beebox.obj.writer import write  # noqa: PLC0415 -- on demand
 
     spec = api.compile(file)
     return write(spec), spec.program_names
 
 
-def _text(file: Path, words: list[str]) -> tuple[bytes, tuple[str, ...]]:
+def _text(file: Path, words: list[str], btf: Path | None) -> tuple[bytes, tuple[str, ...]]:
     """The assembly text of a source or an object, and the names of its programs."""
+    from beebox import api  # noqa: PLC0415 -- on demand
     from beebox.obj.assembly_text import write_assembly  # noqa: PLC0415 -- on demand
 
-    spec = api.read_object(api.compile_c(file, words), file) if words else api.open_object(file)
+    if file.suffix == ".c":
+        spec = api.read_object(api.compile_c(file, words, btf=btf), file)
+    else:
+        spec = api.open_object(file)
     return write_assembly(spec).encode(), spec.program_names
+
+
+def _compile_c(file: Path, words: list[str], btf: Path | None) -> tuple[bytes, tuple[str, ...]]:
+    """The object as clang made it, and the functions in its program sections.
+
+    The rooms that read objects are left alone: importing them takes longer than clang does.
+    """
+    from beebox.clang.run import compile_c  # noqa: PLC0415 -- on demand
+    from beebox.obj.elf import SectionFlag, SymbolType, read  # noqa: PLC0415 -- on demand
+
+    made = compile_c(file, words, btf=btf)
+    if made.warnings:
+        current().status(made.warnings)
+    elf = read(made.data, file=str(file))
+    functions = [
+        (symbol.section, symbol.value, symbol.name)
+        for symbol in elf.symbols
+        if symbol.type == SymbolType.FUNC
+        and symbol.section < len(elf.sections)
+        and elf.sections[symbol.section].flags & SectionFlag.EXECINSTR
+        and elf.sections[symbol.section].name != ".text"
+    ]
+    return made.data, tuple(name for _, _, name in sorted(functions))

@@ -114,6 +114,11 @@ def read_btf_file(path: Path) -> Btf:
     Raises :exc:`InputError` when it cannot be read, :exc:`BtfError` or :exc:`ObjectError` when it
     is malformed.
     """
+    return kernel.open_bytes(read_btf_bytes(path))
+
+
+def read_btf_bytes(path: Path) -> bytes:
+    """The BTF in such a file, not looked into. Raises :exc:`InputError`, :exc:`ObjectError`."""
     try:
         with path.open("rb") as stream:
             data = stream.read(_MOST_BYTES + 1)
@@ -127,5 +132,5 @@ def read_btf_file(path: Path) -> Btf:
         at = elf.find(".BTF")
         if at is None or not elf.sections[at].size:
             raise ObjectError("holds no BTF", file=str(path))
-        data = elf.sections[at].contents
-    return kernel.open_bytes(data)
+        return bytes(elf.sections[at].contents)
+    return data
