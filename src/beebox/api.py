@@ -29,19 +29,20 @@ SOURCE_SUFFIXES = (".py", ".c", ".s", ".o")
 _MOST_SOURCE_BYTES = 64 << 20
 
 
-def open_object(path: str | Path) -> ObjectSpec:
+def open_object(path: str | Path, *, btf: Target | str | Path | None = None) -> ObjectSpec:
     """The object in a Python, C or assembly source or an ELF file, by its suffix.
 
     A ``.py`` file is parsed, never executed. A ``.c`` file is compiled by clang, whose warnings
-    become :exc:`CompileWarning`. Raises :exc:`InputError` (or a class below it) for unreadable or
-    malformed files, :exc:`NotSupportedError` for C where there is no clang.
+    become :exc:`CompileWarning`, with ``vmlinux.h`` made of ``btf`` where that is a file's name.
+    Raises :exc:`InputError` (or a class below it) for unreadable or malformed files,
+    :exc:`NotSupportedError` for C where there is no clang.
     """
     file = Path(path)
     if file.suffix not in SOURCE_SUFFIXES:
         known = ", ".join(SOURCE_SUFFIXES)
         raise InputError(f"{file}: not a kind of file that beebox knows; it takes {known}")
     if file.suffix == ".c":
-        return read_object(compile_c(file), file)
+        return read_object(compile_c(file, btf=btf), file)
     data = read_bytes(file)
     match file.suffix:
         case ".py":
@@ -56,14 +57,20 @@ def open_object(path: str | Path) -> ObjectSpec:
             return read_object(data, file)
 
 
-def compile_c(path: str | Path, options: Sequence[str] = ()) -> bytes:
+def compile_c(
+    path: str | Path,
+    options: Sequence[str] = (),
+    *,
+    btf: Target | str | Path | None = None,
+) -> bytes:
     """The ELF object that clang makes of a C source; ``options`` are clang's.
 
     Raises as :func:`open_object`.
     """
     from beebox.clang.run import compile_c as run_compiler  # noqa: PLC0415 -- on demand
 
-    made = run_compiler(Path(path), options)
+    named = isinstance(btf, str | Path) and str(btf) not in {"kernel", "self"}
+    made = run_compiler(Path(path), options, btf=Path(str(btf)) if named else None)
     if made.warnings:
         warnings.warn(made.warnings, CompileWarning, stacklevel=2)
     return made.data
@@ -124,7 +131,7 @@ def verify(
     from beebox.obj.linker import link  # noqa: PLC0415 -- on demand
     from beebox.verifier.verify import verify as verify_program  # noqa: PLC0415 -- on demand
 
-    spec = spec if isinstance(spec, ObjectSpec) else open_object(spec)
+    spec = spec if isinstance(spec, ObjectSpec) else open_object(spec, btf=btf)
     names = chosen(spec, programs)
     spec = resolved(spec, programs=names, btf=btf)
     return [verify_program(link(spec, name)) for name in names]
@@ -212,7 +219,7 @@ def load(
     unsafe, :exc:`TargetError` when what it is relocated against lacks what it must have,
     :exc:`NotSupportedError` when the kernel lacks something. Close the result, or use ``with``.
     """
-    spec = spec if isinstance(spec, ObjectSpec) else open_object(spec)
+    spec = spec if isinstance(spec, ObjectSpec) else open_object(spec, btf=btf)
     names = chosen(spec, programs)
     match kernel:
         case "userspace":

@@ -20,6 +20,9 @@ _NO_PLACE: Final = re.compile(r"^(?:[^\n:]+: )?(?:fatal )?error: (?P<text>.*)$",
 _SUMMARY: Final = re.compile(
     r"^\d+ (?:error|warning)s?(?: and \d+ errors?)? generated\.$\n?", re.MULTILINE
 )
+_CRASH: Final = re.compile(
+    r"^(?:PLEASE submit a bug report|Stack dump:).*", re.MULTILINE | re.DOTALL
+)
 _MOST_CHARACTERS: Final = 32_768
 _MISSING: Final = re.compile(r"'(?P<name>[^'\n]+)' file not found")
 _NO_TARGET: Final = re.compile(
@@ -29,8 +32,8 @@ _NO_TARGET: Final = re.compile(
 
 
 def text_of(words: bytes) -> str:
-    """What was said, without the closing count, cut where nobody reads on."""
-    text = _SUMMARY.sub("", words.decode("utf-8", "replace")).strip("\n")
+    """What was said, without the closing count and a crash's stack, cut where nobody reads on."""
+    text = _CRASH.sub("", _SUMMARY.sub("", words.decode("utf-8", "replace"))).strip("\n")
     return text if len(text) <= _MOST_CHARACTERS else text[:_MOST_CHARACTERS] + "\n..."
 
 

@@ -108,7 +108,7 @@ def _command(
     return [
         *compiler.command,
         *("-target", "bpfel", "-mcpu=v3", "-O2", "-g", "-Wall", "-fno-color-diagnostics"),
-        "-fdebug-compilation-dir=.",
+        *("-fno-crash-diagnostics", "-fdebug-compilation-dir=."),
         *(f"-fdebug-prefix-map={folder}=beebox" for folder in folders),  # the same on any machine
         *resources,
         "-nostdlibinc",
@@ -128,4 +128,4 @@ def _architecture(options: Sequence[str]) -> list[str]:
 
 def _plain(path: Path) -> str:
     """The path in a form that no compiler takes for an option."""
-    return str(path) if path.is_absolute() else f"./{path}"
+    return f"./{path}" if str(path).startswith("-") else str(path)

@@ -60,7 +60,7 @@ def dump(what: str, selector: str, btf: str | None) -> int:  # noqa: ARG001 -- "
     """
     output = current()
     file, name = split_selector(selector)
-    opened = api.open_object(file)
+    opened = api.open_object(file, btf=btf)
     names = api.chosen(opened, None if name is None else [name])
     spec = api.resolved(opened, programs=names, btf=btf)
     linked = [link(spec, each) for each in names]
@@ -130,7 +130,7 @@ def run(
     packet = _packet(asked["data_in"])
     context = _packet(asked["ctx_in"]) if "ctx_in" in asked else None
     file, name = split_selector(selector)
-    spec = with_knobs(api.open_object(file), knobs)
+    spec = with_knobs(api.open_object(file, btf=btf), knobs)
     name = choose(spec, name)
     with api.load(
         spec, kernel=kernel, engine=engine, programs=[name], network=network, btf=btf

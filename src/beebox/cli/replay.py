@@ -156,7 +156,7 @@ def replay_command(
     clock = _clock(clock_text)
     network = _network(network_file)
     file, name = split_selector(selector)
-    spec = with_knobs(api.open_object(file), knobs)
+    spec = with_knobs(api.open_object(file, btf=btf), knobs)
     name = choose(spec, name)
     observed = observe(reasons=reasons, profile=profile)
     types = api.target_of(btf)
@@ -175,7 +175,7 @@ def replay_command(
             beside = UserspaceKernel(
                 engine, network=network, vlan_offload=vlan_offload, target=types
             )
-            second = stack.enter_context(_other(other, beside))
+            second = stack.enter_context(_other(other, beside, btf))
             checks.compare(second, other, clock=clock, writer=writer)
         elif writer is not None:
             observers.append(Passed(writer))
@@ -290,10 +290,10 @@ def _filtered(blocks: Iterable[Capture], expression: str) -> Iterator[Iterable[C
 
 
 @contextlib.contextmanager
-def _other(selector: str, kernel: UserspaceKernel) -> Iterator[UserspaceProgram]:
+def _other(selector: str, kernel: UserspaceKernel, btf: str | None) -> Iterator[UserspaceProgram]:
     """The program to compare with, loaded."""
     file, name = split_selector(selector)
-    spec = api.open_object(file)
+    spec = api.open_object(file, btf=btf)
     name = choose(spec, name)
     with kernel.load(spec, programs=[name]) as live:
         yield live.programs[name]

@@ -32,7 +32,7 @@ from beebox.verifier.result import Report
 def verify_command(file: Path, knobs: tuple[str, ...], btf: str | None) -> int:
     """Prove every program of FILE safe; exit status 1 when one is rejected."""
     output = current()
-    reports = api.verify(with_knobs(api.open_object(file), knobs), btf=btf)
+    reports = api.verify(with_knobs(api.open_object(file, btf=btf), knobs), btf=btf)
     if output.json:
         output.data({"file": str(file), "programs": [_data(report) for report in reports]})
     else:

@@ -94,6 +94,18 @@ def test_an_error_of_the_back_end(source: Path):
     assert "stack" in str(caught.value)
 
 
+def test_a_crash_of_the_compiler(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    said = "fatal error: error in backend: no\nPLEASE submit a bug report\nStack dump:\n0. x"
+    broken = tmp_path / "clang-39"
+    broken.write_text(f"#!/bin/sh\nprintf '{said}' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(run, "compilers", lambda: iter([find.Compiler((str(broken),))]))
+    with pytest.raises(CompileError) as caught:
+        compile_c(source)
+    assert str(caught.value) == "fatal error: error in backend: no"
+    assert (caught.value.line, caught.value.problem) == (0, "error in backend: no")
+
+
 def test_warnings_come_back(source: Path):
     source.write_text(PROGRAM.replace("\treturn", "\tint unused;\n\treturn"))
     assert "prog.c:6:" in compile_c(source).warnings

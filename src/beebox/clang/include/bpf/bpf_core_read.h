@@ -202,7 +202,6 @@ extern void *bpf_rdonly_cast(const void *obj__ign, __u32 btf_id__k) __ksym __wea
 		case 2: val = *(const unsigned short *)p; break;				\
 		case 4: val = *(const unsigned int *)p; break;					\
 		case 8: val = *(const unsigned long long *)p; break;				\
-		default: val = 0; break;							\
 		}										\
 		___bpf_bitfield(val, src, field)						\
 		val;										\
