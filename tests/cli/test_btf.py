@@ -52,6 +52,7 @@ def test_c_is_a_header(beebox: Beebox, base: Path) -> None:
     assert done.status == 0
     assert done.out.startswith("#ifndef __VMLINUX_H__\n")
     assert "struct s {\n\tint x;\n};\n" in done.out
+    assert beebox("btf", "dump", "file", base, "format", "c", "unsorted").out == done.out
 
 
 def test_roots_select(beebox: Beebox, base: Path) -> None:
@@ -97,6 +98,7 @@ def test_a_c_source_has_types(beebox: Beebox, tmp_path: Path) -> None:
         ["file", "BASE", "root_id", "-1"],
         ["file", "BASE", "root_id", "99999999999999999999"],
         ["file", "BASE", "verbose", "1"],
+        ["file", "BASE", "format", "raw", "unsorted"],
         ["file", "no-such-file"],
         ["file", "README.md"],
         ["file", "tests/cli/count.s"],  # without types

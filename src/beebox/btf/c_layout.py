@@ -70,12 +70,16 @@ class Layout:
                 return 0, 1
 
     def _crooked(self, row: Struct, align: int, depth: int) -> bool:
-        """Whether size or a member's offset contradicts the natural alignment."""
-        return row.size % align != 0 or any(
-            not self.place(member)[1]
-            and member.bit_offset % (8 * self.measure(member.type, depth + 1)[1]) != 0
-            for member in row.members
-        )
+        """Whether the size or a member's place contradicts the natural alignment."""
+        return row.size % align != 0 or any(self._misplaced(m, depth) for m in row.members)
+
+    def _misplaced(self, member: Member, depth: int) -> bool:
+        """Whether only packing leads here: not to a multiple, or a bitfield across units."""
+        size, align = self.measure(member.type, depth + 1)
+        offset, bits = self.place(member)
+        if bits:
+            return bool(size) and offset % (8 * size) + bits > 8 * size
+        return offset % (8 * align) != 0
 
     def packed(self, row: Struct) -> bool:
         """Whether C needs to be told that this struct is packed."""
@@ -94,21 +98,24 @@ class Layout:
             return member.bit_offset + row.offset, row.bits
         return member.bit_offset, 0
 
-    def padding(self, at: int, until: int, align: int, *, in_bitfield: bool) -> Iterator[str]:
+    def padding(
+        self, at: int, until: int, align: int, *, in_bitfield: bool, packed: bool
+    ) -> Iterator[str]:
         """Unnamed bitfields (``long: 64``) that lead from bit ``at`` to bit ``until``.
 
         They are as wide as alignment allows. ``TYPE: 0`` moves to that type's next boundary,
-        where the compiler would not go by itself.
+        where the compiler would not go by itself, as nowhere in a packed struct.
         """
         if at >= until:
             return
+        align = 1 if packed else align
         name, width = next(
             ((n, w) for n, w in self._pads if _round_up(at, w) <= until), self._pads[-1]
         )
         start = _round_up(at, width)
         if at < start <= until:
             unasked = start == until and _round_up(at, 8 * align) != start
-            swallowed = start != until and until - start <= start - at
+            swallowed = start != until and (packed or until - start <= start - at)
             if in_bitfield or unasked or swallowed:
                 yield f"{name}: {start - at if in_bitfield else 0}"
             at = start

@@ -37,7 +37,7 @@ class Budget:
     """What one output may cost: hostile types share parts, and their text grows exponentially."""
 
     def __init__(self, types: int) -> None:
-        self._steps = (1 << 19) + 64 * types
+        self._steps = (1 << 17) + 64 * types
         self._chars = (1 << 24) + 64 * types
 
     def step(self, depth: int, type_id: int) -> None:

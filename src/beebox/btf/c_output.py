@@ -65,6 +65,7 @@ _KFUNC_OPENING: Final = """\
 #endif
 #endif
 
+/* BPF kfuncs */
 #ifndef BPF_NO_KFUNC_PROTOTYPES
 """
 _KFUNC_CLOSING: Final = "#endif /* BPF_NO_KFUNC_PROTOTYPES */\n\n"
@@ -101,7 +102,7 @@ def parts(btf: Btf, *, roots: Iterable[int] | None = None, kfuncs: bool = True) 
 
 
 def _kfuncs(btf: Btf, roots: tuple[int, ...] | None) -> list[tuple[int, Func, bool]]:
-    """Functions tagged ``bpf_kfunc``: ``(id, row, whether also tagged bpf_fastcall)``."""
+    """Functions tagged ``bpf_kfunc``: ``(id, row, whether also bpf_fastcall)``, by name."""
     tags: dict[str, list[int]] = {"bpf_kfunc": [], "bpf_fastcall": []}
     for name, found in tags.items():
         for tag_id in btf.named(name):
@@ -111,7 +112,8 @@ def _kfuncs(btf: Btf, roots: tuple[int, ...] | None) -> list[tuple[int, Func, bo
     fast = set(tags["bpf_fastcall"])
     wanted = None if roots is None else set(roots)
     rows = {i: btf.type(i) for i in tags["bpf_kfunc"] if wanted is None or i in wanted}
-    return [(i, row, i in fast) for i, row in rows.items() if isinstance(row, Func)]
+    tagged = [(i, row, i in fast) for i, row in rows.items() if isinstance(row, Func)]
+    return sorted(tagged, key=lambda each: each[1].name)
 
 
 class _Writer:
@@ -146,8 +148,8 @@ class _Writer:
                 continue
             seen.add(name)
             text = self._declare(row.type, name, 0, 0)
-            marks = " __bpf_fastcall" if fast else ""
-            yield self._budget.text(f"extern {text} __weak __ksym{marks};\n", func_id)
+            lead = "extern __bpf_fastcall" if fast else "extern"
+            yield self._budget.text(f"{lead} {text} __weak __ksym;\n", func_id)
         yield _KFUNC_CLOSING
 
     # -- definitions, and declarations ahead of them
@@ -235,7 +237,7 @@ class _Writer:
             size, align = layout.measure(member.type)
             end = max(end, offset + (bits or size * 8))
             for pad in layout.padding(
-                at, offset, 1 if packed else align, in_bitfield=in_bitfield and bits > 0
+                at, offset, align, in_bitfield=in_bitfield and bits > 0, packed=packed
             ):
                 self._budget.step(depth, type_id)
                 text.append(f"\n{indent}{pad};")
@@ -243,20 +245,23 @@ class _Writer:
             text += ("\n", indent, self._declare(member.type, name, level + 1, depth + 1))
             text.append(f": {bits};" if bits else ";")
             at, in_bitfield = offset + (bits or size * 8), bits > 0
-        text += (f"\n{indent}{pad};" for pad in self._tail(type_id, row, end if row.union else at))
+        text += (
+            f"\n{indent}{pad};"
+            for pad in self._tail(type_id, row, end if row.union else at, packed=packed)
+        )
         text.append("\n" + "\t" * level + "}" if len(text) > 2 or row.size else "}")
         if packed:
             text.append(" __attribute__((packed))")
         return "".join(text)
 
-    def _tail(self, type_id: int, row: Struct, end: int) -> list[str]:
+    def _tail(self, type_id: int, row: Struct, end: int, *, packed: bool) -> list[str]:
         """Padding behind the members, which end at bit ``end``."""
         _, align = self._layout.measure(type_id)
         if row.union and -(-end // (8 * align)) * align >= row.size:
             return []  # the compiler rounds up by itself
         pads = []
         for pad in self._layout.padding(
-            0 if row.union else end, row.size * 8, align, in_bitfield=False
+            0 if row.union else end, row.size * 8, align, in_bitfield=False, packed=packed
         ):
             self._budget.step(0, type_id)
             pads.append(pad)

@@ -46,7 +46,10 @@ class _Asked:
     ),
 )
 @click.argument(
-    "words", nargs=-1, required=True, metavar="file FILE|id N [format raw|c] [root_id N]..."
+    "words",
+    nargs=-1,
+    required=True,
+    metavar="file FILE|id N [format raw|c [unsorted]] [root_id N]...",
 )
 @click.option(
     "-B", "--base-btf", "base", metavar="FILE", help="The types that split BTF stands on."
@@ -57,7 +60,8 @@ def dump(words: tuple[str, ...], base: str | None) -> int:
 
     FILE is a source or an object (its .BTF), a bare BTF file, or kernel for the running one.
     "format c" is a header: vmlinux.h for a kernel. "root_id N" keeps type N; as C with all that it
-    needs. Split BTF of a module in /sys/kernel/btf finds its base by itself.
+    needs; it is in the order of ids, unsorted or not. Split BTF of a module in /sys/kernel/btf
+    finds its base by itself.
     """
     output = current()
     asked = _asked(words)
@@ -118,6 +122,11 @@ def _asked(words: tuple[str, ...]) -> _Asked:
         raise InputError(f"{source} needs a value")
     shape = None
     roots = []
+    if "unsorted" in rest[1:]:  # newer bpftools' word for the order that we have
+        place = rest.index("unsorted", 1)
+        if rest[place - 2 : place] != ["format", "c"]:
+            raise InputError("unsorted belongs behind format c")
+        del rest[place]
     for at in range(1, len(rest), 2):
         word, value = rest[at], rest[at + 1] if at + 1 < len(rest) else None
         if word not in {"format", "root_id"}:

@@ -216,7 +216,7 @@ def test_kfuncs_are_declared_once_and_roots_select_them() -> None:
     )
     text = c_output.header(Btf(types))
     assert "extern int f(int p) __weak __ksym;\n" in text
-    assert "extern int g(int p) __weak __ksym __bpf_fastcall;\n" in text
+    assert "extern __bpf_fastcall int g(int p) __weak __ksym;\n" in text
     assert "plain" not in text
     assert "extern int h(" not in text  # the name is a typedef's already
     assert "extern" not in c_output.header(Btf(types), kfuncs=False)
