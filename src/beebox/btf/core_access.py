@@ -16,7 +16,6 @@ from beebox.btf.types import (
     DeclTag,
     Enum,
     Fwd,
-    Int,
     Ptr,
     Struct,
     Type,
@@ -32,7 +31,6 @@ MAX_STEPS: Final = 64
 _MOST_BITS: Final = 1 << 32
 FLAVOUR: Final = "___"
 _MAX_NESTING: Final = 32
-_LONG: Final = ("long", "long int", "unsigned long", "long unsigned int", "unsigned long int")
 
 FIELD_KINDS: Final = frozenset(
     {
@@ -148,7 +146,7 @@ def size_of(btf: Btf, type_id: int) -> int:
         type_id, row = btf.resolve(type_id)
         match row:
             case Ptr():
-                return factor * pointer_size(btf)
+                return factor * btf.pointer_size
             case Array():
                 factor *= row.count
                 type_id = row.type
@@ -157,15 +155,6 @@ def size_of(btf: Btf, type_id: int) -> int:
             case _:
                 return factor * btf.size_of(type_id)
     raise BtfError("arrays nest too deeply", type_id=type_id)
-
-
-def pointer_size(btf: Btf) -> int:
-    """Bytes of a pointer: those of ``long`` (the first there is), 8 where the types have none."""
-    for type_id in sorted(found for name in _LONG for found in btf.named(name)):
-        row = btf.type(type_id)
-        if isinstance(row, Int) and row.size in {4, 8}:
-            return row.size
-    return 8
 
 
 def essential_name(name: str) -> str:

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from beebox.btf.core_access import FLAVOUR, core_kind, essential_name, name_at
 from beebox.btf.types import Btf
 from beebox.btf.wire import Kind
+
+_FEW: Final = 4096
+"""Types whose names are looked at one by one; a kernel's are searched as one text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Candidates:
     local: Btf
     kernel: Btf
     modules: Mapping[str, Btf] = field(default_factory=dict)
+    _flavours: dict[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     _by_type: dict[int, tuple[Candidate, ...]] = field(default_factory=dict)
 
     def of(self, type_id: int) -> tuple[Candidate, ...]:
@@ -48,22 +53,43 @@ class Candidates:
         name = essential_name(name_at(self.local, type_id))
         kind = core_kind(self.local.type(type_id))
         any_there = False
-        for candidate in _named(self.kernel, "", name, kind):
+        for candidate in self._named(self.kernel, "", name, kind):
             any_there = True
             yield candidate
         if any_there:
             return
         for module, btf in self.modules.items():
-            yield from _named(btf, module, name, kind)
+            yield from self._named(btf, module, name, kind)
+
+    def _named(self, btf: Btf, module: str, name: str, kind: Kind | None) -> Iterator[Candidate]:
+        """The own types of ``btf`` with this name, whatever their flavour."""
+        if module not in self._flavours:
+            self._flavours[module] = flavours(btf)
+        names = (name, *self._flavours[module].get(name, ()))
+        for type_id in sorted(found for each in names for found in btf.named(each)):
+            if type_id >= btf.first_id and core_kind(btf.type(type_id)) is kind:
+                yield Candidate(btf, type_id, module)
 
 
-def _named(btf: Btf, module: str, name: str, kind: Kind | None) -> Iterator[Candidate]:
-    """The own types of ``btf`` with this name, whatever their flavour."""
-    flavoured = [
-        found
-        for found in btf.prefixed(name + FLAVOUR)
-        if essential_name(name_at(btf, found)) == name
-    ]
-    for type_id in sorted((*btf.named(name), *flavoured)):
-        if type_id >= btf.first_id and core_kind(btf.type(type_id)) is kind:
-            yield Candidate(btf, type_id, module)
+def flavours(btf: Btf) -> dict[str, tuple[str, ...]]:
+    """The names with a flavour that own types of ``btf`` may have, by the name without it."""
+    if btf.strings is None or len(btf.types) < _FEW:
+        texts = {name_at(btf, type_id) for type_id, _ in btf.items()}
+    else:
+        texts = set(_with_separator(btf.strings.data))
+    by_name: dict[str, list[str]] = {}
+    for text in sorted(texts):
+        name = essential_name(text)
+        if name != text:
+            by_name.setdefault(name, []).append(text)
+    return {name: tuple(rows) for name, rows in by_name.items()}
+
+
+def _with_separator(data: bytes) -> Iterator[str]:
+    """The strings with three underscores in a string section."""
+    separator = FLAVOUR.encode()
+    at = data.find(separator)
+    while at >= 0:
+        start, end = data.rfind(b"\0", 0, at) + 1, data.find(b"\0", at)
+        yield data[start:end].decode(errors="replace")
+        at = data.find(separator, end)

@@ -225,6 +225,10 @@ def name_of(row: Type) -> str:
     return "" if isinstance(row, Ptr | Array | FuncProto) else row.name
 
 
+_LONG: Final = ("long", "long int", "unsigned long", "long unsigned int", "unsigned long int")
+_FIRST_TYPES: Final = 64
+
+
 @runtime_checkable
 class SearchableTypes(Protocol):
     """A sequence of types that finds names without decoding all of them; places count from 0."""
@@ -335,6 +339,20 @@ class Btf:
                 return type_id, row
             type_id = row.type
         raise BtfError("typedefs nest too deeply or form a loop", type_id=type_id)
+
+    @cached_property
+    def pointer_size(self) -> int:
+        """Bytes of a pointer where the types come from: those of its ``long``, 8 without one."""
+        if self.base is not None:
+            return self.base.pointer_size
+        for row in self.types[:_FIRST_TYPES]:  # where compilers and kernels have theirs
+            if isinstance(row, Int) and row.name in _LONG and row.size in {4, 8}:
+                return row.size
+        for type_id in sorted(found for name in _LONG for found in self.named(name)):
+            row_ = self.type(type_id)
+            if isinstance(row_, Int) and row_.size in {4, 8}:
+                return row_.size
+        return 8
 
     def size_of(self, type_id: int) -> int:
         """Bytes of a value of this type. Raises :exc:`BtfError` where there is no size."""
