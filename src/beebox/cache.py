@@ -54,6 +54,12 @@ def _whole(file: int) -> bytes:
         return stream.read(MAX_OBJECT_BYTES)
 
 
+def usable() -> bool:
+    """Whether there is a folder to keep something in."""
+    with _folder() as folder:
+        return folder is not None
+
+
 def put(name: str, body: bytes) -> None:
     """Keep ``body``, atomically; a cache that cannot take it stays as it is."""
     if len(body) + _DIGEST_BYTES > MAX_OBJECT_BYTES:

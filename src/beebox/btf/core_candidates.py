@@ -7,13 +7,14 @@ instruction binds the next.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
-from beebox.btf.core_access import FLAVOUR, core_kind, essential_name, name_at
-from beebox.btf.types import Btf
+from beebox.btf.core_access import FLAVOUR, MAX_STEPS, core_kind, essential_name, name_at
+from beebox.btf.types import Btf, Struct
 from beebox.btf.wire import Kind
+from beebox.errors import BtfError
 
 _FEW: Final = 4096
 """Types whose names are looked at one by one; a kernel's are searched as one text."""
@@ -28,6 +29,10 @@ class Candidate:
     module: str = ""
 
 
+Path: TypeAlias = tuple[tuple[int, int], ...]
+"""The struct and the index of each member on the way, the last one being the field."""
+
+
 @dataclass
 class Candidates:
     """The candidates for the types of one object, found when first asked for."""
@@ -36,6 +41,7 @@ class Candidates:
     kernel: Btf
     modules: Mapping[str, Btf] = field(default_factory=dict)
     _flavours: dict[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    _paths: dict[tuple[str, int], Mapping[str, Path]] = field(default_factory=dict)
     _by_type: dict[int, tuple[Candidate, ...]] = field(default_factory=dict)
 
     def of(self, type_id: int) -> tuple[Candidate, ...]:
@@ -44,6 +50,13 @@ class Candidates:
         if found is None:
             found = self._by_type[type_id] = tuple(self._found(type_id))
         return found
+
+    def paths(self, candidate: Candidate, type_id: int) -> Mapping[str, Path]:
+        """The ways to the fields of a struct of the candidate's types, by name; {} of others."""
+        key = (candidate.module, type_id)
+        if key not in self._paths:
+            self._paths[key] = dict(_paths(candidate.btf, type_id, (), set()))
+        return self._paths[key]
 
     def keep(self, type_id: int, matched: tuple[Candidate, ...]) -> None:
         """From now on only ``matched`` count."""
@@ -69,6 +82,28 @@ class Candidates:
         for type_id in sorted(found for each in names for found in btf.named(each)):
             if type_id >= btf.first_id and core_kind(btf.type(type_id)) is kind:
                 yield Candidate(btf, type_id, module)
+
+
+def _paths(btf: Btf, type_id: int, before: Path, seen: set[int]) -> Iterator[tuple[str, Path]]:
+    """Each name once: the first that is met, going into anonymous members where they stand."""
+    row = btf.type(type_id)
+    if len(before) >= MAX_STEPS:
+        raise BtfError("types nest too deeply", type_id=type_id)
+    named: set[str] = set()
+    for index, member in enumerate(row.members if isinstance(row, Struct) else ()):
+        path = (*before, (type_id, index))
+        inner, _ = btf.resolve(member.type)
+        if member.name:
+            found: Iterable[tuple[str, Path]] = ((member.name, path),)
+        elif inner in seen:
+            found = ()
+        else:
+            seen.add(inner)
+            found = _paths(btf, inner, path, seen)
+        for name, way in found:
+            if name not in named:
+                named.add(name)
+                yield name, way
 
 
 def flavours(btf: Btf) -> dict[str, tuple[str, ...]]:

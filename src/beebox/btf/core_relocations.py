@@ -100,7 +100,7 @@ def calculate(candidates: Candidates, kind: CoreKind, type_id: int, access: str)
     misses: list[str] = []
     try:
         for candidate in candidates.of(type_id):
-            found = _matched(local, kind, candidate)
+            found = _matched(local, kind, candidate, candidates)
             if isinstance(found, str):
                 misses.append(found)
                 continue
@@ -123,11 +123,13 @@ def _decision(result: Value | Absent) -> int | None:
     return result.new if isinstance(result, Value) else None
 
 
-def _matched(local: Access, kind: CoreKind, candidate: Candidate) -> Access | str:
+def _matched(
+    local: Access, kind: CoreKind, candidate: Candidate, candidates: Candidates
+) -> Access | str:
     """The same path in the candidate, or why it has none."""
     target, type_id = candidate.btf, candidate.type_id
     if kind in FIELD_KINDS:
-        return _Walk(local, candidate).walked()
+        return _Walk(local, candidate, candidates).walked()
     if kind in ENUM_KINDS:
         return _enumerator(local, candidate)
     same = types_match if kind is CoreKind.TYPE_MATCHES else types_compatible
@@ -151,8 +153,10 @@ def _enumerator(local: Access, candidate: Candidate) -> Access | str:
 class _Walk:
     """The search of one path in one candidate."""
 
-    def __init__(self, local: Access, candidate: Candidate) -> None:
+    def __init__(self, local: Access, candidate: Candidate, candidates: Candidates) -> None:
         self._local = local
+        self._candidate = candidate
+        self._candidates = candidates
         self._btf = candidate.btf
         self._root = candidate.type_id
         self._steps: list[Step] = []
@@ -190,7 +194,7 @@ class _Walk:
 
     def _member(self, step: Step, holder: int) -> int | str:
         """Go to the member of the step's name, through anonymous ones: its type."""
-        path = self._path_to(step.name, holder, 0)
+        path = self._candidates.paths(self._candidate, holder).get(step.name)
         if path is None:
             return f"{self._last()} has no field {step.name}"
         for type_id, index in path:
@@ -205,22 +209,6 @@ class _Walk:
             return f"field {step.name} of {self._last()} is of another kind ({kind})"
         self._steps.append(Step(type_id, index, step.name))
         return member.type
-
-    def _path_to(self, name: str, type_id: int, depth: int) -> list[tuple[int, int]] | None:
-        """The struct and index of each member on the way to ``name``, or None."""
-        type_id, row = self._btf.resolve(type_id)
-        if not isinstance(row, Struct):
-            return None
-        if depth + len(self._raw) >= MAX_STEPS:
-            raise BtfError("types nest too deeply", type_id=type_id)
-        for index, member in enumerate(row.members):
-            if member.name == name:
-                return [(type_id, index)]
-            if not member.name:
-                inner = self._path_to(name, member.type, depth + 1)
-                if inner is not None:
-                    return [(type_id, index), *inner]
-        return None
 
 
 def _member(btf: Btf, holder: int, index: int) -> Member:

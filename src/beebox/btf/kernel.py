@@ -70,7 +70,7 @@ def _opened(data: bytes, base: Btf | None, key: str | None) -> Btf:
     if len(data) < _WORTH_KEEPING:
         return codec.view(data, base)
     key = key if key is not None else hashlib.blake2b(data, digest_size=32).hexdigest()
-    name = f"btf-1-{sys.byteorder}-{key}"
+    name = f"btf-2-{sys.byteorder}-{key}"
     kept = cache.get(name)
     if kept is not None:
         try:
@@ -78,8 +78,8 @@ def _opened(data: bytes, base: Btf | None, key: str | None) -> Btf:
         except BtfError:  # not of these bytes: as good as absent
             pass
     btf = codec.view(data, base)
-    if isinstance(btf.types, lazy.LazyTypes):
-        cache.put(name, btf.types.places.data())
+    if isinstance(btf.types, lazy.LazyTypes) and cache.usable():
+        cache.put(name, btf.types.kept())
     return btf
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import sys
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Final, overload
+from zlib import crc32
 
 from beebox.btf.decode import decode, references
 from beebox.btf.strings import Strings
@@ -28,25 +30,54 @@ _FEW_PLACES: Final = 16
 
 
 class Index:
-    """Where every type begins, in words, and the offsets of their names."""
+    """Where every type begins, in words, and the offsets of their names.
 
-    def __init__(self, starts: array[int], names: array[int]) -> None:
+    ``hashes``, if they are there, are those of all names, sorted, and ``places`` whose they are.
+    """
+
+    def __init__(
+        self,
+        starts: array[int],
+        names: array[int],
+        hashes: array[int] | None = None,
+        places: array[int] | None = None,
+    ) -> None:
         self.starts = starts
         self.names = names
+        self.hashes = array("I") if hashes is None else hashes
+        self.places = array("I") if places is None else places
+
+    def hashed(self, strings: Strings) -> Index:
+        """With the hashes of the names, which lie in ``strings``."""
+        data, first = strings.data, strings.first
+        known: dict[int, int] = {}
+        pairs: list[int] = []
+        for at, name in enumerate(self.names):
+            if name not in known:
+                start = name - first
+                end = data.find(0, start) if 0 <= start < len(data) else -1
+                known[name] = crc32(data[start:end]) if end >= 0 else 0
+            pairs.append(known[name] << 32 | at)
+        pairs.sort()
+        hashes = array("I", [pair >> 32 for pair in pairs])
+        places = array("I", [pair & 0xFFFFFFFF for pair in pairs])
+        return Index(self.starts, self.names, hashes, places)
 
     def data(self) -> bytes:
-        """The index as bytes, of this host's byte order."""
-        return self.starts.tobytes() + self.names.tobytes()
+        """The index as bytes, of this host's byte order; its hashes must be there."""
+        columns = (self.starts, self.names, self.hashes, self.places)
+        return b"".join(column.tobytes() for column in columns)
 
     @staticmethod
     def from_data(data: bytes) -> Index:
         """The index that :meth:`data` gave. Raises :exc:`BtfError` if it cannot be one."""
-        starts, names = array("I"), array("I")
-        if len(data) % (2 * starts.itemsize):
+        columns = [array("I") for _ in range(4)]
+        quarter, rest = divmod(len(data), 4)
+        if rest or quarter % columns[0].itemsize:
             raise BtfError("not an index")
-        starts.frombytes(data[: len(data) // 2])
-        names.frombytes(data[len(data) // 2 :])
-        return Index(starts, names)
+        for number, column in enumerate(columns):
+            column.frombytes(data[number * quarter : (number + 1) * quarter])
+        return Index(*columns)
 
 
 class _Lengths(dict[int, int]):
@@ -138,10 +169,29 @@ class LazyTypes(Sequence[Type]):
 
     def at_name(self, name: str) -> list[int]:
         """Where the types called ``name`` are, without decoding any; in order."""
+        if self.places.hashes:
+            return self._with_hash(name)
         self._lookups += 1
         if self._lookups > _LOOKUPS_BY_SEARCH:
             return self._by_name.get(name, [])
         return self._with_names(self._strings.places(name.encode(errors="replace") + b"\0"))
+
+    def _with_hash(self, name: str) -> list[int]:
+        raw = name.encode(errors="replace")
+        wanted = crc32(raw)
+        found: list[int] = []
+        number = bisect_left(self.places.hashes, wanted)
+        while number < len(self.places.hashes) and self.places.hashes[number] == wanted:
+            at = self.places.places[number]
+            with contextlib.suppress(BtfError, IndexError):  # found by nobody; of another section
+                if self._strings.name(self.places.names[at]) == name:
+                    found.append(at)
+            number += 1
+        return found
+
+    def kept(self) -> bytes:
+        """The index with the hashes of all names, to be given again with the same section."""
+        return self.places.hashed(self._strings).data()
 
     def at_prefix(self, prefix: str) -> list[int]:
         """Where the types are whose names begin with ``prefix``; in order."""

@@ -10,7 +10,8 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,7 @@ _PROC_CONFIG: Final = Path("/proc/config.gz")
 _KALLSYMS: Final = Path("/proc/kallsyms")
 _UBUNTU: Final = Path("/proc/version_signature")
 _MOST_CONFIG_BYTES: Final = 1 << 24
+_MOST_LINE: Final = 1024
 _NUMBERS: Final = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _MOST_PATCH: Final = 255  # LINUX_VERSION_CODE has 8 bits for it
 
@@ -119,19 +121,46 @@ def kernel_version(release: str, version: str = "", signature: str = "") -> int:
 
 
 @cache
-def _kallsyms() -> Mapping[str, tuple[int, ...]]:
+def _kallsyms() -> Kallsyms:
     try:
-        text = _KALLSYMS.read_text(encoding="utf-8", errors="replace")
+        return Kallsyms(_KALLSYMS.read_bytes())
     except OSError:
-        return {}
-    found: dict[str, tuple[int, ...]] = {}
-    for line in text.splitlines():
-        words = line.split(None, 3)
-        if len(words) < 3:
-            continue
-        address = int(words[0], 16)
-        name, _, _ = words[2].partition(".llvm.")  # what LTO adds to names of statics
-        known = found.get(name, ())
-        if address not in known:
-            found[name] = (*known, address)
-    return found
+        return Kallsyms(b"")
+
+
+class Kallsyms(Mapping[str, tuple[int, ...]]):
+    """The addresses in a text like /proc/kallsyms by name, each searched when it is asked for.
+
+    What link-time optimisation adds to the names of statics (".llvm.123") is no part of them.
+    """
+
+    def __init__(self, text: bytes) -> None:
+        self._text = b"\n" + text
+        self._found: dict[str, tuple[int, ...]] = {}
+
+    def __getitem__(self, name: str) -> tuple[int, ...]:
+        if name not in self._found:
+            self._found[name] = tuple(dict.fromkeys(self._search(name.encode())))
+        if not self._found[name]:
+            raise KeyError(name)
+        return self._found[name]
+
+    def _search(self, name: bytes) -> Iterator[int]:
+        wanted = b" " + name
+        at = self._text.find(wanted)
+        while name and at >= 0:
+            start = self._text.rfind(b"\n", 0, at) + 1
+            words = self._text[start : start + _MOST_LINE].partition(b"\n")[0].split(None, 3)
+            if len(words) > 2 and words[2].partition(b".llvm.")[0] == name:
+                with suppress(ValueError):
+                    yield int(words[0], 16)
+            at = self._text.find(wanted, at + 1)
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._text.splitlines():
+            words = line.split(None, 3)
+            if len(words) > 2:
+                yield words[2].partition(b".llvm.")[0].decode(errors="replace")
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

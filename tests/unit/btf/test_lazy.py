@@ -20,6 +20,7 @@ from beebox.btf.types import (
     Ptr,
     Struct,
     Typedef,
+    name_of,
 )
 from beebox.btf.wire import Kind
 from beebox.errors import BtfError
@@ -125,8 +126,11 @@ def test_an_index_of_another_section_gives_errors_only() -> None:
     data = codec.encode(TABLE)
     types = codec.view(data).types
     assert isinstance(types, lazy.LazyTypes)
-    kept = types.places.data()
-    assert codec.view(data, index=kept) == TABLE
+    kept = types.kept()
+    again = codec.view(data, index=kept)
+    assert again == TABLE
+    for name in {name_of(row) for row in TABLE.types} | {"", "nothing"}:
+        assert again.named(name) == TABLE.named(name)
     with pytest.raises(BtfError):
         codec.view(codec.encode(Btf(TABLE.types[:2])), index=kept)
     with pytest.raises(BtfError):

@@ -10,7 +10,7 @@ from beebox import api
 from beebox.btf import codec
 from beebox.btf.types import Btf, Int
 from beebox.errors import BtfError, InputError, ObjectError
-from beebox.obj.host import host, kernel_version, read_config
+from beebox.obj.host import Kallsyms, host, kernel_version, read_config
 from beebox.obj.target import Target, target_of_btf, target_of_file
 
 TYPES = Btf((Int("int", 4, 32, signed=True),))
@@ -91,6 +91,23 @@ def test_an_unknown_version() -> None:
 def test_a_configuration() -> None:
     text = '# CONFIG_A is not set\nCONFIG_B=y\nCONFIG_C="x = y"\nCONFIG_B=n\nrubbish\nCONFIG_D\n'
     assert read_config(text) == {"CONFIG_B": "y", "CONFIG_C": '"x = y"'}
+
+
+def test_symbols() -> None:
+    text = (
+        b"ffffffff81000000 T _text\nffffffff81000010 t twice\nffffffff81000020 t twice\n"
+        b"ffffffff81000030 d static.llvm.123\nffffffff81000040 t in_module\t[mod]\n"
+        b"rubbish\nnothing here\nffffffff81000000 t _text\nffffffff81000050 t _text_end\n"
+    )
+    found = Kallsyms(text)
+    assert found["_text"] == (0xFFFFFFFF81000000,)
+    assert found["twice"] == (0xFFFFFFFF81000010, 0xFFFFFFFF81000020)
+    assert found["static"] == (0xFFFFFFFF81000030,)
+    assert found["in_module"] == (0xFFFFFFFF81000040,)
+    assert [name for name in ("", "here", "T", "text", "_text_en", "[mod]") if name in found] == []
+    assert {name: found[name] for name in found} == {
+        name: found[name] for name in ("_text", "twice", "static", "in_module", "_text_end")
+    }
 
 
 @pytest.mark.linux
