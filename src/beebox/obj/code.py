@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
+from typing import TYPE_CHECKING
 
 from beebox.errors import ObjectError
 from beebox.isa.codec import decode
@@ -14,10 +15,13 @@ from beebox.isa.instruction import Instruction
 from beebox.obj import variables
 from beebox.obj.byte_order import reordered
 from beebox.obj.elf import Elf, Symbol, SymbolBind, SymbolType
-from beebox.obj.model import CoreRelocation, FunctionSpec, LineInfo, VarRange
+from beebox.obj.model import CoreRelocation, FunctionSpec, VarRange
 from beebox.obj.relocations import Function, Targets
-from beebox.obj.typeinfo import TypeInfo, core_of, lines_of, type_ids_of
+from beebox.obj.typeinfo import Lines, TypeInfo, core_of, type_ids_of
 from beebox.tables.limits import MAX_INSNS
+
+if TYPE_CHECKING:
+    from beebox.obj.dwarf import Variables
 
 
 def find_functions(elf: Elf, *, file: str) -> tuple[Function, ...]:
@@ -88,30 +92,40 @@ def decode_function(elf: Elf, function: Function) -> tuple[Instruction, ...]:
     return decode(code if elf.byte_order == "little" else reordered(code))
 
 
-def read_variables(
-    elf: Elf,
-    functions: Sequence[Function],
-    insns_of: Callable[[Function], Sequence[Instruction]],
-) -> dict[str, tuple[VarRange, ...]]:
-    """Source variables by function, from ``.beebox.vars`` or else DWARF."""
-    at = elf.find(variables.SECTION)
-    if at is not None and elf.sections[at].size:
-        found = variables.parse(elf.sections[at].contents)
-    else:
-        from beebox.obj import dwarf  # noqa: PLC0415 -- only objects without our own table
+@dataclass(frozen=True)
+class VariableNames:
+    """Source variables of functions, from ``.beebox.vars`` or else DWARF, one by one."""
 
-        found = dwarf.read_variables(elf, functions, insns_of)
-    sizes = {function.name: function.size // 8 for function in functions}
-    return {
-        name: tuple(replace(row, end=min(row.end, sizes[name])) for row in rows)
-        for name, rows in found.items()
-        if name in sizes and all(row.start < sizes[name] for row in rows)
-    }
+    elf: Elf
+    functions: Sequence[Function]
+    insns_of: Callable[[Function], Sequence[Instruction]]
+
+    def of(self, function: Function) -> tuple[VarRange, ...]:
+        """The variables of ``function``. Raises :exc:`ObjectError` for a malformed own table."""
+        size = function.size // 8
+        own = self._own
+        rows = self._dwarf.of(function) if own is None else own.get(function.name, ())
+        if any(row.start >= size for row in rows):
+            return ()
+        return tuple(replace(row, end=min(row.end, size)) for row in rows)
+
+    @cached_property
+    def _own(self) -> Mapping[str, tuple[VarRange, ...]] | None:
+        at = self.elf.find(variables.SECTION)
+        if at is None or not self.elf.sections[at].size:
+            return None
+        return variables.parse(self.elf.sections[at].contents)
+
+    @cached_property
+    def _dwarf(self) -> Variables:
+        from beebox.obj.dwarf import read_variables  # noqa: PLC0415 -- without our own table
+
+        return read_variables(self.elf, self.functions, self.insns_of)
 
 
 @dataclass(frozen=True)
 class Code:
-    """What makes the specs of functions. Tables for all of them are read with the first."""
+    """What makes the specs of functions. The object's tables are read with the first."""
 
     targets: Targets
     types: TypeInfo
@@ -128,9 +142,9 @@ class Code:
             name,
             self.targets.elf.sections[function.section].name,
             self.targets.relocate(self._insns(function), function),
-            lines=self._lines.get(name, ()),
+            lines=self._lines.of(function),
             type_id=self._type_ids.get(name, 0),
-            variables=self._variables.get(name, ()),
+            variables=self._variables.of(function),
             is_global=function.is_global,
             is_weak=function.is_weak,
             core=self._core.get(name, ()),
@@ -153,8 +167,8 @@ class Code:
         return {row.name: row for row in self.targets.functions}
 
     @cached_property
-    def _lines(self) -> Mapping[str, tuple[LineInfo, ...]]:
-        return lines_of(self.targets.functions, self.types)
+    def _lines(self) -> Lines:
+        return Lines(self.targets.functions, self.types)
 
     @cached_property
     def _type_ids(self) -> Mapping[str, int]:
@@ -165,5 +179,5 @@ class Code:
         return core_of(self.targets.functions, self.types)
 
     @cached_property
-    def _variables(self) -> Mapping[str, tuple[VarRange, ...]]:
-        return read_variables(self.targets.elf, self.targets.functions, self._insns)
+    def _variables(self) -> VariableNames:
+        return VariableNames(self.targets.elf, self.targets.functions, self._insns)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Final
 
@@ -83,29 +83,67 @@ def read_variables(
     elf: Elf,
     functions: Sequence[Function],
     insns_of: Callable[[Function], Sequence[Instruction]],
-) -> dict[str, tuple[VarRange, ...]]:
-    """Variables by function name; empty where there is no DWARF that we understand."""
-    try:
-        at = elf.find(".debug_info")
-        if at is None or elf.byte_order != "little":
-            return {}
-        return _Reader(elf, functions, insns_of).read(at)
-    except (BeeboxError, LookupError, ValueError, struct.error):
-        return {}
+) -> Variables:
+    """Where the variables of each function are, read function by function."""
+    return Variables(_Reader(elf, functions, insns_of))
+
+
+class Variables:
+    """Variables by function; none where there is no DWARF that we understand."""
+
+    def __init__(self, reader: _Reader) -> None:
+        self._reader: _Reader | None = reader
+        self._is_read = False
+
+    def of(self, function: Function) -> tuple[VarRange, ...]:
+        """The variables of ``function`` in the order of their ranges."""
+        if self._reader is None:
+            return ()
+        try:
+            if not self._is_read:
+                self._is_read = True
+                self._reader.read()
+            return self._reader.variables(function)
+        except (BeeboxError, LookupError, ValueError, struct.error):
+            self._reader = None
+            return ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The entries of one function in its unit, and what the unit counts from."""
+
+    unit: _Bases
+    dies: Sequence[Die]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bases:
+    """Where a unit's tables begin, and the address that ranges without one count from."""
+
+    strings: int
+    addresses: int
+    lists: int
+    by_offset: Mapping[int, Die]
+    start: _Address | None = None
 
 
 @dataclass
 class _Reader:
-    """One pass over ``.debug_info``."""
+    """``.debug_info``: its entries are read once, their variables function by function."""
 
     elf: Elf
     functions: Sequence[Function]
     insns_of: Callable[[Function], Sequence[Instruction]]
     _left: int = MAX_RANGES
-    _found: dict[str, set[VarRange]] = field(default_factory=dict)
-    _frames: dict[str, int] = field(default_factory=dict)
+    _parts: dict[tuple[int, int], list[_Part]] = field(default_factory=dict)
+    """By section and start of a function."""
+    _frames: dict[tuple[int, int], int] = field(default_factory=dict)
 
-    def read(self, at: int) -> dict[str, tuple[VarRange, ...]]:
+    def read(self) -> None:
+        at = self.elf.find(".debug_info")
+        if at is None or self.elf.byte_order != "little":
+            return
         info = patched(self.elf, at, file="")
         abbreviations = self._section(".debug_abbrev")
         self._strings = self._section(".debug_str")
@@ -120,12 +158,14 @@ class _Reader:
             if offset >= len(info):
                 break
             unit = read_unit(info, offset, abbreviations)
-            self._unit(unit)
+            self._index(unit)
             offset = unit.end
-        return {
-            name: tuple(sorted(rows, key=lambda row: (row.start, row.end, row.name, str(row))))
-            for name, rows in self._found.items()
-        }
+
+    def variables(self, function: Function) -> tuple[VarRange, ...]:
+        found: set[VarRange] = set()
+        for part in self._parts.get((function.section, function.start), ()):
+            self._part(part, function, found)
+        return tuple(sorted(found, key=lambda row: (row.start, row.end, row.name, str(row))))
 
     def _section(self, name: str) -> bytes:
         at = self.elf.find(name)
@@ -138,53 +178,85 @@ class _Reader:
         rows = {row.offset: row for row in self.elf.relocations.get(at, ())}
         return self.elf.sections[at].contents, rows
 
-    def _unit(self, unit: Unit) -> None:
+    def _index(self, unit: Unit) -> None:
+        """Which entries belong to which function: those below its own."""
         root = unit.dies[0]
-        self._string_base = root.number(Attribute.STR_OFFSETS_BASE)
-        self._address_base = root.number(Attribute.ADDR_BASE)
-        self._list_base = root.number(Attribute.LOCLISTS_BASE)
+        bases = _Bases(
+            root.number(Attribute.STR_OFFSETS_BASE),
+            root.number(Attribute.ADDR_BASE),
+            root.number(Attribute.LOCLISTS_BASE),
+            {die.offset: die for die in unit.dies},
+        )
         low = root.get(Attribute.LOW_PC)
-        self._base = self._address(low.number) if low and low.is_address_index else None
-        by_offset = {die.offset: die for die in unit.dies}
+        if low and low.is_address_index:
+            bases = replace(bases, start=self._address(bases, low.number))
+        last = len(unit.dies)
+        for at in range(last - 1, -1, -1):
+            die = unit.dies[at]
+            if die.tag != Tag.SUBPROGRAM:
+                continue
+            scope = self._scope(bases, die, _Scope(None, 0))
+            function = self._owner(scope.start) if scope.start else None
+            if function is not None:
+                dies = unit.dies[at : self._end(unit, at, last)]
+                place = (function.section, function.start)
+                self._parts.setdefault(place, []).append(_Part(bases, dies))
+            last = at
+
+    @staticmethod
+    def _end(unit: Unit, at: int, last: int) -> int:
+        """Behind the entries below the one at ``at``, but not behind the next function's."""
+        depth = unit.dies[at].depth
+        for end in range(at + 1, last):
+            if unit.dies[end].depth <= depth:
+                return end
+        return last
+
+    def _owner(self, place: _Address) -> Function | None:
+        functions = self._by_section.get(place.section, [])
+        at = bisect_right(functions, place.offset, key=lambda row: row.start) - 1
+        return functions[at] if at >= 0 else None
+
+    def _part(self, part: _Part, function: Function, found: set[VarRange]) -> None:
         scopes: dict[int, _Scope] = {}
-        for die in unit.dies:
+        for die in part.dies:
             outer = scopes.get(die.depth - 1, _Scope(None, 0))
             scope = outer
             if die.tag in {Tag.SUBPROGRAM, Tag.LEXICAL_BLOCK, Tag.INLINED_SUBROUTINE}:
-                scope = self._scope(die, outer)
+                scope = self._scope(part.unit, die, outer)
             elif die.tag in {Tag.VARIABLE, Tag.FORMAL_PARAMETER}:
-                name = self._name(die, by_offset)
+                name = self._name(part.unit, die)
                 if name:
-                    for place in self._places(die, outer):
-                        self._add(name, place)
+                    for place in self._places(part.unit, die, outer):
+                        self._add(name, place, function, found)
             scopes[die.depth] = scope
 
-    def _scope(self, die: Die, outer: _Scope) -> _Scope:
+    def _scope(self, bases: _Bases, die: Die, outer: _Scope) -> _Scope:
         low, high = die.get(Attribute.LOW_PC), die.get(Attribute.HIGH_PC)
         if low is None or high is None or not low.is_address_index:
             return outer
-        start = self._address(low.number)
+        start = self._address(bases, low.number)
         return _Scope(start, start.offset + high.number) if start else outer
 
-    def _name(self, die: Die, by_offset: Mapping[int, Die]) -> str:
+    def _name(self, bases: _Bases, die: Die) -> str:
         """Inlined copies have their name in their abstract origin."""
         for _ in range(4):
             value = die.get(Attribute.NAME)
             if value is not None:
-                return self._string(value.number) if value.is_string_index else ""
+                return self._string(bases, value.number) if value.is_string_index else ""
             origin = die.get(Attribute.ABSTRACT_ORIGIN)
-            if origin is None or origin.number not in by_offset:
+            if origin is None or origin.number not in bases.by_offset:
                 return ""
-            die = by_offset[origin.number]
+            die = bases.by_offset[origin.number]
         return ""
 
-    def _string(self, index: int) -> str:
-        (at,) = struct.unpack_from("<I", self._string_offsets, self._string_base + 4 * index)
+    def _string(self, bases: _Bases, index: int) -> str:
+        (at,) = struct.unpack_from("<I", self._string_offsets, bases.strings + 4 * index)
         end = self._strings.index(0, at, at + MAX_NAME_BYTES)
         return self._strings[at:end].decode()
 
-    def _address(self, index: int) -> _Address | None:
-        at = self._address_base + 8 * index
+    def _address(self, bases: _Bases, index: int) -> _Address | None:
+        at = bases.addresses + 8 * index
         (there,) = struct.unpack_from("<Q", self._addresses, at)
         row = self._address_relocations.get(at)
         if row is None or row.type != RelocationType.ABS64:
@@ -192,7 +264,7 @@ class _Reader:
         symbol = self.elf.symbols[row.symbol]
         return _Address(symbol.section, symbol.value + there)
 
-    def _places(self, die: Die, scope: _Scope) -> list[_Range]:
+    def _places(self, bases: _Bases, die: Die, scope: _Scope) -> list[_Range]:
         value = die.get(Attribute.LOCATION)
         if value is None:
             return []
@@ -200,31 +272,31 @@ class _Reader:
             return [_Range(scope.start, scope.end, value.block)] if scope.start else []
         at = value.number
         if value.is_list_index:
-            at = self._list_base + 4 * value.number
-            at = self._list_base + struct.unpack_from("<I", self._lists, at)[0]
-        return self._list(Cursor(self._lists, at))
+            at = bases.lists + 4 * value.number
+            at = bases.lists + struct.unpack_from("<I", self._lists, at)[0]
+        return self._list(bases, Cursor(self._lists, at))
 
-    def _list(self, cursor: Cursor) -> list[_Range]:
+    def _list(self, bases: _Bases, cursor: Cursor) -> list[_Range]:
         found: list[_Range] = []
-        base = self._base
+        base = bases.start
         while (kind := cursor.byte()) != _ListEntry.END:
             self._left -= 1
             if self._left < 0:
                 raise ValueError
             first = cursor.uleb()
             if kind == _ListEntry.BASE_ADDRESSX:
-                base = self._address(first)
+                base = self._address(bases, first)
                 continue
             second = cursor.uleb()
             expression = cursor.take(cursor.uleb())
             if kind == _ListEntry.STARTX_LENGTH:
-                start = self._address(first)
+                start = self._address(bases, first)
                 end = start.offset + second if start else 0
             elif kind == _ListEntry.OFFSET_PAIR:
                 start = base.plus(first) if base else None
                 end = base.offset + second if base else 0
             elif kind == _ListEntry.STARTX_ENDX:
-                start, last = self._address(first), self._address(second)
+                start, last = self._address(bases, first), self._address(bases, second)
                 end = last.offset if last else 0
             else:
                 raise ValueError
@@ -232,32 +304,26 @@ class _Reader:
                 found.append(_Range(start, end, expression))
         return found
 
-    def _add(self, name: str, place: _Range) -> None:
-        functions = self._by_section.get(place.start.section, [])
-        at = bisect_right(functions, place.start.offset, key=lambda row: row.start) - 1
-        if at < 0:
+    def _add(self, name: str, place: _Range, function: Function, found: set[VarRange]) -> None:
+        if place.start.section != function.section or place.start.offset < function.start:
             return
-        function = functions[at]
         start = (place.start.offset - function.start) // 8
         end = (min(place.end, function.end) - function.start) // 8
         if start >= end:
             return
         reg, frame_offset = _place_of(place.expression)
         if reg is not None:
-            row = VarRange(start, end, name, reg=reg)
+            found.add(VarRange(start, end, name, reg=reg))
         elif frame_offset is not None:
-            offset = frame_offset - self._frame_size(function)
-            if not -MAX_STACK_BYTES <= offset < 0:
-                return
-            row = VarRange(start, end, name, stack_offset=offset)
-        else:
-            return
-        self._found.setdefault(function.name, set()).add(row)
+            offset = frame_offset - self._frame_bytes(function)
+            if -MAX_STACK_BYTES <= offset < 0:
+                found.add(VarRange(start, end, name, stack_offset=offset))
 
-    def _frame_size(self, function: Function) -> int:
-        if function.name not in self._frames:
-            self._frames[function.name] = _frame_size(self.insns_of(function))
-        return self._frames[function.name]
+    def _frame_bytes(self, function: Function) -> int:
+        place = (function.section, function.start)
+        if place not in self._frames:
+            self._frames[place] = _frame_size(self.insns_of(function))
+        return self._frames[place]
 
 
 def _place_of(expression: bytes) -> tuple[int | None, int | None]:

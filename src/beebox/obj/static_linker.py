@@ -17,7 +17,7 @@ from beebox.btf import codec, ext
 from beebox.btf.strings import StringTable
 from beebox.errors import LinkError, ObjectError
 from beebox.obj import variables
-from beebox.obj.code import decode_function, find_functions, read_variables
+from beebox.obj.code import VariableNames, decode_function, find_functions
 from beebox.obj.elf import (
     ByteOrder,
     Elf,
@@ -236,12 +236,13 @@ class _Linker:
         found: dict[str, tuple[VarRange, ...]] = {}
         for given, chunks in self._chunks.items():
             functions = [row for row in _functions(given.elf, given.file) if row.section in chunks]
-            named = read_variables(given.elf, functions, partial(decode_function, given.elf))
+            named = VariableNames(given.elf, functions, partial(decode_function, given.elf))
             for row in functions:
                 chunk = chunks[row.section]
                 name = places.get((chunk.section, chunk.start + row.start))
-                if name is not None and row.name in named:
-                    found[name] = named[row.name]
+                rows = named.of(row) if name is not None else ()
+                if name is not None and rows:
+                    found[name] = rows
         return found
 
 

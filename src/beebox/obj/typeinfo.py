@@ -6,7 +6,7 @@ relocated, and line info counts bytes of sections, where specs count slots of fu
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -44,7 +44,10 @@ _CORE_KINDS: Final = frozenset(CoreKind)
 
 @dataclass(frozen=True)
 class TypeInfo:
-    """What .BTF and .BTF.ext say; both may be missing. The latter is read when asked for."""
+    """What .BTF and .BTF.ext say; both may be missing. The latter is read when asked for.
+
+    Its relocations add the places of sections, which are 0, so nobody needs them.
+    """
 
     elf: Elf
     file: str
@@ -57,7 +60,7 @@ class TypeInfo:
         at = self.elf.find(".BTF.ext")
         if self.strings is None or at is None or not self.elf.sections[at].size:
             return ext.Ext()
-        return ext.parse(patched(self.elf, at, file=self.file), self.strings)
+        return ext.parse(self.elf.sections[at].contents, self.strings)
 
 
 def read_types(elf: Elf, *, file: str) -> TypeInfo:
@@ -158,16 +161,29 @@ def _holds_data(section: Section) -> bool:
     return section.type in kinds and bool(section.flags & SectionFlag.ALLOC)
 
 
-def lines_of(functions: Sequence[Function], types: TypeInfo) -> dict[str, tuple[LineInfo, ...]]:
-    """Line info by function, sorted, one per pc."""
-    owners = _Owners(functions, types)
-    found: dict[str, dict[int, LineInfo]] = {}
-    for section, records in types.ext.lines.items():
-        for record in records:
-            for function, pc in owners.at(section, record.offset):
-                info = LineInfo(pc, record.file, record.line, record.column, record.text)
-                found.setdefault(function.name, {})[pc] = info
-    return {name: tuple(info for _, info in sorted(by_pc.items())) for name, by_pc in found.items()}
+class Lines:
+    """Line info, function by function."""
+
+    def __init__(self, functions: Sequence[Function], types: TypeInfo) -> None:
+        self._types = types
+        known = {types.elf.sections[function.section].name for function in functions}
+        self._by_section: dict[str, tuple[list[int], list[ext.LineRecord]]] = {}
+        for section, records in types.ext.lines.items():
+            ordered = sorted(records, key=lambda record: record.offset)
+            if section not in known or any(record.offset % 8 for record in ordered):
+                problem = "lines of what is no instruction"
+                raise ObjectError(problem, file=types.file, section=section)
+            self._by_section[section] = ([record.offset for record in ordered], ordered)
+
+    def of(self, function: Function) -> tuple[LineInfo, ...]:
+        """The lines of ``function``, sorted, one per pc: the last of those that say one."""
+        section = self._types.elf.sections[function.section].name
+        offsets, records = self._by_section.get(section, ([], []))
+        first, last = bisect_left(offsets, function.start), bisect_left(offsets, function.end)
+        by_pc = {(row.offset - function.start) // 8: row for row in records[first:last]}
+        return tuple(
+            LineInfo(pc, row.file, row.line, row.column, row.text) for pc, row in by_pc.items()
+        )
 
 
 def type_ids_of(functions: Sequence[Function], types: TypeInfo) -> dict[str, int]:
