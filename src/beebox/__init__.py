@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from beebox.api import compile as compile
+    from beebox.api import link as link
     from beebox.api import load as load
     from beebox.api import open_object as open_object
     from beebox.api import verify as verify
@@ -155,7 +156,7 @@ if TYPE_CHECKING:
     from beebox.compiler.stubs_skb import skb_vlan_push as skb_vlan_push
 
 _EXPORTS = {
-    "beebox.api": ("compile load open_object verify"),
+    "beebox.api": ("compile link load open_object verify"),
     "beebox.compiler.language": (
         "Array ArrayOfMaps BloomFilter CgroupSkbVerdict Constant CpuMap DevMap DevMapHash "
         "FlowDissectorVerdict Global Hash HashOfMaps LpmTrie LruHash LruPerCpuHash LwtVerdict "
