@@ -55,6 +55,7 @@ from beebox.isa.instruction import (
 from beebox.isa.tokens import Statement, Token, statements
 from beebox.obj.assembly_functions import MARKS, Function, body_of
 from beebox.obj.assembly_layout import align_of, up
+from beebox.obj.assembly_llvm import is_llvm, read_llvm
 from beebox.obj.assembly_maps import data_spec, map_spec, member_offsets
 from beebox.obj.assembly_types import Place, Types
 from beebox.obj.assembly_values import Initial, take_value
@@ -121,8 +122,15 @@ class _Source:
 
 
 def read_assembly(text: str, *, file: str = "<asm>") -> ObjectSpec:
-    """The object that ``text`` describes; raises :exc:`beebox.errors.AssemblyError`."""
-    types, lines = _split(statements(text, file=file))
+    """The object that ``text`` describes; raises :exc:`beebox.errors.AssemblyError`.
+
+    Of clang's text the lines may each be right and the object still malformed:
+    :exc:`beebox.errors.ObjectError` or :exc:`beebox.errors.BtfError`.
+    """
+    everything = list(statements(text, file=file))
+    if is_llvm(everything):
+        return read_llvm(everything, file=file)
+    types, lines = _split(everything)
     source = _Source(_called(lines))
     source.types.read(types)
     for line in lines:
