@@ -7,7 +7,7 @@ members at offsets that their types forbid, padding is made of unnamed bitfields
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from beebox.btf.types import (
     Array,
@@ -16,8 +16,11 @@ from beebox.btf.types import (
     Float,
     Int,
     Member,
+    Modifier,
     Ptr,
     Struct,
+    Type,
+    Typedef,
 )
 from beebox.errors import BtfError
 
@@ -25,13 +28,35 @@ _MOST_NESTED: Final = 96
 _LONGS: Final = ("long int", "long unsigned int", "long", "unsigned long")
 
 
+class Rows(dict[int, Type | None]):
+    """The types of a table by id, each asked for once: a look-up is the writers' commonest step."""
+
+    def __init__(self, btf: Btf) -> None:
+        super().__init__()
+        self.btf = btf
+
+    def __missing__(self, type_id: int) -> Type | None:
+        row = self[type_id] = self.btf.type(type_id)
+        return row
+
+
+class Measure(NamedTuple):
+    """Size and alignment in bytes; of an old bitfield's integer its place and width in bits."""
+
+    size: int
+    align: int
+    bit_offset: int = 0
+    bits: int = 0
+
+
 class Layout:
     """Sizes and alignments of the types of one table, each computed once."""
 
-    def __init__(self, btf: Btf) -> None:
-        self._btf = btf
-        self._known: dict[int, tuple[int, int]] = {}
-        longs = (btf.type(i) for name in _LONGS for i in btf.named(name))
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._known: dict[int, Measure] = {}
+        self._packed: set[int] = set()
+        longs = (rows[i] for name in _LONGS for i in rows.btf.named(name))
         self.pointer_size = next(
             (row.size for row in longs if isinstance(row, Int) and row.size in {4, 8}), 8
         )
@@ -42,8 +67,8 @@ class Layout:
             ("char", 8),
         )
 
-    def measure(self, type_id: int, depth: int = 0) -> tuple[int, int]:
-        """``(size, alignment)`` in bytes; (0, 1) for what has neither, as functions."""
+    def measure(self, type_id: int, depth: int = 0) -> Measure:
+        """The measure of a type; size 0 and alignment 1 for what has neither, as functions."""
         known = self._known.get(type_id)
         if known is None:
             if depth > _MOST_NESTED:
@@ -51,40 +76,44 @@ class Layout:
             known = self._known[type_id] = self._measure(type_id, depth)
         return known
 
-    def _measure(self, type_id: int, depth: int) -> tuple[int, int]:
-        inner, row = self._btf.resolve(type_id)
-        if inner != type_id:
-            return self.measure(inner, depth)
+    def _measure(self, type_id: int, depth: int) -> Measure:
+        row = self._rows[type_id]
         match row:
-            case Int() | Float() | Enum():
-                return row.size, max(1, min(self.pointer_size, row.size))
+            case Typedef() | Modifier():
+                return self.measure(row.type, depth + 1)
+            case Int():
+                align = max(1, min(self.pointer_size, row.size))
+                if row.bits == 8 * row.size:
+                    return Measure(row.size, align)
+                return Measure(row.size, align, row.offset, row.bits)
+            case Float() | Enum():
+                return Measure(row.size, max(1, min(self.pointer_size, row.size)))
             case Ptr():
-                return self.pointer_size, self.pointer_size
+                return Measure(self.pointer_size, self.pointer_size)
             case Array():
-                size, align = self.measure(row.type, depth + 1)
-                return size * row.count, align
+                element = self.measure(row.type, depth + 1)
+                return Measure(element.size * row.count, element.align)
             case Struct():
-                align = max((self.measure(m.type, depth + 1)[1] for m in row.members), default=1)
-                return row.size, 1 if self._crooked(row, align, depth) else align
+                align = max((self.measure(m.type, depth + 1).align for m in row.members), default=1)
+                if row.size % align == 0 and not any(map(self._misplaced, row.members)):
+                    return Measure(row.size, align)
+                self._packed.add(type_id)
+                return Measure(row.size, 1)
             case _:
-                return 0, 1
+                return Measure(0, 1)
 
-    def _crooked(self, row: Struct, align: int, depth: int) -> bool:
-        """Whether the size or a member's place contradicts the natural alignment."""
-        return row.size % align != 0 or any(self._misplaced(m, depth) for m in row.members)
-
-    def _misplaced(self, member: Member, depth: int) -> bool:
+    def _misplaced(self, member: Member) -> bool:
         """Whether only packing leads here: not to a multiple, or a bitfield across units."""
-        size, align = self.measure(member.type, depth + 1)
+        size, align, _, _ = self.measure(member.type)
         offset, bits = self.place(member)
         if bits:
-            return bool(size) and offset % (8 * size) + bits > 8 * size
+            return size > 0 and offset % (8 * size) + bits > 8 * size
         return offset % (8 * align) != 0
 
-    def packed(self, row: Struct) -> bool:
+    def packed(self, type_id: int) -> bool:
         """Whether C needs to be told that this struct is packed."""
-        align = max((self.measure(member.type)[1] for member in row.members), default=1)
-        return self._crooked(row, align, 0)
+        self.measure(type_id)
+        return type_id in self._packed
 
     def place(self, member: Member) -> tuple[int, int]:
         """``(bit offset, width of the bitfield)``; width 0 for other members.
@@ -93,10 +122,8 @@ class Layout:
         """
         if member.bitfield_size:
             return member.bit_offset, member.bitfield_size
-        _, row = self._btf.resolve(member.type)
-        if isinstance(row, Int) and row.bits != 8 * row.size:
-            return member.bit_offset + row.offset, row.bits
-        return member.bit_offset, 0
+        _, _, bit_offset, bits = self.measure(member.type)
+        return member.bit_offset + bit_offset, bits
 
     def padding(
         self, at: int, until: int, align: int, *, in_bitfield: bool, packed: bool

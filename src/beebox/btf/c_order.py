@@ -7,8 +7,10 @@ needs of its own members along.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Final
 
+from beebox.btf.c_layout import Rows
 from beebox.btf.decode import references
 from beebox.btf.types import (
     Array,
@@ -27,6 +29,7 @@ from beebox.btf.types import (
     Typedef,
     Var,
 )
+from beebox.btf.wire import Kind
 from beebox.errors import BtfError
 
 MOST_NESTED: Final = 96
@@ -59,18 +62,26 @@ class Budget:
 class Order:
     """Hands out definitions so that each comes after those it embeds."""
 
-    def __init__(self, btf: Btf, budget: Budget) -> None:
-        self._btf = btf
+    def __init__(self, rows: Rows, budget: Budget) -> None:
+        self._rows = rows
         self._budget = budget
         self._done = {0}
         self._open: set[int] = set()
         self._queue: list[int] = []
-        self._used: set[int] = set()
-        table: Btf | None = btf
+
+    @cached_property
+    def _used(self) -> set[int]:
+        """What other types refer to; functions refer to prototypes alone."""
+        rows = self._rows
+        used: set[int] = set()
+        table: Btf | None = rows.btf
         while table is not None:
-            for row in table.types:
-                self._used.update(references(row))
+            for type_id in table.of_kind(*(kind for kind in Kind if kind is not Kind.FUNC)):
+                row = rows[type_id]
+                if row is not None:
+                    used.update(references(row))
             table = table.base
+        return used
 
     def definitions(self, root: int) -> list[int]:
         """Named types (and enums that nothing refers to) that ``root`` needs, each given once."""
@@ -83,7 +94,7 @@ class Order:
         self._budget.step(depth, type_id)
         if type_id in self._done:
             return True
-        row = self._btf.type(type_id)
+        row = self._rows[type_id]
         match row:
             case Ptr():
                 needed = self._visit(row.type, through_pointer=True, depth=depth + 1)
@@ -110,7 +121,7 @@ class Order:
                 ]
                 return any(needs)
             case Enum() | Fwd():
-                if row.name or type_id not in self._used:
+                if row.name or (depth == 0 and type_id not in self._used):
                     self._queue.append(type_id)
                 self._done.add(type_id)
                 return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, assert_never
 
-from beebox.btf.c_layout import Layout
+from beebox.btf.c_layout import Layout, Rows
 from beebox.btf.c_names import Names, attribute, floating, identifier, integer
 from beebox.btf.c_order import Budget, Order
 from beebox.btf.types import (
@@ -30,6 +30,7 @@ from beebox.btf.types import (
     Typedef,
     Var,
 )
+from beebox.btf.wire import Kind
 from beebox.errors import BtfError, InternalError
 
 _OPENING: Final = """\
@@ -73,6 +74,9 @@ _KFUNC_CLOSING: Final = "#endif /* BPF_NO_KFUNC_PROTOTYPES */\n\n"
 _ENUM_MODES: Final = {1: "byte", 2: "HI"}
 """How clang is told to make an enum narrower than an int."""
 
+_DEFINE_NOTHING: Final = {
+    *(Kind.INT, Kind.FLOAT, Kind.FUNC, Kind.VAR, Kind.DATASEC, Kind.DECL_TAG),
+}
 _BUILT_IN: Final = "__builtin_va_list"
 
 
@@ -91,7 +95,7 @@ def parts(btf: Btf, *, roots: Iterable[int] | None = None, kfuncs: bool = True) 
     wanted = None if roots is None else tuple(roots)
     tagged = _kfuncs(btf, wanted) if kfuncs else []
     yield _OPENING
-    for root in range(1, len(btf) + 1) if wanted is None else wanted:
+    for root in _definers(btf) if wanted is None else wanted:
         yield from writer.define(root)
     if tagged:
         if wanted is not None:
@@ -99,6 +103,12 @@ def parts(btf: Btf, *, roots: Iterable[int] | None = None, kfuncs: bool = True) 
                 yield from writer.define(row.type)
         yield from writer.prototypes(tagged)
     yield _CLOSING
+
+
+def _definers(btf: Btf) -> list[int]:
+    """The types that have something to define, themselves or behind them, in order."""
+    base = _definers(btf.base) if btf.base is not None else []
+    return base + list(btf.of_kind(*(kind for kind in Kind if kind not in _DEFINE_NOTHING)))
 
 
 def _kfuncs(btf: Btf, roots: tuple[int, ...] | None) -> list[tuple[int, Func, bool]]:
@@ -120,11 +130,12 @@ class _Writer:
     """What has been written, and the pieces that one more definition takes."""
 
     def __init__(self, btf: Btf) -> None:
-        self._btf = btf
+        self._rows = Rows(btf)
         self._budget = Budget(len(btf))
-        self._order = Order(btf, self._budget)
-        self._layout = Layout(btf)
+        self._order = Order(self._rows, self._budget)
+        self._layout = Layout(self._rows)
         self._names = Names()
+        self._spelled: dict[int, str] = {}
         self._written = {0}
         self._open: set[int] = set()
         self._forward: set[int] = set()
@@ -159,7 +170,7 @@ class _Writer:
         self._budget.step(depth, type_id)
         if type_id in self._written:
             return
-        row = self._btf.type(type_id)
+        row = self._rows[type_id]
         match row:
             case Ptr() | Modifier() | Array():
                 self._emit(row.type, inside, out, depth + 1)
@@ -228,13 +239,13 @@ class _Writer:
 
     def _struct(self, type_id: int, row: Struct, level: int, depth: int) -> str:
         layout, indent = self._layout, "\t" * (level + 1)
-        packed = layout.packed(row)
+        packed = layout.packed(type_id)
         text = [self._forward_declaration(type_id, row), " {"]
         at, end, in_bitfield = 0, 0, False
         for member in row.members:
             self._budget.step(depth, type_id)
             offset, bits = layout.place(member)
-            size, align = layout.measure(member.type)
+            size, align, _, _ = layout.measure(member.type)
             end = max(end, offset + (bits or size * 8))
             for pad in layout.padding(
                 at, offset, align, in_bitfield=in_bitfield and bits > 0, packed=packed
@@ -256,7 +267,7 @@ class _Writer:
 
     def _tail(self, type_id: int, row: Struct, end: int, *, packed: bool) -> list[str]:
         """Padding behind the members, which end at bit ``end``."""
-        _, align = self._layout.measure(type_id)
+        align = self._layout.measure(type_id).align
         if row.union and -(-end // (8 * align)) * align >= row.size:
             return []  # the compiler rounds up by itself
         pads = []
@@ -339,7 +350,7 @@ class _Writer:
         chain: list[tuple[int, Type | None]] = []
         while True:
             self._budget.step(depth + len(chain), type_id)
-            row = self._btf.type(type_id)
+            row = self._rows[type_id]
             chain.append((type_id, row))
             if not isinstance(row, Ptr | Modifier | Array | FuncProto):
                 return chain
@@ -355,10 +366,12 @@ class _Writer:
         match row:
             case None:
                 return f"{text}void"
-            case Int():
-                return text + integer(row)
-            case Float():
-                return text + floating(row)
+            case Int() | Float():
+                known = self._spelled.get(type_id)
+                if known is None:
+                    spelled = integer(row) if isinstance(row, Int) else floating(row)
+                    known = self._spelled[type_id] = spelled
+                return text + known
             case Typedef():
                 return text + self._names.typedef(type_id, row.name)
             case Struct():
