@@ -211,13 +211,23 @@ def prog_test_run(
     return Attr(data, buffers)
 
 
+def prog_test_run_alone(fd: int, context: bytes) -> Attr:
+    """BPF_PROG_TEST_RUN of a program that takes no packet; ``context`` is changed in place."""
+    data = bytearray(80)
+    struct.pack_into("=I", data, 0, fd)
+    if not context:
+        return Attr(data)
+    struct.pack_into("=I", data, 40, len(context))
+    return Attr(data, {48: bytearray(context)})
+
+
 def prog_test_run_result(attr: Attr) -> tuple[int, bytes, int, bytes]:
     """``(retval, packet after the last run, mean ns per run, context after it)``."""
     retval, _, size = struct.unpack_from("=III", attr.data, 4)
     duration: int = struct.unpack_from("=I", attr.data, 36)[0]
     context_size: int = struct.unpack_from("=I", attr.data, 44)[0]
     context = bytes(attr.buffers.get(56, b"")[:context_size])
-    return retval, bytes(attr.buffers[24][:size]), duration, context
+    return retval, bytes(attr.buffers.get(24, b"")[:size]), duration, context
 
 
 def obj_pin(path: str, fd: int) -> Attr:

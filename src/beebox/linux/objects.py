@@ -20,6 +20,7 @@ from beebox.linux import attrs
 from beebox.linux.syscall import Bpf, Command, Fd, bpf
 from beebox.obj.model import MapSpec, ProgramSpec
 from beebox.tables.map_types import UpdateFlags
+from beebox.tables.program_types import ProgramType
 
 _POSSIBLE_CPUS: Final = Path("/sys/devices/system/cpu/possible")
 _ENOTSUPP: Final = 524  # the kernel's own; not an errno of POSIX
@@ -28,6 +29,9 @@ _BATCH_START: Final = 1024
 _CHECKSUM_COMPLETE: Final = 1 << 2  # BPF_F_TEST_SKB_CHECKSUM_COMPLETE
 _GROWTH_BYTES: Final = 1 << 17  # that programs may add to a packet in a test run
 _POSITION_BYTES_MIN: Final = 8
+_WITHOUT_PACKET: Final = frozenset(
+    {ProgramType.SYSCALL, ProgramType.STRUCT_OPS, ProgramType.RAW_TRACEPOINT, ProgramType.TRACING}
+)
 _INFO_ID: Final = slice(4, 8)  # in struct bpf_map_info and bpf_prog_info
 
 
@@ -323,13 +327,16 @@ class LinuxProgram:
         """Run over one packet with BPF_PROG_TEST_RUN.
 
         ``data_out`` is as the kernel gives it: of XDP it starts at data_meta, of an skb program
-        with the Ethernet header (zeros where the program did not see it). Frames that Linux
+        with the Ethernet header (zeros where the program did not see it). Programs that get no
+        packet (syscall, struct_ops, raw tracepoints) want none here and run once. Frames that Linux
         refuses, below 14 bytes or above about a page, raise :exc:`SyscallError`, as does a
         checksum that is wrong after the run.
         """
         repeat, data = index(repeat), memoryview(data).tobytes()
         if not 1 <= repeat < 1 << 31:
             raise InputError(f"repeat {repeat} is out of range")
+        if self._spec.type in _WITHOUT_PACKET:
+            return self._run_alone(data, repeat, context or b"")
         room = len(data) + _GROWTH_BYTES
         attr = attrs.prog_test_run(
             self.fd,
@@ -342,6 +349,16 @@ class LinuxProgram:
         self._door(Command.PROG_TEST_RUN, attr)
         retval, packet, duration, after = attrs.prog_test_run_result(attr)
         return TestRun(retval, packet, duration, repeat, "linux", after)
+
+    def _run_alone(self, data: bytes, repeat: int, context: bytes) -> TestRun:
+        kind = self._spec.type.value.name
+        if data or repeat != 1:
+            raise InputError(f"a {kind} program runs once, without a packet")
+        attr = attrs.prog_test_run_alone(self.fd, context)
+        self._door(Command.PROG_TEST_RUN, attr)
+        retval, _, _, _ = attrs.prog_test_run_result(attr)
+        after = bytes(attr.buffers.get(48, b""))
+        return TestRun(retval, b"", 0, 1, "linux", after)
 
     def close(self) -> None:
         """Unload the program, unless something else holds it."""

@@ -23,6 +23,53 @@ def test_map_create_puts_every_field_at_its_offset() -> None:
     assert not any(data[60:])
 
 
+def test_map_create_of_a_kernel_type() -> None:
+    data = attrs.map_create(
+        26, 4, 128, 1, 0x8000, inner_fd=5, numa_node=6, extra=7, kernel_value_type=(8, 9)
+    ).data
+    assert [u32(data, at) for at in (16, 20, 24, 60, 72)] == [0x8000, 5, 6, 8, 9]
+    assert struct.unpack_from("=Q", data, 64) == (7,)
+
+
+def test_prog_load_names_what_it_attaches_to() -> None:
+    attr = attrs.prog_load(
+        26, bytes(8), attach_btf_id=3, attach_btf_fd=4, fd_array=(0, 7), version=0x61200
+    )
+    assert [u32(attr.data, at) for at in (40, 108, 112)] == [0x61200, 3, 4]
+    assert attr.buffers[120] == struct.pack("=2i", 0, 7)
+    assert 120 not in attrs.prog_load(6, bytes(8)).buffers
+
+
+def test_pins_have_a_path_and_a_descriptor() -> None:
+    attr = attrs.obj_pin("/bpf/m", 5)
+    assert (attr.buffers[0], u32(attr.data, 8)) == (b"/bpf/m\0", 5)
+    attr = attrs.obj_get("/bpf/m")
+    assert (attr.buffers[0], bytes(attr.data)) == (b"/bpf/m\0", bytes(16))
+
+
+def test_ids_are_walked() -> None:
+    attr = attrs.get_next_id(4)
+    struct.pack_into("=I", attr.data, 4, 9)
+    assert (u32(attr.data, 0), attrs.next_id(attr)) == (4, 9)
+    assert u32(attrs.get_fd_by_id(9).data, 0) == 9
+
+
+def test_btf_info_has_a_name_of_its_own() -> None:
+    attr = attrs.btf_get_info(3)
+    assert (u32(attr.data, 0), u32(attr.data, 4), u32(attr.buffers[8], 24)) == (3, 32, 64)
+    attr.nested[8, 16][:4] = b"mod\0"
+    struct.pack_into("=I", attr.buffers[8], 28, 1)
+    assert attrs.btf_info(attr) == ("mod", True)
+
+
+def test_a_run_without_a_packet_has_a_context_alone() -> None:
+    attr = attrs.prog_test_run_alone(3, b"12345678")
+    assert (u32(attr.data, 0), u32(attr.data, 40), attr.buffers) == (3, 8, {48: b"12345678"})
+    assert attrs.prog_test_run_alone(3, b"").buffers == {}
+    struct.pack_into("=I", attr.data, 4, 42)
+    assert attrs.prog_test_run_result(attr)[:2] == (42, b"")
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

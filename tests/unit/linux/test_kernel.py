@@ -5,18 +5,46 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from beebox.btf.types import Btf, Int
-from beebox.errors import InputError, NotSupportedError, RejectedError, SyscallError
-from beebox.isa.instruction import Alu, Exit, GlobalRef, LoadImm64, MapRef, Reg
+from beebox.errors import (
+    InputError,
+    InternalError,
+    NotSupportedError,
+    RejectedError,
+    SyscallError,
+)
+from beebox.isa.instruction import (
+    Alu,
+    Call,
+    CallKind,
+    Exit,
+    GlobalRef,
+    Instruction,
+    KfuncRef,
+    KsymRef,
+    LoadImm64,
+    MapRef,
+    Reg,
+)
 from beebox.linux.kernel import LinuxKernel
 from beebox.linux.load import Verdict, patch, try_load
 from beebox.linux.objects import LinuxMap
 from beebox.linux.syscall import Attr, Command, Fd
-from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec
+from beebox.obj.model import (
+    ExternKind,
+    ExternSpec,
+    FunctionSpec,
+    KernelAddress,
+    KernelSymbol,
+    MapSpec,
+    ObjectSpec,
+    Poisoned,
+    Resolution,
+)
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.opcodes import AluOp
 
@@ -182,3 +210,107 @@ def test_patch_leaves_the_other_instructions_alone() -> None:
     code = patch(PROGRAM.insns, {"counts": 3, ".rodata": 4})
     assert len(code) == 48
     assert code[32:] == bytes.fromhex("b700000002000000 9500000000000000")
+
+
+def resolved(kind: ExternKind, resolution: Resolution | None) -> dict[str, ExternSpec]:
+    return {"sym": ExternSpec("sym", kind, resolved=resolution)}
+
+
+@pytest.mark.parametrize(
+    ("resolution", "source", "low", "high"),
+    [
+        (KernelSymbol(77), 3, 77, 0),
+        (KernelAddress(0xFFFF_FFFF_8123_4567), 0, 0x8123_4567, 0xFFFF_FFFF),
+    ],
+)
+def test_kernel_variables_are_patched_in(
+    resolution: Resolution, source: int, low: int, high: int
+) -> None:
+    externs = resolved(ExternKind.VARIABLE, resolution)
+    code = patch((LoadImm64(Reg.R1, KsymRef("sym")),), {}, externs)
+    assert (code[1] >> 4, code[4:8], code[12:16]) == (
+        source,
+        low.to_bytes(4, "little"),
+        high.to_bytes(4, "little"),
+    )
+
+
+def test_kernel_functions_are_called_by_id_and_module() -> None:
+    functions = {
+        name: ExternSpec(name, ExternKind.FUNCTION, resolved=KernelSymbol(number, module))
+        for name, number, module in (
+            ("a", 7, ""),
+            ("b", 8, "one"),
+            ("c", 9, "two"),
+            ("d", 6, "one"),
+        )
+    }
+    calls = tuple(Call(CallKind.KFUNC, KfuncRef(name)) for name in functions)
+    code = patch(calls, {}, functions)
+    rows = [(code[at + 1] >> 4, code[at + 2], code[at + 4]) for at in range(0, 32, 8)]
+    assert rows == [(2, 0, 7), (2, 1, 8), (2, 2, 9), (2, 1, 6)]
+
+
+@pytest.mark.parametrize(
+    "insn", [LoadImm64(Reg.R1, KsymRef("sym")), Call(CallKind.KFUNC, KfuncRef("sym"))]
+)
+def test_what_nobody_resolved_is_our_fault(insn: Instruction) -> None:
+    for externs in ({}, resolved(ExternKind.VARIABLE, None)):
+        with pytest.raises(InternalError):
+            patch((insn,), {}, externs)
+
+
+def test_one_btf_serves_maps_and_programs(door: FakeDoor) -> None:
+    btf = Btf((Int("int", 4, 32),))
+    maps = {"counts": replace(MAP, key_type_id=1, value_type_id=1), ".rodata": RODATA}
+    second = replace(PROGRAM, name="second")
+    spec = ObjectSpec({"main": PROGRAM, "second": second}, maps, license="GPL", btf=btf)
+    with LinuxKernel(door).load(spec):
+        assert door.calls.count(Command.BTF_LOAD) == 1
+        made = [
+            attr
+            for call, attr in zip(door.calls, door.attrs, strict=True)
+            if call is Command.MAP_CREATE
+        ]
+        loads = [
+            attr
+            for call, attr in zip(door.calls, door.attrs, strict=True)
+            if call is Command.PROG_LOAD
+        ]
+        fds = {int.from_bytes(attr.data[72:76], "little") for attr in loads}
+        assert fds == {int.from_bytes(made[0].data[48:52], "little")}
+        assert len(loads) == 2
+
+
+def test_programs_behind_a_question_mark_are_loaded_by_name_alone(door: FakeDoor) -> None:
+    waiting = replace(PROGRAM, name="waiting", section="?xdp")
+    spec = replace(SPEC, functions={"main": PROGRAM, "waiting": waiting})
+    with LinuxKernel(door).load(spec) as live:
+        assert set(live.programs) == {"main"}
+    with LinuxKernel(door).load(spec, programs=["waiting"]) as live:
+        assert set(live.programs) == {"waiting"}
+
+
+def test_a_poisoned_instruction_says_why(door: FakeDoor) -> None:
+    door.failures[Command.PROG_LOAD] = errno.EINVAL
+    door.log = b"0: (b7) r0 = 2\n4: (85) call unknown#195896080\ninvalid func unknown#195896080\n"
+    poisoned = replace(PROGRAM, poisoned=(Poisoned(4, "no field mood"),))
+    with pytest.raises(RejectedError, match="no field mood") as caught:
+        LinuxKernel(door).load(replace(SPEC, functions={"main": poisoned}))
+    (finding,) = caught.value.findings
+    assert finding["message"] == "no field mood"
+    assert finding["kernel_message"] == "invalid func unknown#195896080"
+
+
+def test_maps_that_wait_are_not_made_and_their_programs_neither(door: FakeDoor) -> None:
+    row = MapSpec(
+        "ops", MapType.STRUCT_OPS, 4, 8, 1, contents=bytes(8), slots=((0, "op"),), autocreate=False
+    )
+    op = replace(PROGRAM, name="op", section="struct_ops/op")
+    spec = replace(SPEC, functions={"main": PROGRAM, "op": op}, maps={**SPEC.maps, "ops": row})
+    assert spec.autoload_names == ("main",)
+    assert replace(
+        spec, maps={**SPEC.maps, "ops": replace(row, autocreate=True)}
+    ).autoload_names == ("main", "op")
+    with LinuxKernel(door).load(spec) as live:
+        assert set(live.maps) == {"counts", ".rodata"}

@@ -42,7 +42,7 @@ int use(void *ctx)
 	cell->next = head;
 	head = cell;
 	total += cell->value;
-	return 0;
+	return total;
 }
 
 char LICENSE[] SEC("license") = "GPL";
