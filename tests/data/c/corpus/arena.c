@@ -1,4 +1,5 @@
 /* Memory shared with user space: pages allocated, pointers kept, globals that live there. */
+#define BPF_NO_KFUNC_PROTOTYPES
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

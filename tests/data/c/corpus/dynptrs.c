@@ -1,4 +1,5 @@
 /* Dynamic pointers: to a ring buffer, to memory, to a packet. */
+#define BPF_NO_KFUNC_PROTOTYPES
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

@@ -1,4 +1,5 @@
 /* Objects that programs allocate themselves, in a list and a tree under one lock. */
+#define BPF_NO_KFUNC_PROTOTYPES
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>

@@ -1,4 +1,5 @@
 /* What follows three underscores in the name of a kernel function is not part of it. */
+#define BPF_NO_KFUNC_PROTOTYPES
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

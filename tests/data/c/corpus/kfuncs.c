@@ -1,4 +1,5 @@
 /* Functions of the kernel: acquired and released, open-coded iterators, in sleepable programs. */
+#define BPF_NO_KFUNC_PROTOTYPES
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

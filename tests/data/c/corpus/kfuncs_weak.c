@@ -1,4 +1,5 @@
 /* Functions that this kernel may not have: asked for first, or never reached. */
+#define BPF_NO_KFUNC_PROTOTYPES
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

@@ -1,4 +1,5 @@
 /* Pointers to kernel objects kept in maps, taken out by exchange. */
+#define BPF_NO_KFUNC_PROTOTYPES
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -15,7 +16,7 @@ extern void bpf_cpumask_set_cpu(u32 cpu, struct bpf_cpumask *mask) __ksym;
 struct kept {
 	struct task_struct __kptr *task;
 	struct bpf_cpumask __kptr *mask;
-	struct file __kptr_untrusted *file;
+	struct task_struct __kptr_untrusted *last;
 	u64 since;
 };
 

@@ -1,7 +1,8 @@
 /* Lightweight tunnels. */
 #include <linux/bpf.h>
-#include <linux/seg6_local.h>
 #include <bpf/bpf_helpers.h>
+
+#define SEG6_LOCAL_ACTION_END_T 3
 
 SEC("lwt_in") int in(struct __sk_buff *skb)
 {

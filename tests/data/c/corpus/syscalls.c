@@ -1,5 +1,5 @@
 /* A program that is run by a system call and makes some itself. */
-#include <linux/bpf.h>
+#include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
 struct arguments {
