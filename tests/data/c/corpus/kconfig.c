@@ -11,7 +11,6 @@ extern char CONFIG_DEFAULT_TCP_CONG[8] __kconfig __weak;
 extern char CONFIG_CGROUP_BPF __kconfig;
 extern int CONFIG_NOBODY_HAS_THIS __kconfig __weak;
 extern enum libbpf_tristate CONFIG_NOR_THIS __kconfig __weak;
-extern bool LINUX_HAS_SYSCALL_WRAPPER __kconfig;
 extern bool LINUX_HAS_BPF_COOKIE __kconfig;
 
 unsigned long seen;
@@ -24,7 +23,7 @@ int use(struct xdp_md *ctx)
 	seen = CONFIG_HZ + CONFIG_DEFAULT_TCP_CONG[0] + CONFIG_NOBODY_HAS_THIS;
 	if (CONFIG_BPF_SYSCALL != TRI_YES || CONFIG_NOR_THIS != TRI_NO)
 		return XDP_DROP;
-	if (LINUX_HAS_SYSCALL_WRAPPER && LINUX_HAS_BPF_COOKIE)
+	if (LINUX_HAS_BPF_COOKIE)
 		seen++;
 	return CONFIG_BPF_JIT && CONFIG_CGROUP_BPF == 'y' ? XDP_PASS : XDP_TX;
 }
