@@ -26,6 +26,7 @@ _REL: Final = struct.Struct("<QQ")
 _IDENT: Final = b"\x7fELF\x02\x01\x01"
 _BIG_IDENT: Final = b"\x7fELF\x02\x02\x01"
 ET_REL: Final = 1
+EM_NONE: Final = 0  # of LLVM before 2017
 EM_BPF: Final = 247
 
 MAX_NAME_BYTES: Final = 4096
@@ -52,6 +53,7 @@ class SectionFlag(IntEnum):
     ALLOC = 2
     EXECINSTR = 4
     INFO_LINK = 0x40
+    COMPRESSED = 0x800
 
 
 class SymbolType(IntEnum):
@@ -179,7 +181,7 @@ def read(data: bytes, *, file: str = "<object>") -> Elf:
     if order is None:
         raise ObjectError("not a 64-bit ELF file of version 1", file=file)
     _, kind, machine, version, *rest = _ordered(_HEADER, order).unpack_from(data)
-    if kind != ET_REL or machine != EM_BPF or version != 1:
+    if kind != ET_REL or machine not in {EM_BPF, EM_NONE} or version != 1:
         raise ObjectError(
             f"not a BPF object (type {kind}, machine {machine}, version {version})", file=file
         )

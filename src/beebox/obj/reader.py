@@ -15,7 +15,7 @@ from beebox.btf.types import Btf
 from beebox.errors import ObjectError
 from beebox.obj import maps as map_definitions
 from beebox.obj.code import Code, find_functions
-from beebox.obj.elf import Elf, Section, SectionType
+from beebox.obj.elf import Elf, Section, SectionFlag, SectionType
 from beebox.obj.elf import read as read_elf
 from beebox.obj.externs import read_externs
 from beebox.obj.legacy_maps import read_legacy_maps, with_programs
@@ -35,6 +35,7 @@ def read(data: bytes, *, file: str = "<object>") -> ObjectSpec:
     at one of its functions (:class:`FunctionTable`).
     """
     elf = read_elf(data, file=file)
+    _check_compression(elf, file)
     types = read_types(elf, file=file)
     functions = find_functions(elf, file=file)
     maps = _maps(elf, types.btf, functions, file)
@@ -51,6 +52,13 @@ def read(data: bytes, *, file: str = "<object>") -> ObjectSpec:
         externs=externs,
         byte_order=elf.byte_order,
     )
+
+
+def _check_compression(elf: Elf, file: str) -> None:
+    """Tools compress debug sections, which only cost names; of what loads, nothing is guessed."""
+    for section in elf.sections:
+        if section.flags & SectionFlag.COMPRESSED and not section.name.startswith(".debug_"):
+            raise ObjectError("it is compressed", file=file, section=section.name)
 
 
 @dataclass(frozen=True, slots=True)

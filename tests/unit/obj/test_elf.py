@@ -86,6 +86,11 @@ def test_malformed_files_are_refused(data: bytes) -> None:
         elf.read(data)
 
 
+@pytest.mark.parametrize("machine", [0, 247])
+def test_old_llvm_named_no_machine(machine: int) -> None:
+    assert elf.read(patched(18, "<H", machine)) == elf.read(small())
+
+
 def test_sections_may_not_overlap() -> None:
     """Else a small file could stand for gigabytes."""
     rows = [Section(f"s{i}", SectionType.PROGBITS, data=bytes(64)) for i in range(64)]

@@ -205,6 +205,7 @@ CALL = encode([Call(CallKind.SUBPROG, -1), Exit()])
         {"section": Section("maps", SectionType.PROGBITS, data=bytes(20))},
         {"section": Section(".maps", SectionType.PROGBITS, data=bytes(20))},
         {"section": Section("version", SectionType.PROGBITS, data=b"123")},
+        {"section": Section(".data", SectionType.PROGBITS, SectionFlag.COMPRESSED, data=b"123")},
         {"section": Section("license", SectionType.PROGBITS, data=b"\xff\0")},
         {"section": Section(".BTF", SectionType.PROGBITS, data=b"123")},
         {"section": Section(".struct_ops", SectionType.PROGBITS, data=b"123")},
@@ -303,6 +304,25 @@ def test_a_map_that_is_no_struct() -> None:
 def test_malformed_variable_names(data: bytes) -> None:
     with pytest.raises(ObjectError):
         variables.parse(data)
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        Section(".eh_frame", SectionType.PROGBITS, data=b"123"),
+        Section("xdp_metadata", SectionType.PROGBITS, data=b"123"),
+        Section(".debug_info", SectionType.PROGBITS, SectionFlag.COMPRESSED, data=b"123"),
+        Section(".rela.text", SectionType.RELA, data=b"123"),
+        Section(".bss", SectionType.PROGBITS, data=b"123"),
+        Section("maps", SectionType.PROGBITS),
+        Section(".anything", 0x6FFF4C03, data=b"123"),
+    ],
+    ids=lambda section: section.name,
+)
+def test_sections_that_mean_nothing_are_passed_over(section: Section) -> None:
+    found = program(section=section)
+    assert found.maps == {}
+    assert set(found.functions) == {"p"}
 
 
 def test_code_outside_of_functions_is_dead() -> None:
