@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from beebox.btf.core_access import FLAVOUR, MAX_STEPS, core_kind, essential_name, name_at
 from beebox.btf.types import Btf, Struct
-from beebox.btf.wire import Kind
+from beebox.btf.wire import ByteOrder, Kind
 from beebox.errors import BtfError
 
 _FEW: Final = 4096
@@ -40,6 +40,7 @@ class Candidates:
     local: Btf
     kernel: Btf
     modules: Mapping[str, Btf] = field(default_factory=dict)
+    byte_order: ByteOrder = "little"  # the program's
     _flavours: dict[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     _paths: dict[tuple[str, int], Mapping[str, Path]] = field(default_factory=dict)
     _by_type: dict[int, tuple[Candidate, ...]] = field(default_factory=dict)

@@ -25,6 +25,7 @@ from beebox.btf.core_access import (
 from beebox.btf.core_candidates import Candidate, Candidates
 from beebox.btf.core_match import fields_compatible, types_compatible, types_match
 from beebox.btf.types import Array, Btf, Enum, Int, Member, Ptr, Struct, Type
+from beebox.btf.wire import ByteOrder
 from beebox.errors import BtfError
 from beebox.tables.core_relocations import CoreKind
 
@@ -105,7 +106,7 @@ def calculate(candidates: Candidates, kind: CoreKind, type_id: int, access: str)
                 misses.append(found)
                 continue
             matches.append(Match(candidate, found))
-            results.append(_result(kind, local, found))
+            results.append(_result(kind, local, found, candidates.byte_order))
             if found.bit_offset != matches[0].access.bit_offset:
                 first = matches[0].access.bit_offset
                 return Undecided(f"{local} is at bit {first} or {found.bit_offset}")
@@ -251,7 +252,7 @@ def _plain(local: Access) -> str:
     return describe(local.btf, local.root).replace(name, essential_name(name))
 
 
-def _result(kind: CoreKind, local: Access, found: Access) -> Value | Absent:
+def _result(kind: CoreKind, local: Access, found: Access, order: ByteOrder) -> Value | Absent:
     match kind:
         case CoreKind.FIELD_EXISTS | CoreKind.TYPE_EXISTS | CoreKind.TYPE_MATCHES:
             return Value(1, 1)
@@ -270,7 +271,7 @@ def _result(kind: CoreKind, local: Access, found: Access) -> Value | Absent:
             | CoreKind.FIELD_LSHIFT_U64
             | CoreKind.FIELD_RSHIFT_U64
         ):
-            return _field_result(kind, _field(local), _field(found), found)
+            return _field_result(kind, _field(local), _field(found), found, order)
         case _ as unreachable:
             assert_never(unreachable)
 
@@ -327,7 +328,9 @@ def _field(access: Access) -> _Field:
     return _Field(start, size, bits, member.bitfield_size, row, is_bitfield=True)
 
 
-def _field_result(kind: CoreKind, old: _Field, new: _Field, found: Access) -> Value:
+def _field_result(
+    kind: CoreKind, old: _Field, new: _Field, found: Access, order: ByteOrder
+) -> Value:
     """What is asked of the field, in the object and in the target.
 
     Which bytes to load for a bitfield is the compiler's choice, so that is not checked.
@@ -346,7 +349,7 @@ def _field_result(kind: CoreKind, old: _Field, new: _Field, found: Access) -> Va
         case CoreKind.FIELD_SIGNED:
             return Value(old.signed, new.signed)
         case CoreKind.FIELD_LSHIFT_U64:
-            return Value(_left(old), _left(new), old.is_bitfield)
+            return Value(_left(old, order), _left(new, order), old.is_bitfield)
         case _:
             return Value((64 - old.bit_size) & _U32, (64 - new.bit_size) & _U32)
 
@@ -356,9 +359,12 @@ def _checked(kind: CoreKind, field: _Field) -> None:
         raise BtfError("an array's element has neither sign nor shifts in CO-RE")
 
 
-def _left(field: _Field) -> int:
-    shift = 64 - (field.bit_offset + field.bit_size - 8 * field.byte_offset)
-    return shift & _U32
+def _left(field: _Field, order: ByteOrder) -> int:
+    """How far to shift the loaded bytes so that the field's first bit is the highest."""
+    before = field.bit_offset - 8 * field.byte_offset
+    if order == "big":
+        return 8 * (8 - field.byte_size) + before & _U32
+    return 64 - (before + field.bit_size) & _U32
 
 
 def _resize(old: _Field, new: _Field, found: Access) -> str:

@@ -13,6 +13,7 @@ from typing import Final, assert_never
 from beebox.btf.core_candidates import Candidates
 from beebox.btf.core_relocations import Absent, Relocated, Undecided, Value, calculate
 from beebox.btf.types import Btf
+from beebox.btf.wire import ByteOrder
 from beebox.errors import BtfError, ObjectError, TargetError
 from beebox.isa.instruction import (
     Alu,
@@ -48,7 +49,7 @@ def relocate_functions(
     """
     if spec.btf is None:
         raise ObjectError("has CO-RE relocations and no BTF", file=spec.file)
-    candidates = candidates_for(spec.btf, target)
+    candidates = candidates_for(spec.btf, target, spec.byte_order)
     return {
         name: _relocated(spec, spec.functions[name], target, candidates)
         for name in names
@@ -56,11 +57,11 @@ def relocate_functions(
     }
 
 
-def candidates_for(local: Btf, target: Target) -> Candidates:
+def candidates_for(local: Btf, target: Target, byte_order: ByteOrder = "little") -> Candidates:
     """Where the object's types are looked for; of a target without types, in themselves."""
     if target.btf is None:
-        return Candidates(local, local)
-    return Candidates(local, target.btf, target.modules)
+        return Candidates(local, local, byte_order=byte_order)
+    return Candidates(local, target.btf, target.modules, byte_order)
 
 
 def _relocated(

@@ -12,6 +12,7 @@ from enum import Enum as Choice
 from typing import Final
 
 from beebox.btf.types import Array, Btf, Enum, Int, Ptr
+from beebox.btf.wire import ByteOrder
 from beebox.errors import BtfError, ObjectError, TargetError
 from beebox.obj.maps import section_id
 from beebox.obj.model import ExternKind, ExternSpec, KconfigPlace, MapSpec, ObjectSpec
@@ -43,6 +44,7 @@ class _Variable:
     size: int
     alignment: int
     signed: bool
+    order: ByteOrder
 
 
 def resolve_kconfig(
@@ -89,7 +91,14 @@ def _variable(spec: ObjectSpec, row: ExternSpec) -> _Variable:
         raise ObjectError(f"{row.name} has no type", file=spec.file, section=SECTION)
     try:
         form, signed = _form(btf, row.type_id)
-        return _Variable(row, form, btf.size_of(row.type_id), _alignment(btf, row.type_id), signed)
+        return _Variable(
+            row,
+            form,
+            btf.size_of(row.type_id),
+            _alignment(btf, row.type_id),
+            signed,
+            spec.byte_order,
+        )
     except BtfError as error:
         problem = f"{row.name}: {error}"
         raise ObjectError(problem, file=spec.file, section=SECTION) from None
@@ -187,7 +196,7 @@ def _letter(variable: _Variable, text: str) -> bytes:
                 raise ValueError("m is neither y nor n")
             return bytes([text == "y"])
         case _Form.TRISTATE:
-            return _LETTERS[text].to_bytes(variable.size, "little")
+            return _LETTERS[text].to_bytes(variable.size, variable.order)
         case _Form.CHAR:
             return text.encode()
         case _:
@@ -211,4 +220,4 @@ def _number(variable: _Variable, number: int) -> bytes:
         high = 2
     if not low <= number < high:
         raise ValueError(f"{number} does not fit the declared type")
-    return (number % (1 << bits)).to_bytes(variable.size, "little")
+    return (number % (1 << bits)).to_bytes(variable.size, variable.order)
