@@ -34,7 +34,11 @@ from beebox.tables.opcodes import Size
 POISON: Final = 195896080
 """The helper that a poisoned instruction calls: 0xbad2310, as libbpf has it."""
 
+POISONED_KFUNC: Final = 2_002_000_000
+"""What a call of a function that the kernel does not have becomes, plus the extern's number."""
+
 _SIZES: Final = {size.value.bytes: size for size in Size}
+_MOST_EXTERNS: Final = 1 << 20
 _MOST_OFFSET: Final = (1 << 15) - 1
 _U64: Final = (1 << 64) - 1
 
@@ -74,6 +78,7 @@ def _relocated(
         pc += slot_count(insn)
     insns: list[tuple[Instruction, ...]] = [(insn,) for insn in function.insns]
     poisoned = list(function.poisoned)
+    poison = Call(CallKind.HELPER, POISON)
     for row in function.core:
         if row.pc not in places:
             raise _fault(spec, function, row, "a CO-RE relocation within an instruction")
@@ -91,13 +96,12 @@ def _relocated(
                 )
             case Relocated():
                 pass
-        if len(insns[index]) == 2 or _is_poison(insns[index][0]):
+        if insns[index][0] == poison:
             raise _fault(spec, function, row, "two CO-RE relocations of one instruction")
         changed = _changed(insns[index][0], outcome, spec, function, row)
         if isinstance(changed, str):
             why = f"CO-RE: {changed} in {target.name}"
             poisoned.append(Poisoned(row.pc, why))
-            poison = Call(CallKind.HELPER, POISON)
             insns[index] = (poison,) * slot_count(function.insns[index])
         else:
             insns[index] = (changed,)
@@ -109,8 +113,9 @@ def _relocated(
     )
 
 
-def _is_poison(insn: Instruction) -> bool:
-    return isinstance(insn, Call) and insn.target == POISON
+def is_poison(target: int) -> bool:
+    """Whether a helper's number stands for what could not be relocated."""
+    return target == POISON or POISONED_KFUNC <= target < POISONED_KFUNC + _MOST_EXTERNS
 
 
 def _place(function: FunctionSpec, row: CoreRelocation) -> str:

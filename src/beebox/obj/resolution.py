@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
 
 from beebox.isa.instruction import (
     Call,
@@ -22,7 +21,7 @@ from beebox.isa.instruction import (
     slot_count,
 )
 from beebox.obj import kconfig
-from beebox.obj.core_relocation import relocate_functions
+from beebox.obj.core_relocation import POISONED_KFUNC, relocate_functions
 from beebox.obj.host import host
 from beebox.obj.kconfig import resolve_kconfig
 from beebox.obj.kernel_symbols import attach_point, attach_symbol, resolve_symbol
@@ -37,9 +36,6 @@ from beebox.obj.model import (
     Poisoned,
 )
 from beebox.obj.target import Target
-
-POISONED_KFUNC: Final = 2_002_000_000
-"""What a call of a function that the kernel does not have becomes, plus the extern's number."""
 
 
 def resolve(

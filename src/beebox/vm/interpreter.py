@@ -34,6 +34,7 @@ from beebox.isa.instruction import (
     Swap,
 )
 from beebox.maps import abi
+from beebox.obj.core_relocation import is_poison
 from beebox.obj.model import ProgramSpec
 from beebox.tables.contexts import ContextField
 from beebox.tables.helpers import HELPERS
@@ -408,6 +409,8 @@ class Interpreter:
             return self._tail(self._tail_call, pc + 1)
         function, after = self._helpers.get(target), pc + 1
         if function is None:
+            if is_poison(target):
+                return steps.missing(pc)
             row = HELPERS.get(target)
             raise NotSupportedError(f"helper {row.name if row else target} at insn {pc}")
         implementation = function

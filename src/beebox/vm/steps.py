@@ -37,6 +37,15 @@ def second_slot(_regs: Registers) -> int:
     raise ExecutionError("jump into the middle of a 16-byte instruction")
 
 
+def missing(pc: int) -> Step:
+    """What the target of the program's relocation does not have: the verifier saw it unreached."""
+
+    def reached(_regs: Registers) -> int:
+        raise ExecutionError("an instruction that could not be relocated", pc=pc)
+
+    return reached
+
+
 def alu(insn: Alu, after: int) -> Step:
     """Arithmetic."""
     op, dst, src = insn.op, insn.dst, insn.src

@@ -14,10 +14,11 @@ from beebox.btf.types import Btf
 from beebox.errors import ObjectError, TargetError
 from beebox.isa.instruction import Call, CallKind, GlobalRef, KfuncRef, KsymRef, Load, LoadImm64
 from beebox.obj import reader
+from beebox.obj.core_relocation import POISONED_KFUNC
 from beebox.obj.elf import read as read_elf
 from beebox.obj.linker import link
 from beebox.obj.model import KconfigPlace, KernelAddress, KernelSymbol, Missing, ObjectSpec
-from beebox.obj.resolution import POISONED_KFUNC, resolve
+from beebox.obj.resolution import resolve
 from beebox.obj.target import Modules, Target, target_of_btf
 from beebox.tables.map_types import MapFlags
 
