@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import re
 import shutil
 import struct
 import subprocess
@@ -23,7 +24,13 @@ from loaded import Facts, MapFacts, facts_of, pinned, unpin
 from beebox.api import open_object
 from beebox.btf.types import Btf
 from beebox.clang.run import compile_c
-from beebox.errors import BeeboxError, MapError, RejectedError
+from beebox.errors import (
+    BeeboxError,
+    MapError,
+    NotSupportedError,
+    RejectedError,
+    SyscallError,
+)
 from beebox.linux.kernel import LinuxCollection, LinuxKernel
 from beebox.linux.maps import kernel_name
 from beebox.linux.pins import map_info
@@ -32,7 +39,7 @@ from beebox.obj.maps import section_variables
 from beebox.obj.model import ObjectSpec
 from beebox.tables.map_types import MapFlags
 from beebox.tables.program_types import AttachType, ProgramType
-from beebox.tables.sections import section_row
+from beebox.tables.sections import SECTIONS, section_row
 
 pytestmark = pytest.mark.linux
 CORPUS = Path(__file__).parents[1] / "data/c/corpus"
@@ -57,6 +64,7 @@ NEWER: dict[str, Golden] = {
     "kfunc_flavour": {"look": (ProgramType.SYSCALL, None)},
     "legacy_maps": {"use": (ProgramType.XDP, AttachType.XDP)},
     "netfilter": {"drop_forwarded": (ProgramType.NETFILTER, AttachType.NETFILTER)},
+    "sk_skb_verdict": {"verdict": (ProgramType.SK_SKB, AttachType.SK_SKB_VERDICT)},
     "struct_ops_link": {
         "linked_ssthresh": (ProgramType.STRUCT_OPS, None),
         "linked_undo": (ProgramType.STRUCT_OPS, None),
@@ -78,13 +86,22 @@ NEWER: dict[str, Golden] = {
         "many": (ProgramType.KPROBE, AttachType.TRACE_UPROBE_MULTI),
         "many_returns": (ProgramType.KPROBE, AttachType.TRACE_UPROBE_MULTI),
         "sleepable": (ProgramType.KPROBE, AttachType.TRACE_UPROBE_MULTI),
+        "sleepable_returns": (ProgramType.KPROBE, AttachType.TRACE_UPROBE_MULTI),
         "session": (ProgramType.KPROBE, AttachType.TRACE_UPROBE_SESSION),
+        "sleepable_session": (ProgramType.KPROBE, AttachType.TRACE_UPROBE_SESSION),
+        "on_request": (ProgramType.KPROBE, None),
         "kernel_session": (ProgramType.KPROBE, AttachType.TRACE_KPROBE_SESSION),
     },
 }
 """What libbpf 1.1 refuses or reads in another way than libbpf 1.8: the programs that load."""
-REFUSED = {"core_missing": errno.EINVAL, "ksyms_typed": errno.ENOENT, "tracing": errno.EPERM}
-"""What the kernel here refuses, whoever loads it."""
+REFUSED: dict[str, tuple[int, type[BeeboxError]]] = {
+    "core_missing": (errno.EINVAL, RejectedError),
+    "freplace": (errno.EINVAL, NotSupportedError),  # the program to extend is not named
+    "ksyms_typed": (errno.ENOENT, RejectedError),  # no variables in this kernel's kallsyms
+    "lirc": (errno.EINVAL, SyscallError),  # built without it
+    "tracing": (errno.EPERM, SyscallError),  # built without them
+}
+"""What is refused here, whoever loads it: libbpf's errno, our exception."""
 APART = {"pinned"}
 """What has a test of its own."""
 COMPARED = sorted({path.stem for path in CORPUS.glob("*.c")} - {*NEWER, *REFUSED, *APART})
@@ -259,16 +276,24 @@ def test_what_only_newer_libraries_load(name: str) -> None:
 def test_what_linux_refuses_whoever_asks(
     bpftool: str, bpffs: Path, tmp_path: Path, name: str
 ) -> None:
+    code, error = REFUSED[name]
     done = loadall(bpftool, bpffs, tmp_path, name, compiled(name))
     assert done.returncode != 0
-    assert f": {-REFUSED[name]}" in done.stderr
-    with pytest.raises(BeeboxError) as caught:
+    assert f"failed to load: {-code}" in done.stderr
+    with pytest.raises(error) as caught:
         LinuxKernel().load(spec_of(name))
-    if REFUSED[name] == errno.EPERM:
-        assert isinstance(caught.value, OSError)
-        assert caught.value.errno == errno.EPERM
-    else:
-        assert isinstance(caught.value, RejectedError)
+    if isinstance(caught.value, SyscallError):
+        assert caught.value.errno == code
+
+
+def test_every_section_name_is_in_the_corpus() -> None:
+    found = {
+        row.name
+        for path in CORPUS.glob("*.c")
+        for section in re.findall(r'SEC\("([^"]+)"\)', path.read_text(encoding="utf-8"))
+        if (row := section_row(section)) is not None
+    }
+    assert found == {row.name for row in SECTIONS}
 
 
 def test_a_missing_field_is_named() -> None:

@@ -25,6 +25,7 @@ from beebox.obj.resolution import resolve
 from beebox.obj.struct_ops import Layout, layout, program_symbols
 from beebox.obj.target import Target
 from beebox.tables.map_types import MapType
+from beebox.tables.program_types import ProgramType
 
 
 class LinuxCollection:
@@ -116,6 +117,10 @@ class LinuxKernel:
         symbols = {**spec.attach_symbols, **program_symbols(layouts)}
         spec = replace(spec, attach_symbols=symbols)
         linked = {name: link(spec, name) for name in names}
+        for program in linked.values():
+            if program.type is ProgramType.EXT and program.attach_symbol is None:
+                feature = f"{program.name}: replacing {program.attach_to} of a loaded program"
+                raise NotSupportedError(feature, hint="which program cannot be said yet")
         with (
             ExitStack() as resources,
             ExitStack() as on_failure,

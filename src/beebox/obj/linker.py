@@ -139,13 +139,9 @@ def exception_callback(btf: Btf | None, function: FunctionSpec) -> str | None:
     """
     if btf is None or not function.type_id:
         return None
-    for _, row in btf.items():  # noqa: PERF102 -- a Btf is no dict
-        if (
-            isinstance(row, DeclTag)
-            and (row.type, row.component) == (function.type_id, -1)
-            and row.name.startswith(_EXCEPTION_CALLBACK)
-        ):
-            return row.name.removeprefix(_EXCEPTION_CALLBACK)
+    for tag in map(btf.type, btf.prefixed(_EXCEPTION_CALLBACK)):
+        if isinstance(tag, DeclTag) and (tag.type, tag.component) == (function.type_id, -1):
+            return tag.name.removeprefix(_EXCEPTION_CALLBACK)
     return None
 
 

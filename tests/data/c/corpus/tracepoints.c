@@ -68,4 +68,10 @@ int on_finish(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+SEC("raw_tracepoint.w/bpf_test_finish")
+int on_finish_too(struct bpf_raw_tracepoint_args *ctx)
+{
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "GPL";

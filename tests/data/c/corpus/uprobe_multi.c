@@ -32,4 +32,22 @@ int kernel_session(struct pt_regs *ctx)
 	return 0;
 }
 
+SEC("uretprobe.multi.s//lib/x86_64-linux-gnu/libc.so.6:str*")
+int sleepable_returns(struct pt_regs *ctx)
+{
+	return 0;
+}
+
+SEC("uprobe.session.s//lib/x86_64-linux-gnu/libc.so.6:free")
+int sleepable_session(struct pt_regs *ctx)
+{
+	return 0;
+}
+
+SEC("usdt.s/./server:group:request")
+int on_request(struct pt_regs *ctx)
+{
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "GPL";

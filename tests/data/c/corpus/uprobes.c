@@ -59,5 +59,11 @@ int BPF_KPROBE(on_syscall)
 	return 0;
 }
 
+SEC("uretprobe.s//lib/x86_64-linux-gnu/libc.so.6:free")
+int on_free_return(struct pt_regs *ctx)
+{
+	return 0;
+}
+
 u32 _version SEC("version") = 0x061200;
 char LICENSE[] SEC("license") = "GPL";

@@ -20,4 +20,10 @@ int many_returns(struct pt_regs *ctx)
 	return 0;
 }
 
+SEC("kretsyscall/unlinkat")
+int on_return(struct pt_regs *ctx)
+{
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "GPL";
