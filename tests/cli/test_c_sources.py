@@ -1,0 +1,134 @@
+"""C sources on the command line: compiled, verified, run and replayed as any other FILE."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beebox.obj import reader
+
+Beebox = Callable[..., Any]
+
+SHORT = """\
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#ifndef ANSWER
+#include "answer.h"
+#endif
+
+SEC("xdp") int first(struct xdp_md *ctx)
+{
+	return ANSWER;
+}
+
+SEC("xdp") int second(struct xdp_md *ctx)
+{
+	char *data = (void *)(long)ctx->data;
+	return *data;
+}
+
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "short.c"
+    path.write_text(SHORT)
+    return path
+
+
+def test_compile(beebox: Beebox, source: Path) -> None:
+    done = beebox("compile", "-j", source, "-D", "ANSWER=2")
+    assert done.status == 0
+    assert done.json["programs"] == ["first", "second"]
+    spec = reader.read(source.with_suffix(".o").read_bytes())
+    assert spec.program_names == ("first", "second")
+
+
+def test_compile_with_a_folder_and_options_of_clangs(
+    beebox: Beebox, source: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/answer.h").write_text("#define ANSWER XDP_DROP\n")
+    done = beebox("compile", source, "-I", tmp_path / "more", "--", "-mcpu=v1", "-O1")
+    assert (done.status, done.err.count("programs: first, second")) == (0, 1)
+
+
+def test_options_are_for_c(beebox: Beebox) -> None:
+    for words in (["-D", "X=1"], ["-I", "."], ["--btf", "x.btf"], ["--", "-O1"]):
+        done = beebox("compile", "examples/count.py", "-o", "-", *words)
+        assert done.status == 2
+
+
+def test_a_mistake_has_its_place(beebox: Beebox, source: Path) -> None:
+    done = beebox("compile", "-j", source, "-D", "ANSWER=wrong")
+    error = done.json["error"]
+    assert done.status == 2
+    assert error["kind"] == "CompileError"
+    assert (Path(error["file"]).name, error["line"]) == ("short.c", 9)
+    shown = beebox("verify", source)
+    assert shown.status == 2
+    assert "answer.h" in shown.err
+    assert 'include "answer.h"' in shown.err
+
+
+def test_findings_show_c_lines(beebox: Beebox, source: Path) -> None:
+    source.write_text(SHORT.replace('#include "answer.h"', "#define ANSWER XDP_PASS"))
+    done = beebox("verify", "-j", source)
+    assert done.status == 1
+    first, second = done.json["programs"]
+    assert (first["verdict"], second["verdict"]) == ("accepted", "rejected")
+    (finding,) = second["findings"]
+    assert finding["code"] == "packet-bounds"
+    assert (Path(finding["file"]).name, finding["line"]) == ("short.c", 15)
+    assert "return *data;" in beebox("verify", source).out
+
+
+def test_warnings_go_to_stderr(beebox: Beebox, source: Path) -> None:
+    source.write_text(
+        SHORT.replace('#include "answer.h"', "#define ANSWER XDP_PASS\nint used;\nstatic int idle;")
+    )
+    done = beebox("prog", "dump", "xlated", f"{source}:first")
+    assert done.status == 0
+    assert "warning: unused variable 'idle'" in done.err
+    assert "idle" not in done.out
+    assert beebox("prog", "dump", "xlated", "-j", f"{source}:first").err == ""
+
+
+def test_prog_run(beebox: Beebox, source: Path, packet: Path) -> None:
+    source.write_text(SHORT.replace('#include "answer.h"', "#define ANSWER XDP_TX"))
+    done = beebox("prog", "run", "-j", f"{source}:first", "data_in", packet)
+    assert done.json["retval"] == 3
+
+
+def test_replay(beebox: Beebox) -> None:
+    python, c = (
+        beebox("replay", "-j", f"examples/count.{suffix}", "examples/capture.pcap").json
+        for suffix in ("py", "c")
+    )
+    assert c["verdicts"] == python["verdicts"]
+    assert c["maps"]["protocols"] == python["maps"]["protocols"]
+    other = beebox(
+        "replay", "examples/count.c", "examples/capture.pcap", "--diff", "examples/count.py"
+    )
+    assert other.status == 0
+
+
+def test_vmlinux_of_a_file(beebox: Beebox, source: Path, tmp_path: Path) -> None:
+    types = tmp_path / "types.o"
+    source.write_text(SHORT.replace('#include "answer.h"', "#define ANSWER XDP_PASS"))
+    assert beebox("compile", source, "-o", types).status == 0
+    wants = tmp_path / "wants.c"
+    wants.write_text(
+        '#include "vmlinux.h"\n'
+        'int __attribute__((section("xdp"), used)) p(struct xdp_md *ctx)\n'
+        "{ return ctx->data ? 1 : 2; }\n"
+    )
+    assert beebox("compile", wants, "--btf", types).status == 0
+    assert beebox("verify", wants, "--btf", types).status == 0
+    missing = beebox("verify", wants, "--btf", tmp_path / "none.btf")
+    assert (missing.status, "none.btf" in missing.err) == (2, True)
