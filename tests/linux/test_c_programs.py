@@ -1,0 +1,38 @@
+"""Programs written for libbpf, compiled with our headers alone: the running kernel takes them."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import beebox
+from beebox.errors import SyscallError
+from beebox.obj.model import ObjectSpec, Pinning
+
+pytestmark = pytest.mark.linux
+
+SOURCES = sorted((Path(__file__).parents[1] / "data/libbpf").glob("*.c"))
+TRAMPOLINES = ("fentry/", "fexit/", "lsm/")
+"""What some kernels refuse with EPERM and an empty log, though their BTF offers it."""
+
+
+def unpinned(spec: ObjectSpec) -> ObjectSpec:
+    maps = {name: replace(row, pinning=Pinning.NONE) for name, row in spec.maps.items()}
+    return replace(spec, maps=maps)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_loads(path: Path):
+    spec = unpinned(beebox.open_object(path))
+    for name in spec.program_names:
+        try:
+            with beebox.load(spec, kernel="linux", programs=[name]) as live:
+                assert name in live.programs
+        except SyscallError as error:
+            refused = error.errno == errno.EPERM and not error.log
+            if not refused or not spec.sections[name].startswith(TRAMPOLINES):
+                raise
+            pytest.skip(f"this kernel refuses {spec.sections[name]} with EPERM")
