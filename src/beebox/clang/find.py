@@ -12,7 +12,6 @@ import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -98,6 +97,8 @@ def _asked_version(path: str) -> int:
 
 def _packaged() -> Compiler | None:
     """The clang inside the package ziglang, found without importing the package."""
+    from importlib.util import find_spec  # noqa: PLC0415 -- 3 ms, where no other is found
+
     package = find_spec("ziglang")
     for place in (package.submodule_search_locations or ()) if package else ():
         folder = Path(place)

@@ -76,5 +76,5 @@ def test_too_old_or_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text
 
 def test_no_clang_at_all(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(find, "find_spec", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert names() == []
