@@ -24,6 +24,8 @@ SAME = [
     "-D__bpf_fastcall=",
     "-Wno-everything",
 ]  # newer headers than Debian's mark some helpers
+NEWER = {"iterators"}
+"""Programs of which libbpf 1.1 knows too little."""
 OWN_CODE = {"usdt": {".text"}}
 """Sections whose code is a library's, not the program's: ours is not libbpf's."""
 
@@ -41,7 +43,9 @@ def test_compiles_without_a_warning(path: Path):
     assert spec.license in {"GPL", "Dual BSD/GPL"}
 
 
-@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [path for path in PROGRAMS if path.stem not in NEWER], ids=lambda path: path.stem
+)
 def test_the_same_code_as_with_libbpfs_headers(path: Path):
     if not DEBIAN.exists():
         pytest.skip(f"no {DEBIAN}")
