@@ -280,3 +280,15 @@ def test_ctx_out_needs_ctx_in(beebox: Beebox, packet: Path) -> None:
     done = beebox("prog", "run", "examples/count.py", "data_in", packet, "ctx_out", "x")
     assert done.status == 2
     assert "ctx_in" in done.err
+
+
+def test_a_skeleton_is_a_module(beebox: Beebox, tmp_path: Path) -> None:
+    shown = beebox("gen", "skeleton", "examples/count.py", "name", "talkers")
+    assert shown.status == 0
+    compile(shown.out, "talkers.py", "exec")
+    assert "\nclass Talkers:\n" in shown.out
+    target = tmp_path / "talkers.py"
+    words = ("examples/count.py", "name", "talkers", "-o", target)
+    assert beebox("gen", "skeleton", *words).status == 0
+    assert target.read_text() == shown.out
+    assert beebox("gen", "skeleton", "examples/count.py", "talkers").status == 2

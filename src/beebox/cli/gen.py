@@ -9,6 +9,7 @@ import click
 from beebox import api
 from beebox.cli.files import write_result
 from beebox.cli.output import current, example, global_options
+from beebox.errors import InputError
 
 
 @click.command(
@@ -47,4 +48,43 @@ def object_command(target: Path, files: tuple[Path, ...]) -> int:
     output.status(f"{target}: {len(linked.data)} bytes from {len(files)} files")
     if linked.unresolved:
         output.status(f"not defined yet: {', '.join(linked.unresolved)}")
+    return 0
+
+
+@click.command(
+    "skeleton",
+    short_help="Write a typed Python module that holds an object.",
+    epilog=example(
+        "beebox gen skeleton examples/count.py -o count_skel.py",
+        "beebox gen skeleton filter.o name flow_filter -o flow_filter.py",
+    ),
+)
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("words", metavar="[name NAME]", nargs=-1)
+@click.option(
+    "-o",
+    "target",
+    metavar="FILE.py",
+    type=click.Path(path_type=Path),
+    default="-",
+    help="Write here; - is standard output, the default.",
+)
+@global_options
+def skeleton_command(file: Path, words: tuple[str, ...], target: Path) -> int:
+    """Write a Python module with the object in it: maps, programs and variables with their types.
+
+    Its class opens the object, loads it into either kernel and closes it. NAME is the class's; by
+    default it comes from FILE. The module imports beebox alone and passes mypy --strict.
+    """
+    from beebox.obj.skeleton import write_skeleton  # noqa: PLC0415 -- on demand
+
+    output = current()
+    if words and (len(words) != 2 or words[0] != "name"):
+        raise InputError(f"{' '.join(words)}: only `name NAME` may follow the file")
+    text = write_skeleton(api.open_object(file), words[1] if words else file.stem)
+    write_result(target, text.encode(), [file], output)
+    if output.json:
+        output.data({"file": str(target), "bytes": len(text)})
+    elif str(target) != "-":
+        output.status(f"{target}: {len(text)} bytes")
     return 0

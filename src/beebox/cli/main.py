@@ -70,6 +70,7 @@ _GEN: Final = LazyGroup(
     "gen",
     {
         "object": "beebox.cli.gen:object_command",
+        "skeleton": "beebox.cli.gen:skeleton_command",
         "min_core_btf": "beebox.cli.min_core_btf:min_core_btf_command",
     },
     "Make objects, and what is made of them.",
