@@ -302,6 +302,8 @@ class ObjectSpec:
     externs: Mapping[str, ExternSpec] = field(default_factory=dict)
     attach_symbols: Mapping[str, KernelSymbol] = field(default_factory=dict)
     """By program: where it attaches in the target, of types that need it (attach_btf_id)."""
+    foreign: Mapping[str, bytes] = field(default_factory=dict)
+    """Data sections that no loader acts on, by name: tools such as libxdp keep theirs there."""
     byte_order: ByteOrder = "little"
     """Of the machine that it was compiled for, which is the order of the bytes in its data."""
 

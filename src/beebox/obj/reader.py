@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from beebox.btf.types import Btf
 from beebox.errors import ObjectError
@@ -18,14 +19,18 @@ from beebox.obj.code import Code, find_functions
 from beebox.obj.elf import Elf, Section, SectionFlag, SectionType
 from beebox.obj.elf import read as read_elf
 from beebox.obj.externs import read_externs
-from beebox.obj.legacy_maps import read_legacy_maps, with_programs
+from beebox.obj.legacy_maps import is_legacy_section, read_legacy_maps, with_programs
 from beebox.obj.model import FunctionTable, MapSpec, ObjectSpec
 from beebox.obj.relocations import Function, Targets
-from beebox.obj.section_descriptions import ARENA
+from beebox.obj.section_descriptions import ARENA, STRUCT_OPS_SECTIONS
 from beebox.obj.struct_ops_sections import read_struct_ops
 from beebox.obj.typeinfo import read_types
 from beebox.tables.limits import PAGE_BYTES
 from beebox.tables.map_types import MapType
+
+_KNOWN: Final = frozenset(
+    {map_definitions.SECTION, "license", "version", ".eh_frame", *STRUCT_OPS_SECTIONS}
+)
 
 
 def read(data: bytes, *, file: str = "<object>") -> ObjectSpec:
@@ -50,6 +55,7 @@ def read(data: bytes, *, file: str = "<object>") -> ObjectSpec:
         file=file,
         version=_version(elf, file),
         externs=externs,
+        foreign=_foreign(elf, maps.data),
         byte_order=elf.byte_order,
     )
 
@@ -152,6 +158,18 @@ def _slot_targets(elf: Elf, names: Mapping[tuple[int, int], str], file: str) -> 
                 offset=row.offset,
             )
         found[row.offset] = name
+    return found
+
+
+def _foreign(elf: Elf, known: Mapping[int, str]) -> dict[str, bytes]:
+    """Data that would be loaded, if anybody knew what it is."""
+    found: dict[str, bytes] = {}
+    for index, section in enumerate(elf.sections):
+        if section.type != SectionType.PROGBITS or not section.flags & SectionFlag.ALLOC:
+            continue
+        is_ours = section.name in _KNOWN or is_legacy_section(section.name) or index in known
+        if section.size and not is_ours and not section.is_code:
+            found.setdefault(section.name, section.contents)
     return found
 
 

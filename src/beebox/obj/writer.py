@@ -112,6 +112,8 @@ class _Writer:
             self._add_placed("license", contents)
         if self._spec.version:
             self._add_placed("version", self._spec.version.to_bytes(4, self._spec.byte_order))
+        for name, contents in self._spec.foreign.items():
+            self._add_placed(name, contents)
         self._add_externs()
         for name, rows in by_section.items():
             self._fill_code(code[name], rows)

@@ -8,7 +8,7 @@ from c_objects import compile_c
 from beebox.btf.types import Linkage
 from beebox.errors import ObjectError
 from beebox.isa.instruction import GlobalRef, LoadImm64, MapRef, SubprogRef
-from beebox.obj import reader
+from beebox.obj import reader, writer
 from beebox.obj.linker import link
 from beebox.obj.model import INNER, Pinning
 from beebox.tables.map_types import MapFlags, MapType
@@ -121,6 +121,23 @@ def test_custom_data_sections():
     assert [spec.btf.type(row.type).name for row in section.vars] == ["p.n", "two.n"]
     assert [spec.btf.type(row.type).linkage for row in section.vars] == [Linkage.STATIC] * 2
     assert sorted(row.offset for row in section.vars) == [0, 4]
+
+
+def test_sections_of_tools_are_kept():
+    """What libxdp puts beside programs: variables that BTF describes, in sections of its own."""
+    spec = read(
+        """
+        struct { __uint(priority, 5); } _p SEC('.xdp_run_config');
+        struct { __uint(version, 2); int data; } _v SEC('xdp_metadata') = { .data = 7 };
+        """
+        + BODY
+    )
+    assert spec.maps == {}
+    assert spec.foreign == {
+        ".xdp_run_config": bytes(8),
+        "xdp_metadata": bytes(8) + b"\7" + bytes(7),
+    }
+    assert reader.read(writer.write(spec)) == spec
 
 
 def test_a_reference_into_a_section_that_is_no_map():
