@@ -39,6 +39,7 @@ _ONCE: Final = ("license", "version")
 """Sections that every object may bring, and that must then say the same."""
 
 _CALL: Final = 0x85
+_MOST_PADDING: Final = 1 << 24  # no program has a need for it, malformed sections have
 _OF_CODE: Final[dict[int, int]] = {RelocationType.LDIMM64: 4, RelocationType.CALL32: 4}
 _OF_DATA: Final[dict[int, int]] = {RelocationType.ABS64: 8, RelocationType.ABS32: 4}
 """Bytes of what a relocation completes; of an instruction, its immediate."""
@@ -89,6 +90,7 @@ class _Linker:
         self._chunks: dict[Input, dict[int, Chunk]] = {}
         self._relocations: dict[int, list[Relocation]] = {}
         self._order: ByteOrder = "little"
+        self._padding = 0
 
     def add(self, given: Input) -> None:
         """Put ``given`` behind what is there."""
@@ -127,6 +129,10 @@ class _Linker:
             raise ObjectError(problem, file=given.file, section=section.name)
         row.align = max(row.align, section.align)
         start = row.size + -row.size % row.align
+        self._padding += start - row.size + section.align
+        if self._padding > _MOST_PADDING:
+            problem = f"an alignment of {section.align} takes too much room"
+            raise ObjectError(problem, file=given.file, section=section.name)
         if section.type != SectionType.NOBITS:
             row.data += bytes(start - len(row.data)) + section.contents
         row.size = start + section.size

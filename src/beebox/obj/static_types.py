@@ -72,7 +72,7 @@ class _Merger:
     def _follow(self, given: Input) -> None:
         for type_id, row in given.btf.items() if given.btf else ():
             winner = self._winner(given, type_id, row)
-            if winner is not None:
+            if winner is not None and winner in self._ids:
                 self._ids[given, type_id] = self._ids[winner]
 
     def _winner(self, given: Input, type_id: int, row: Type) -> _Place | None:
@@ -132,7 +132,7 @@ class _Merger:
         row = given.btf.type(var.type) if given.btf else None
         is_extern = isinstance(row, Var | Func) and row.linkage is Linkage.EXTERN
         offset = var.offset if is_extern else start + var.offset
-        return SectionVar(self._ids[given, var.type], offset, var.size)
+        return SectionVar(self._new_id_in(given)(var.type), offset, var.size)
 
     def _name_of(self, given: Input, var: SectionVar) -> str | None:
         """The global that a place in a section is for; None for static variables."""
@@ -178,7 +178,7 @@ class _NewId:
     def __call__(self, type_id: int) -> int:
         found = self._ids.get((self._given, type_id))
         if found is None and type_id:
-            problem = "types refer to a variable of a section that is not linked"
+            problem = "types refer to a section, or to a variable of one that is not linked"
             raise LinkError(problem, name=f"type {type_id}", files=(self._given.file,))
         return found or 0
 

@@ -13,11 +13,12 @@ from c_objects import PRELUDE, compile_c
 from same_specs import assert_same_object
 
 from beebox.btf import codec, ext, wire
+from beebox.btf.builder import Builder
 from beebox.btf.compatible import difference
-from beebox.btf.types import Btf, Datasec, Func, Linkage, Var
+from beebox.btf.types import Btf, Datasec, Func, Linkage, SectionVar, Var
 from beebox.errors import InputError, LinkError, ObjectError
 from beebox.isa.codec import encode
-from beebox.isa.instruction import Call, CallKind, Exit, GlobalRef, LoadImm64, SubprogRef
+from beebox.isa.instruction import Call, CallKind, Exit, GlobalRef, LoadImm64, Reg, SubprogRef
 from beebox.obj import maps, reader, writer
 from beebox.obj.elf import Section, SectionType, Symbol, SymbolBind, SymbolType, Visibility
 from beebox.obj.elf import read as read_elf
@@ -424,6 +425,31 @@ def test_versions_are_the_same_or_refused() -> None:
     with pytest.raises(LinkError) as caught:
         link_objects([unit("a", 7), unit("b", 8)])
     assert caught.value.name == "version"
+
+
+@pytest.mark.parametrize("align", [3, 1 << 25, 1 << 62])
+def test_alignments_that_make_no_sense(align: int) -> None:
+    section = Section("xdp", SectionType.PROGBITS, 6, encode([Exit()]), align=8)
+    data = bytearray(write_elf([section], [Symbol("f", SymbolType.FUNC, 0, 1, 0, 8)], {}))
+    at = int.from_bytes(data[40:48], "little") + 64 + 48
+    assert data[at : at + 8] == (8).to_bytes(8, "little")
+    data[at : at + 8] = align.to_bytes(8, "little")
+    with pytest.raises(ObjectError) as caught:
+        link_objects([("x", bytes(data))])
+    assert (caught.value.file, caught.value.section) == ("x", "xdp")
+
+
+def test_sections_of_types_that_hold_no_variables() -> None:
+    builder = Builder()
+    empty = builder.add(Datasec(".other", 1, ()))
+    builder.section(".data", 4, (SectionVar(empty, 0, 4),))
+    btf = builder.build()
+    data = maps.global_data_map(".data", bytes(4), btf)
+    program = FunctionSpec("a", "xdp", (LoadImm64(Reg.R1, GlobalRef(".data", 0)), Exit()))
+    odd = writer.write(ObjectSpec({"a": program}, {".data": data}, btf=btf))
+    with pytest.raises(LinkError) as caught:
+        link_objects([("odd", odd)])
+    assert caught.value.files == ("odd",)
 
 
 def test_nothing_to_link() -> None:
