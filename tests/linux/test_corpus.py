@@ -37,6 +37,7 @@ from beebox.linux.pins import map_info
 from beebox.obj import reader, writer
 from beebox.obj.maps import section_variables
 from beebox.obj.model import ObjectSpec
+from beebox.obj.static_linker import link_objects
 from beebox.tables.map_types import MapFlags
 from beebox.tables.program_types import AttachType, ProgramType
 from beebox.tables.sections import SECTIONS, section_row
@@ -187,6 +188,12 @@ def newer_flags(row: MapFacts, spec: ObjectSpec) -> MapFacts:
     return row
 
 
+def without_types(facts: Facts) -> Facts:
+    """Linked objects have their types under other ids."""
+    maps = [replace(row, key_type_id=0, value_type_id=0) for row in facts.maps]
+    return replace(facts, maps=tuple(sorted(maps, key=repr)))
+
+
 def check_same(ours: Facts, theirs: Facts, spec: ObjectSpec) -> None:
     assert ours.maps == tuple(newer_flags(row, spec) for row in theirs.maps)
     assert ours.programs.keys() == theirs.programs.keys()
@@ -225,6 +232,10 @@ def test_linux_sees_what_libbpf_shows_it(
     """Maps, programs and every instruction, and the same once more of what we wrote ourselves."""
     theirs = libbpf_facts(bpftool, bpffs, tmp_path, name, compiled(name))
     spec = spec_of(name)
+    written = writer.write(spec)
+    assert libbpf_facts(bpftool, bpffs, tmp_path, name, written) == theirs
+    linked = libbpf_facts(bpftool, bpffs, tmp_path, name, link_objects([(name, written)]).data)
+    assert without_types(linked) == without_types(theirs)
     assert attach_types(spec) == libbpf_attach_types(libbpf, compiled(name))
     ours = our_facts(spec)
     if name in OTHER_TAGS:
@@ -233,7 +244,7 @@ def test_linux_sees_what_libbpf_shows_it(
         programs = {each: replace(row, tag=tags[each]) for each, row in theirs.programs.items()}
         theirs = replace(theirs, programs=programs)
     check_same(ours, theirs, spec)
-    again = reader.read(writer.write(spec), file=spec.file)
+    again = reader.read(written, file=spec.file)
     assert our_facts(again) == ours
 
 
