@@ -184,6 +184,7 @@ def load(
     network: Network | str | Path | None = None,
     cpus: int = 1,
     btf: Target | str | Path | None = None,
+    pin_root: str | Path | None = None,
 ) -> UserspaceCollection: ...
 
 
@@ -197,6 +198,7 @@ def load(
     network: Network | str | Path | None = None,
     cpus: int = 1,
     btf: Target | str | Path | None = None,
+    pin_root: str | Path | None = None,
 ) -> Collection: ...
 
 
@@ -209,20 +211,26 @@ def load(
     network: Network | str | Path | None = None,
     cpus: int = 1,
     btf: Target | str | Path | None = None,
+    pin_root: str | Path | None = None,
 ) -> Collection:
     """The object's programs and maps, live in one of the two kernels.
 
     ``engine``, ``network`` and ``cpus`` are the userspace kernel's; a network (or a file that
     describes one) answers ``bpf_fib_lookup`` and its like, ``cpus`` is how many runs there may be
     at once. ``btf`` is what the object is relocated against, as :func:`target_of` takes it; the
-    Linux kernel's symbols are always its own. Raises :exc:`RejectedError` when a program is
-    unsafe, :exc:`TargetError` when what it is relocated against lacks what it must have,
-    :exc:`NotSupportedError` when the kernel lacks something. Close the result, or use ``with``.
+    Linux kernel's symbols are always its own. ``pin_root`` is the folder of a BPF file system for
+    maps of Linux that ask to be pinned by name, /sys/fs/bpf by default.
+
+    Raises :exc:`RejectedError` when a program is unsafe, :exc:`TargetError` when what it is
+    relocated against lacks what it must have, :exc:`NotSupportedError` when the kernel lacks
+    something. Close the result, or use ``with``.
     """
     spec = spec if isinstance(spec, ObjectSpec) else open_object(spec, btf=btf)
     names = chosen(spec, programs)
     match kernel:
         case "userspace":
+            if pin_root is not None:
+                raise InputError("only maps of Linux are pinned: pin_root does not apply")
             from beebox.userspace.kernel import UserspaceKernel  # noqa: PLC0415 -- on demand
 
             given = _network(network)
@@ -232,12 +240,15 @@ def load(
             return kernel_here.load(spec, programs=names)
         case "linux":
             from beebox.linux.kernel import LinuxKernel  # noqa: PLC0415 -- on demand
+            from beebox.linux.pins import DEFAULT_ROOT  # noqa: PLC0415 -- on demand
 
             if network is not None or cpus != 1:
                 raise InputError(
                     "Linux has its own network and CPUs: network and cpus do not apply"
                 )
-            return LinuxKernel(target=target_of(btf)).load(spec, programs=names)
+            root = Path(pin_root) if pin_root is not None else DEFAULT_ROOT
+            linux = LinuxKernel(pin_root=root, target=target_of(btf))
+            return linux.load(spec, programs=names)
         case _:
             raise InputError(f"there is no kernel {kernel!r}; choose userspace or linux")
 

@@ -26,6 +26,7 @@ from beebox.btf.types import Btf
 from beebox.clang.run import compile_c
 from beebox.errors import (
     BeeboxError,
+    KeyExists,
     MapError,
     NotSupportedError,
     RejectedError,
@@ -358,6 +359,20 @@ def test_struct_ops_programs_stand_for_their_members() -> None:
             second.fd,
             third.fd,
         ]
+
+
+def test_the_value_of_a_struct_ops_map_is_what_linux_wants() -> None:
+    """It is looked through before it is registered, which a name that is taken then prevents."""
+    with loaded("struct_ops_tcp") as live:
+        value = live.struct_ops_values["beebox_cc"].replace(b"beebox_cc", b"reno\0\0\0\0\0")
+        with pytest.raises(KeyExists):
+            live.maps["beebox_cc"].update(bytes(4), value)
+        names = ("beebox_ssthresh", "beebox_undo")
+        first, second = (live.programs[name].fd.to_bytes(8, "little") for name in names)
+        swapped = value.replace(first, b"x" * 8).replace(second, first).replace(b"x" * 8, second)
+        with pytest.raises(MapError) as caught:
+            live.maps["beebox_cc"].update(bytes(4), swapped)
+        assert caught.value.errno == errno.EINVAL
 
 
 def test_a_struct_ops_map_that_a_link_registers() -> None:

@@ -12,6 +12,11 @@ from beebox.errors import InputError
 COUNT = Path(__file__).parents[2] / "examples" / "count.py"
 
 
+def test_only_maps_of_linux_are_pinned(tmp_path):
+    with pytest.raises(InputError, match="pin_root"):
+        beebox.load(COUNT, pin_root=tmp_path)
+
+
 @pytest.mark.parametrize("given", [{"cpus": 2}, {"network": "routes.json"}])
 def test_linux_takes_no_settings_of_the_userspace_kernel(given):
     with pytest.raises(InputError, match="do not apply"):
