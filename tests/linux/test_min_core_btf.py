@@ -8,9 +8,10 @@ from pathlib import Path
 
 import libbpf_oracle
 import pytest
+from c_headers import check_c, measuring_source
 from c_objects import compile_c
 
-from beebox.btf import codec, kernel, raw_output
+from beebox.btf import c_output, codec, kernel, raw_output
 from beebox.btf.types import Btf, Int
 from beebox.obj import reader
 from beebox.obj.minimal_types import minimal_types
@@ -139,6 +140,16 @@ def test_libbpf_relocates_by_the_part_as_by_the_whole(
     assert by_whole.relocated
     assert by_part.relocated
     assert by_part.code == by_whole.code != by_none.code
+
+
+def test_the_part_as_c_is_laid_out_as_the_part(whole: Btf, tmp_path: Path) -> None:
+    """Structs of a few members among holes, unions without theirs."""
+    small = minimal_types(objects("fields", "types"), whole)
+    (tmp_path / "small.h").write_text(c_output.header(small))
+    source = tmp_path / "measure.c"
+    source.write_text(measuring_source(small, "small.h", frozenset()))
+    assert source.read_text().count("_Static_assert") > 20
+    check_c(source)
 
 
 def test_an_object_without_relocations_needs_nothing(whole: Btf) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from beebox.btf import codec, raw_output
+from beebox.btf import c_output, codec, raw_output
 from beebox.btf.types import (
     Array,
     Btf,
@@ -128,6 +128,24 @@ def test_bpftool_writes_the_same_objects(tmp_path: Path) -> None:
 def test_split_types_are_numbered_behind_their_base() -> None:
     split = Btf((Ptr(1),), base=TABLE)
     assert list(raw_output.text(split)) == ["[29] PTR '(anon)' type_id=1\n"]
+
+
+def test_bpftool_writes_split_types_alike(tmp_path: Path) -> None:
+    base = Btf(
+        (Int("int", 4, 32, signed=True), Struct("s", 4, (Member("x", 1, 0),)), Typedef("t", 1))
+    )
+    members = (Member("p", 4, 0), Member("s", 2, 64), Member("x", 3, 96))
+    split = Btf((Ptr(2), Struct("m", 16, members), Typedef("s", 5)), base=base)
+    files = [tmp_path / name for name in ("base.btf", "split.btf")]
+    for file, table in zip(files, (base, split), strict=True):
+        file.write_bytes(codec.encode(table))
+    rows, header = (
+        bpftool("-B", files[0], "btf", "dump", "file", files[1], "format", form)
+        for form in ("raw", "c")
+    )
+    assert "".join(raw_output.text(split)) == rows
+    assert c_output.header(split) == header
+    assert codec.parse(files[1].read_bytes(), codec.parse(files[0].read_bytes())) == split
 
 
 def test_a_name_stays_on_its_line() -> None:
