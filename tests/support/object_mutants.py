@@ -108,6 +108,31 @@ struct task { int pid; }; static int own; int common; extern int defined_nowhere
 __noinline int other_global(struct task *t) { return t ? t->pid + own++ : common; }
 SEC("tc") int other(void *ctx) { return other_global(0) + bpf_map_lookup_elem != 0; }
 """
+EVERY_SECTION = """
+struct task { int pid; __u64 cookie; } __attribute__((preserve_access_index));
+extern const int runqueues __ksym;
+extern int LINUX_KERNEL_VERSION __kconfig;
+extern int kernel_function(int) __ksym __weak;
+struct inner { __uint(type, 2); __uint(max_entries, 1); __type(key, int); __type(value, int); };
+struct inner one SEC(".maps");
+struct { __uint(type, 12); __uint(max_entries, 8); __uint(key_size, 4);
+         __array(values, struct inner); } outer SEC(".maps") = { .values = { [5] = &one } };
+struct { __uint(type, 33); __uint(map_flags, 1024); __uint(max_entries, 2);
+         __ulong(map_extra, 0x100000000ull); } arena SEC(".maps");
+int __attribute__((address_space(1))) in_arena = 3;
+struct { __u32 words[9]; } jumps SEC("maps") = { { 3, 4, 4, 9, 0, 1 } };
+struct { __u32 words[9]; } old SEC("maps") = { { 1, 4, 4, 9, 0, 0, 2 } };
+struct ops { int (*run)(void *); int number; };
+SEC("struct_ops/run") int run(void *c) { return in_arena; }
+SEC(".struct_ops.link") struct ops ops = { (void *)run, 7 };
+__weak __noinline int sub(int x) { return x + kernel_function(x); }
+SEC("1/4") int tail(void *c) { return bpf_map_lookup_elem(&outer, c) ? 1 : sub(3); }
+SEC("?fentry.s/x") __tag("exception_callback:sub") int first(void *c)
+{
+    struct task *task = *(void **)c;
+    return task->cookie + runqueues + LINUX_KERNEL_VERSION + (bpf_map_lookup_elem(&old, c) != 0);
+}
+"""
 KERNEL = """
 struct inner { long a; int flags : 4; }; union either { int i; long l; };
 struct task { long pad; struct inner in[4]; struct task *parent; int pid; union either u; };
@@ -156,6 +181,8 @@ def seeds() -> dict[str, bytes]:
         "maps": compile_c(MAPS),
         "maps-big": compile_c(MAPS, target="bpfeb"),
         "externs": compile_c(EXTERNS),
+        "sections": compile_c(EVERY_SECTION),
+        "sections-big": compile_c(EVERY_SECTION, target="bpfeb"),
         "externs-big": compile_c(EXTERNS, target="bpfeb"),
         "legacy": compile_c(LEGACY),
         "legacy-without-types": compile_c(LEGACY, debug=False),
