@@ -89,7 +89,8 @@ def start(plan: Plan, worker: int) -> Worker:
             for step, done in sorted(plan.steps.done.items()):
                 print(f"  {step}: {done}, refused {plan.steps.refused.get(step, 0)}")
     except BaseException:  # noqa: BLE001 -- whatever it is, it is what was looked for
-        traceback.print_exc()
+        lines = traceback.format_exc().splitlines()
+        print("\n".join(line[:400] for line in lines[-40:]))
     finally:
         sys.stdout.flush()
         os._exit(status)

@@ -88,21 +88,28 @@ def slot_section(name: str) -> tuple[int, int] | None:
 
 
 def with_programs(
-    maps: Sequence[LegacyMap], programs: Sequence[tuple[str, str]]
+    maps: Sequence[LegacyMap], programs: Sequence[tuple[str, str]], file: str
 ) -> dict[str, MapSpec]:
-    """The maps by name, with the programs (name, section) that belong in slots of theirs."""
+    """The maps by name, with the programs (name, section) that belong in slots of theirs.
+
+    Raises :exc:`ObjectError` for a slot that a map does not have.
+    """
     filled: dict[str, list[tuple[int, str]]] = {}
     arrays = {row.id: row.spec.name for row in maps if row.spec.type is MapType.PROG_ARRAY}
     for name, section in programs:
         wanted = slot_section(section)
         if wanted is not None and wanted[0] in arrays:
             filled.setdefault(arrays[wanted[0]], []).append((wanted[1], name))
-    return {
-        row.spec.name: replace(
-            row.spec, slots=row.spec.slots + tuple(sorted(filled.get(row.spec.name, ())))
-        )
-        for row in maps
-    }
+    found: dict[str, MapSpec] = {}
+    for row in maps:
+        spec = row.spec
+        slots = spec.slots + tuple(sorted(filled.get(spec.name, ())))
+        for slot, name in slots:
+            if slot >= spec.max_entries:
+                problem = f"map {spec.name}: {name} belongs in slot {slot}, which is not there"
+                raise ObjectError(problem, file=file)
+        found[spec.name] = replace(spec, slots=slots)
+    return found
 
 
 def _read(elf: Elf, index: int, symbol: Symbol, row: bytes, file: str) -> LegacyMap:

@@ -84,7 +84,7 @@ def _maps(elf: Elf, btf: Btf | None, functions: Sequence[Function], file: str) -
     data: dict[int, str] = {}
     legacy = read_legacy_maps(elf, file=file)
     sections = [(row.name, elf.sections[row.section].name) for row in functions]
-    _add(found, with_programs(legacy, sections), file)
+    _add(found, with_programs(legacy, sections, file), file)
     places |= {(row.section, row.offset): row.spec.name for row in legacy}
     at = elf.find(map_definitions.SECTION)
     if at is not None and elf.sections[at].size:

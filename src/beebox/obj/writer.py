@@ -110,7 +110,7 @@ class _Writer:
             self._add_struct_ops(name)
         if contents := self._license():
             self._add_placed("license", contents)
-        if self._spec.version:
+        if self._spec.version or map_definitions.section_variables(self._btf, "version"):
             self._add_placed("version", self._spec.version.to_bytes(4, self._spec.byte_order))
         for name, contents in self._spec.foreign.items():
             self._add_placed(name, contents)
