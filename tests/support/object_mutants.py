@@ -192,7 +192,7 @@ def seeds() -> dict[str, bytes]:
 
 
 def others() -> list[bytes]:
-    """What the mutants are linked with: objects whose names are not theirs."""
+    """Objects whose names are not the mutants', little-endian and big-endian."""
     return [compile_c(OTHER, target=target) for target in ("bpfel", "bpfeb")]
 
 
@@ -323,6 +323,7 @@ class Steps:
 
     target: Target
     others: list[bytes]
+    """What mutants are linked with: one little-endian, one big-endian."""
     done: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
 
@@ -333,7 +334,8 @@ class Steps:
         if raw is not None:
             self._types(raw, dice)
         if dice.random() < 0.3:
-            other = dice.choice(self.others)
+            is_big = data[5:6] == b"\2"
+            other = self.others[is_big if dice.random() < 0.9 else not is_big]
             pair = [("mutant", data), ("whole", other)]
             linked = self._timed("static link", lambda: link_objects(pair[:: dice.choice((1, -1))]))
             if linked is not None:

@@ -23,6 +23,7 @@ SECTION: Final = ".kconfig"
 _TRISTATE: Final = "libbpf_tristate"
 _LETTERS: Final = {"n": 0, "y": 1, "m": 2}  # enum libbpf_tristate
 _WRAPPED: Final = ("__x64_sys_bpf", "__arm64_sys_bpf", "__s390x_sys_bpf", "__riscv_sys_bpf")
+_MOST_BYTES: Final = 1 << 20  # of all values; the longest texts of a configuration have hundreds
 _GET_COOKIE: Final = "BPF_FUNC_get_attach_cookie"
 _HELPERS: Final = "bpf_func_id"
 
@@ -65,6 +66,9 @@ def resolve_kconfig(
     ):
         contents += bytes(-len(contents) % variable.alignment)
         name = variable.spec.name
+        if len(contents) + variable.size > _MOST_BYTES:
+            problem = f"{name}: values of more than {_MOST_BYTES} bytes"
+            raise ObjectError(problem, file=spec.file, section=SECTION)
         place = KconfigPlace(len(contents), variable.size)
         placed[name] = replace(variable.spec, resolved=place)
         value = bytes(variable.size)
@@ -115,10 +119,15 @@ def _form(btf: Btf, type_id: int) -> tuple[_Form, bool]:
             return _Form.INT, row.signed
         case Enum(name=name, size=4) if name == _TRISTATE:
             return _Form.TRISTATE, False
-        case Array(count=count) if count and _form(btf, row.type)[0] is _Form.CHAR:
+        case Array(count=count) if count and _is_char(btf, row.type):
             return _Form.TEXT, False
         case _:
             raise BtfError("no value of the kernel's build has this type", type_id=type_id)
+
+
+def _is_char(btf: Btf, type_id: int) -> bool:
+    row = btf.resolve(type_id)[1]
+    return isinstance(row, Int) and row.size == 1 and not row.boolean
 
 
 def _alignment(btf: Btf, type_id: int) -> int:

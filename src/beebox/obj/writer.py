@@ -91,6 +91,8 @@ class _Writer:
         self._relocations: dict[int, list[Relocation]] = {}
         self._section_symbols: dict[int, int] = {}
         self._variable_symbols: dict[str, int] = {}
+        """By name, where maps come before static variables of their names."""
+        self._global_names: set[str] = set()
         self._globals: dict[str, list[tuple[int, int, int]]] = {}
         """By section, of each variable of global scope: first byte, byte after it, symbol."""
         self._extern_symbols: dict[str, int] = {}
@@ -169,6 +171,7 @@ class _Writer:
 
     def _add_variables(self, index: int, name: str) -> None:
         """The symbols of the variables that BTF places in a section."""
+        is_map = name in {map_definitions.SECTION, *STRUCT_OPS_SECTIONS}
         for variable_name, placed in map_definitions.section_variables(self._btf, name).items():
             variable = self._btf.type(placed.type) if self._btf else None
             is_local = isinstance(variable, Var) and variable.linkage is Linkage.STATIC
@@ -176,8 +179,12 @@ class _Writer:
             symbol = self._add_symbol(
                 Symbol(variable_name, SymbolType.OBJECT, bind, index, placed.offset, placed.size)
             )
-            self._variable_symbols[variable_name] = symbol
+            if not is_local and variable_name in self._global_names:
+                raise ObjectError(f"two variables are called {variable_name!r}", section=name)
+            if is_map or variable_name not in self._variable_symbols:
+                self._variable_symbols[variable_name] = symbol
             if not is_local:
+                self._global_names.add(variable_name)
                 found = (placed.offset, placed.offset + placed.size, symbol)
                 self._globals.setdefault(name, []).append(found)
 
