@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from beebox.api import link as link
     from beebox.api import load as load
     from beebox.api import open_object as open_object
+    from beebox.api import target_of as target_of
     from beebox.api import verify as verify
     from beebox.compiler.language import Array as Array
     from beebox.compiler.language import ArrayOfMaps as ArrayOfMaps
@@ -156,7 +157,7 @@ if TYPE_CHECKING:
     from beebox.compiler.stubs_skb import skb_vlan_push as skb_vlan_push
 
 _EXPORTS = {
-    "beebox.api": ("compile link load open_object verify"),
+    "beebox.api": ("compile link load open_object target_of verify"),
     "beebox.compiler.language": (
         "Array ArrayOfMaps BloomFilter CgroupSkbVerdict Constant CpuMap DevMap DevMapHash "
         "FlowDissectorVerdict Global Hash HashOfMaps LpmTrie LruHash LruPerCpuHash LwtVerdict "

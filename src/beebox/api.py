@@ -152,15 +152,26 @@ def resolved(
     return resolve(spec, target_of(btf), chosen(spec, programs))
 
 
-def target_of(btf: Target | str | Path | None) -> Target | None:
+def target_of(
+    btf: Target | str | Path | None, *, kconfig: str | Path | None = None
+) -> Target | None:
     """What ``--btf`` names: a BTF file or an ELF file with one, "kernel", or "self".
 
     "kernel" is the running one; "self" are the types that the object itself has; None is the
     running kernel where its types can be read, else the object. A file gives types alone: build
-    values, version and addresses stay the running kernel's. Raises :exc:`InputError`.
+    values, version and addresses stay the running kernel's, unless ``kconfig`` names the
+    ``.config`` that a kernel was built with. Raises :exc:`InputError`.
     """
-    from beebox.obj.host import host  # noqa: PLC0415 -- on demand
+    from beebox.obj.host import config_text, config_version, host, read_config  # noqa: PLC0415 -- on demand
 
+    if kconfig is not None:
+        text = config_text(Path(kconfig))
+        version = config_version(text)
+        return replace(
+            target_of(btf) or host(),
+            read_config=lambda: read_config(text),
+            read_version=lambda: version,
+        )
     if btf is None or isinstance(btf, Target):
         return btf
     here = host()

@@ -196,7 +196,7 @@ class TargetError(BeeboxError):
     """
 
     def __init__(self, problem: str, *, target: str, file: str | None = None) -> None:
-        super().__init__(f"{file}: {problem} (in {target})" if file else f"{problem} (in {target})")
+        super().__init__(f"{file + ': ' if file else ''}in {target}: {problem}")
         self.problem = problem
         self.target = target
         self.file = file

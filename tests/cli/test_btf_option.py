@@ -55,6 +55,25 @@ def test_a_field_that_they_lack(beebox, files: dict[str, Path]) -> None:
     assert str(files["gone"]) in finding["message"]
 
 
+BUILT = """
+extern int CONFIG_HZ __kconfig;
+extern int LINUX_KERNEL_VERSION __kconfig;
+SEC("xdp") int prog(void *ctx) { return CONFIG_HZ + (LINUX_KERNEL_VERSION >> 16); }
+"""
+
+
+def test_values_of_the_build(beebox, files: dict[str, Path], tmp_path: Path) -> None:
+    config, code = tmp_path / "config", tmp_path / "built.o"
+    config.write_text("# Linux/x86 5.15.3 Kernel Configuration\nCONFIG_HZ=1000\n")
+    code.write_bytes(compile_c(BUILT))
+    words = ("-j", "prog", "run", "--kconfig", config, code, "data_in", files["packet"])
+    done = beebox(*words)
+    assert (done.status, done.json["retval"]) == (0, 1005)
+    config.write_text("CONFIG_HZ=y\n")
+    done = beebox(*words)
+    assert (done.status, done.json["error"]["kind"]) == (1, "TargetError")
+
+
 def test_an_object_as_the_target(beebox, files: dict[str, Path]) -> None:
     done = beebox("verify", "--btf", files["object"], files["object"])
     assert done.status == 0

@@ -1,4 +1,4 @@
-"""``--btf``: which kernel's types an object is relocated against."""
+"""``--btf`` and ``--kconfig``: which kernel's types and values an object is relocated against."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def btf_option(command: F) -> F:
-    """Add the option, given to the command as ``btf``, for ``api.target_of``."""
+    """Add both, given to the command as ``btf`` and ``kconfig``, for ``api.target_of``."""
+    command = click.option(
+        "--kconfig",
+        metavar="FILE",
+        help="The .config of the kernel: its CONFIG values, and its version.",
+    )(command)
     return click.option(
         "--btf",
         metavar="FILE|kernel|self",

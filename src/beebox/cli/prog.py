@@ -53,7 +53,12 @@ def choose(spec: ObjectSpec, name: str | None) -> str:
 @click.argument("selector", metavar="FILE[:PROGRAM]")
 @btf_option
 @global_options
-def dump(what: str, selector: str, btf: str | None) -> int:  # noqa: ARG001 -- "xlated" is the only kind so far
+def dump(
+    what: str,  # noqa: ARG001 -- "xlated" is the only kind so far
+    selector: str,
+    btf: str | None,
+    kconfig: str | None,
+) -> int:
     """Show the linked instructions of a program (or of all), below the lines they come from.
 
     A program's text is assembly: saved as a .s file, it can be edited and used as FILE.
@@ -62,7 +67,7 @@ def dump(what: str, selector: str, btf: str | None) -> int:  # noqa: ARG001 -- "
     file, name = split_selector(selector)
     opened = api.open_object(file, btf=btf)
     names = api.chosen(opened, None if name is None else [name])
-    spec = api.resolved(opened, programs=names, btf=btf)
+    spec = api.resolved(opened, programs=names, btf=api.target_of(btf, kconfig=kconfig))
     linked = [link(spec, each) for each in names]
     if output.json:
         programs = [{"name": program.name, "insns": _insns(program)} for program in linked]
@@ -114,6 +119,7 @@ def run(
     network: str | None,
     knobs: tuple[str, ...],
     btf: str | None,
+    kconfig: str | None,
 ) -> int:
     """Run a program over the bytes of a packet, as BPF_PROG_TEST_RUN does.
 
@@ -132,8 +138,9 @@ def run(
     file, name = split_selector(selector)
     spec = with_knobs(api.open_object(file, btf=btf), knobs)
     name = choose(spec, name)
+    types = api.target_of(btf, kconfig=kconfig)
     with api.load(
-        spec, kernel=kernel, engine=engine, programs=[name], network=network, btf=btf
+        spec, kernel=kernel, engine=engine, programs=[name], network=network, btf=types
     ) as live:
         set_elements(live.maps, spec.btf, knobs)
         program = live.programs[name]

@@ -132,6 +132,7 @@ def replay_command(
     profile: bool,
     knobs: tuple[str, ...],
     btf: str | None,
+    kconfig: str | None,
 ) -> int:
     """Run a program over every packet of the captures and show verdicts and maps.
 
@@ -159,7 +160,7 @@ def replay_command(
     spec = with_knobs(api.open_object(file, btf=btf), knobs)
     name = choose(spec, name)
     observed = observe(reasons=reasons, profile=profile)
-    types = api.target_of(btf)
+    types = api.target_of(btf, kconfig=kconfig)
     kernel = UserspaceKernel(
         engine, observe=observed, network=network, vlan_offload=vlan_offload, target=types
     )

@@ -29,10 +29,11 @@ from beebox.verifier.result import Report
 @set_option
 @btf_option
 @global_options
-def verify_command(file: Path, knobs: tuple[str, ...], btf: str | None) -> int:
+def verify_command(file: Path, knobs: tuple[str, ...], btf: str | None, kconfig: str | None) -> int:
     """Prove every program of FILE safe; exit status 1 when one is rejected."""
     output = current()
-    reports = api.verify(with_knobs(api.open_object(file, btf=btf), knobs), btf=btf)
+    target = api.target_of(btf, kconfig=kconfig)
+    reports = api.verify(with_knobs(api.open_object(file, btf=btf), knobs), btf=target)
     if output.json:
         output.data({"file": str(file), "programs": [_data(report) for report in reports]})
     else:

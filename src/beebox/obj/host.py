@@ -13,18 +13,21 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
 from beebox.btf import kernel
 from beebox.btf.types import Btf
-from beebox.errors import BtfError, NotSupportedError
+from beebox.errors import BtfError, InputError, NotSupportedError
 from beebox.obj.target import Modules, Target
 
 _BOOT: Final = Path("/boot")
 _PROC_CONFIG: Final = Path("/proc/config.gz")
 _KALLSYMS: Final = Path("/proc/kallsyms")
 _UBUNTU: Final = Path("/proc/version_signature")
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_TITLE: Final = re.compile(r"^# Linux/\S+ (\S+) Kernel Configuration$", re.MULTILINE)
 _MOST_CONFIG_BYTES: Final = 1 << 24
 _MOST_LINE: Final = 1024
 _NUMBERS: Final = re.compile(r"(\d+)\.(\d+)\.(\d+)")
@@ -66,16 +69,30 @@ def _module(name: str) -> Btf:
 
 @cache
 def _config() -> Mapping[str, str]:
-    data = b""
+    for path in (_BOOT / f"config-{os.uname().release}", _PROC_CONFIG):
+        with suppress(InputError):
+            return read_config(config_text(path))
+    return {}
+
+
+def config_text(path: Path) -> str:
+    """The text of a ``.config``, plain or compressed by gzip. Raises :exc:`InputError`."""
     try:
-        data = (_BOOT / f"config-{os.uname().release}").read_bytes()
-    except OSError:
-        try:
-            with gzip.open(_PROC_CONFIG) as stream:
-                data = stream.read(_MOST_CONFIG_BYTES)
-        except (OSError, EOFError, zlib.error):
-            data = b""
-    return read_config(data.decode(errors="replace"))
+        with path.open("rb") as stream:
+            data = stream.read(_MOST_CONFIG_BYTES)
+        if data.startswith(_GZIP_MAGIC):
+            with gzip.open(BytesIO(data)) as unpacked:
+                data = unpacked.read(_MOST_CONFIG_BYTES)
+    except (OSError, EOFError, ValueError, zlib.error) as cause:
+        reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+        raise InputError(f"{path}: {reason}") from cause
+    return data.decode(errors="replace")
+
+
+def config_version(text: str) -> int:
+    """The version that the head of a ``.config`` names, as LINUX_VERSION_CODE; 0: none."""
+    found = _TITLE.search(text)
+    return kernel_version(found[1]) if found is not None else 0
 
 
 def read_config(text: str) -> dict[str, str]:

@@ -48,9 +48,9 @@ def resolve(
     """``spec`` with everything settled that the programs ``names`` reach.
 
     ``target`` is what CO-RE relocates against, None the running kernel; where a target has no
-    types to read, the object's own take their place. Externs and attach points are looked up in
-    ``kernel``, where the programs will be loaded; without one in the target, whose attach points
-    may then be unknown.
+    types to read, the object's own take their place. It has the values of the build, too. Symbols
+    and attach points are looked up in ``kernel``, where the programs will be loaded; without one
+    in the target, whose attach points may then be unknown.
 
     Raises :exc:`TargetError` where the target lacks, or has several of, what must be there,
     :exc:`ObjectError` for relocations that do not fit their instructions.
@@ -63,7 +63,7 @@ def resolve(
         spec = replace(spec, functions={**spec.functions, **functions})
     symbols = target if kernel is None else kernel
     if spec.externs:
-        spec = _with_externs(spec, symbols, reached)
+        spec = _with_externs(spec, target, symbols, reached)
     attached = [name for name in names if _attaches(spec, name)]
     if attached and (kernel is not None or symbols.btf is not None):
         found = {name: attach_symbol(spec, spec.functions[name], symbols) for name in attached}
@@ -80,7 +80,9 @@ def _attaches(spec: ObjectSpec, name: str) -> bool:
     return attach_point(function) is not None
 
 
-def _with_externs(spec: ObjectSpec, target: Target, reached: Sequence[str]) -> ObjectSpec:
+def _with_externs(
+    spec: ObjectSpec, target: Target, symbols: Target, reached: Sequence[str]
+) -> ObjectSpec:
     """The externs that the functions use, resolved, and their uses as far as they can be.
 
     Values of the build refer to their map from here on; what is missing is 0, or poison.
@@ -97,9 +99,9 @@ def _with_externs(spec: ObjectSpec, target: Target, reached: Sequence[str]) -> O
         maps = {**maps, kconfig.SECTION: row}
     for name in sorted(unsettled):
         if externs[name].resolved is None:
-            found = resolve_symbol(spec, externs[name], target)
+            found = resolve_symbol(spec, externs[name], symbols)
             externs[name] = replace(externs[name], resolved=found)
-    settled = {name: _settled(spec.functions[name], externs, target) for name in reached}
+    settled = {name: _settled(spec.functions[name], externs, symbols) for name in reached}
     return replace(spec, externs=externs, maps=maps, functions={**spec.functions, **settled})
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from beebox.btf import kernel
 from beebox.btf.types import Btf
 from beebox.errors import InputError, ObjectError
-from beebox.obj.elf import read as read_elf
 
 _ELF_MAGIC: Final = b"\x7fELF"
+_HEADER: Final = struct.Struct("<40xQ10xHHH")  # e_shoff, e_shentsize, e_shnum, e_shstrndx
+_ROW: Final = struct.Struct("<I20xQQ24x")  # sh_name, sh_offset, sh_size
+_CLASS_64: Final = 2
+_ORDERS: Final = {1: "<", 2: ">"}
+_SECTION: Final = b".BTF\0"
 _MOST_BYTES: Final = 1 << 26
+_MOST_FILE_BYTES: Final = 1 << 48
 
 
 def _nothing() -> None:
@@ -118,19 +124,48 @@ def read_btf_file(path: Path) -> Btf:
 
 
 def read_btf_bytes(path: Path) -> bytes:
-    """The BTF in such a file, not looked into. Raises :exc:`InputError`, :exc:`ObjectError`."""
+    """The BTF in such a file, not looked into. Raises :exc:`InputError`, :exc:`ObjectError`.
+
+    Of an ELF file only that section is read: a ``vmlinux`` with debug information may be large.
+    """
     try:
         with path.open("rb") as stream:
-            data = stream.read(_MOST_BYTES + 1)
+            data = stream.read(_HEADER.size)
+            if data.startswith(_ELF_MAGIC):
+                data = _section(stream, data, str(path))
+            else:
+                data += stream.read(_MOST_BYTES)
     except (OSError, ValueError) as cause:
         reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
         raise InputError(f"{path}: {reason}") from cause
     if len(data) > _MOST_BYTES:
-        raise InputError(f"{path}: larger than {_MOST_BYTES >> 20} MiB")
-    if data.startswith(_ELF_MAGIC):
-        elf = read_elf(data, file=str(path))
-        at = elf.find(".BTF")
-        if at is None or not elf.sections[at].size:
-            raise ObjectError("holds no BTF", file=str(path))
-        return bytes(elf.sections[at].contents)
+        raise InputError(f"{path}: more than {_MOST_BYTES >> 20} MiB of types")
+    return data
+
+
+def _section(stream: IO[bytes], header: bytes, file: str) -> bytes:
+    """The contents of the section .BTF of an ELF file, found without reading the rest."""
+    if len(header) < _HEADER.size or header[4] != _CLASS_64 or header[5] not in _ORDERS:
+        raise ObjectError("not a 64-bit ELF file", file=file)
+    order = _ORDERS[header[5]]
+    shoff, shentsize, shnum, shstrndx = struct.unpack(f"{order}{_HEADER.format[1:]}", header)
+    if shentsize != _ROW.size or shstrndx >= shnum:
+        raise ObjectError("no section table", file=file)
+    table = _part(stream, shoff, shentsize * shnum, file)
+    rows = list(struct.iter_unpack(f"{order}{_ROW.format[1:]}", table))
+    _, at, size = rows[shstrndx]
+    names = _part(stream, at, size, file)
+    for name, at, size in rows:
+        if names[name : name + len(_SECTION)] == _SECTION and size:
+            return _part(stream, at, size, file)
+    raise ObjectError("holds no BTF", file=file)
+
+
+def _part(stream: IO[bytes], at: int, size: int, file: str) -> bytes:
+    if size > _MOST_BYTES or at >= _MOST_FILE_BYTES:
+        raise ObjectError("a section of an impossible size or place", file=file, offset=at)
+    stream.seek(at)
+    data = stream.read(size)
+    if len(data) != size:
+        raise ObjectError("cut short", file=file, offset=at)
     return data

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from c_objects import compile_c
 
 from beebox import api
 from beebox.btf import codec
@@ -56,6 +59,23 @@ def test_what_holds_no_types(tmp_path: Path, data: bytes, error: type[Exception]
         _ = target_of_file(path).btf
 
 
+@pytest.mark.parametrize("order", ["bpfel", "bpfeb"])
+def test_an_elf_file_is_not_read_whole(tmp_path: Path, order: str) -> None:
+    path = tmp_path / "vmlinux"
+    data = compile_c("struct sample { int first; } sample;", target=order)
+    path.write_bytes(data)
+    btf = target_of_file(path).btf
+    assert btf is not None
+    assert btf.named("sample")
+    with path.open("r+b") as stream:  # a hole: far more than fits in memory
+        stream.truncate(1 << 42)
+    assert target_of_file(path).btf == btf
+    for length in (10, 63, len(data) // 2, len(data) - 1):
+        path.write_bytes(data[:length])
+        with pytest.raises(InputError):
+            _ = target_of_file(path).btf
+
+
 def test_the_words_of_the_command_line() -> None:
     assert api.target_of(None) is None
     given = target_of_btf(TYPES)
@@ -65,6 +85,35 @@ def test_the_words_of_the_command_line() -> None:
     assert itself.btf is None
     with pytest.raises(InputError):
         api.target_of("no-such-file")
+
+
+CONFIG = """#
+# Automatically generated file; DO NOT EDIT.
+# Linux/x86_64 6.1.27-amd64 Kernel Configuration
+#
+CONFIG_HZ=250
+"""
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_the_configuration_of_another_kernel(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "config"
+    path.write_bytes(pack(CONFIG.encode()))
+    target = api.target_of("self", kconfig=path)
+    assert target is not None
+    assert target.config == {"CONFIG_HZ": "250"}
+    assert target.version == 6 << 16 | 1 << 8 | 27
+    path.write_text("CONFIG_HZ=100\n")
+    target = api.target_of(None, kconfig=path)
+    assert target is not None
+    assert (target.version, target.name) == (0, host().name)
+    path.write_bytes(b"\x1f\x8bgarbage")
+    with pytest.raises(InputError):
+        api.target_of(None, kconfig=path)
+    with pytest.raises(InputError):
+        api.target_of(None, kconfig=tmp_path / "absent")
 
 
 @pytest.mark.parametrize(
