@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import beebox
-from beebox.errors import InputError
+from beebox.errors import CompileWarning, InputError
 
 COUNT = Path(__file__).parents[2] / "examples" / "count.py"
 
@@ -38,6 +38,15 @@ def test_programs_are_called_with_packets():
 def test_programs_are_a_list_of_names():
     with pytest.raises(InputError, match="a list of names"):
         beebox.load(COUNT, programs="count_packets")
+
+
+def test_a_compilers_warning_is_pythons(tmp_path: Path):
+    source = tmp_path / "prog.c"
+    source.write_text(COUNT.with_suffix(".c").read_text() + "static int idle;\n")
+    with pytest.warns(CompileWarning, match=r"prog\.c:85:12: .*idle"):
+        spec = beebox.open_object(source)
+    assert spec.program_names == ("count_packets",)
+    assert beebox.compile(COUNT.with_suffix(".c")).program_names == ("count_packets",)
 
 
 @pytest.mark.linux

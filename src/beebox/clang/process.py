@@ -14,7 +14,7 @@ from typing import IO, Final
 from beebox.errors import InputError, NotSupportedError
 
 SECONDS: Final = 120
-MEMORY_BYTES: Final = 8 << 30
+MEMORY_BYTES: Final = 4 << 30
 OUTPUT_BYTES: Final = 64 << 20
 WORDS_BYTES: Final = 1 << 20
 _BLOCK: Final = 1 << 16

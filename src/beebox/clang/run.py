@@ -108,7 +108,7 @@ def _command(
     return [
         *compiler.command,
         *("-target", "bpfel", "-mcpu=v3", "-O2", "-g", "-Wall", "-fno-color-diagnostics"),
-        *("-fno-crash-diagnostics", "-fdebug-compilation-dir=."),
+        *("-fno-crash-diagnostics", "-fno-stack-protector", "-fdebug-compilation-dir=."),
         *(f"-fdebug-prefix-map={folder}=beebox" for folder in folders),  # the same on any machine
         *resources,
         "-nostdlibinc",

@@ -19,7 +19,7 @@ from beebox.obj import elf
 HEADERS = sorted(str(path.relative_to(INCLUDE)) for path in INCLUDE.rglob("*.h"))
 TOGETHER = sorted(HEADERS, key=lambda name: (not name.startswith("linux/"), name))
 MACHINE = (Path("/usr/include"), Path("/usr/include/x86_64-linux-gnu"))
-OURS_ALONE = ("beebox/", "bpf/", "netinet/", "sys/", "arpa/", "string.h", "errno.h")
+OURS_ALONE = ("beebox/", "bpf/", "netinet/", "sys/", "arpa/", "string.h", "errno.h", "bpf_exp")
 COMPARED = [name for name in HEADERS if not name.startswith(OURS_ALONE)]
 NOT_THEIRS = {
     "linux/version.h": ("LINUX_VERSION",),

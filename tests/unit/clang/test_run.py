@@ -106,6 +106,24 @@ def test_a_crash_of_the_compiler(source: Path, tmp_path: Path, monkeypatch: pyte
     assert (caught.value.line, caught.value.problem) == (0, "error in backend: no")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#include __FILE__\n",
+        "int x;\0\0\xff\n",
+        "int x = " + "(" * 100_000 + "1;\n",
+        "char a[1 << 27] = {1};\n",
+        '#include "/"\n',
+        "\\\n" * 1000 + '#error "\ud800"\n',
+    ],
+    ids=["itself", "bytes", "nested", "large", "folder", "surrogate"],
+)
+def test_a_hostile_source(source: Path, text: str):
+    source.write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(InputError):
+        compile_c(source)
+
+
 def test_warnings_come_back(source: Path):
     source.write_text(PROGRAM.replace("\treturn", "\tint unused;\n\treturn"))
     assert "prog.c:6:" in compile_c(source).warnings

@@ -211,7 +211,7 @@ struct pt_regs___loongarch {
 #define __PT_FP_REG uregs[11]
 #define __PT_RC_REG uregs[0]
 #define __PT_SP_REG uregs[13]
-#define __PT_IP_REG uregs[15]
+#define __PT_IP_REG uregs[15] /* pc: libbpf takes uregs[12], a scratch register */
 #define PT_REGS_SYSCALL_REGS(ctx) ctx /* no wrappers around system calls */
 
 #elif defined(__TARGET_ARCH_mips)
