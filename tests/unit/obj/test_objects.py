@@ -329,3 +329,40 @@ def test_code_outside_of_functions_is_dead() -> None:
     """Linkers leave weak functions there that another object's replaced."""
     found = program(size=8)
     assert found.functions["p"].insns == (Alu(AluOp.MOV, Reg.R0, 0),)
+
+
+def test_relocations_as_gas_writes_them() -> None:
+    """GCC's objects: local functions by their own symbols, addends over both halves of a load."""
+    body = [
+        LoadImm64(Reg.R1, 0xFFFF_FFFF_FFFF_FFF8),  # -8, from a symbol behind what is meant
+        Call(CallKind.SUBPROG, -1),
+        Exit(),
+    ]
+    sections = [
+        Section(".text", SectionType.PROGBITS, SectionFlag.EXECINSTR, encode([Exit(), Exit()])),
+        Section("xdp", SectionType.PROGBITS, SectionFlag.EXECINSTR, encode(body)),
+        Section(".rodata", SectionType.PROGBITS, SectionFlag.ALLOC, bytes(range(16))),
+    ]
+    symbols = [
+        Symbol("first", elf.SymbolType.FUNC, SymbolBind.LOCAL, 1, 0, 8),
+        Symbol("second", elf.SymbolType.FUNC, SymbolBind.LOCAL, 1, 8, 8),
+        Symbol("main", elf.SymbolType.FUNC, SymbolBind.GLOBAL, 2, 0, 32),
+        Symbol("table", elf.SymbolType.OBJECT, SymbolBind.LOCAL, 3, 12, 4),
+    ]
+    relocations = {2: [Relocation(0, 1, 4), Relocation(16, 10, 2)]}
+    spec = reader.read(elf.write(sections, symbols, relocations))
+    assert spec.functions["main"].insns == (
+        LoadImm64(Reg.R1, GlobalRef(".rodata", 4)),
+        Call(CallKind.SUBPROG, SubprogRef("second")),
+        Exit(),
+    )
+
+
+def test_two_names_of_one_function() -> None:
+    """Compilers merge equal functions; the second name is the first's code again."""
+    alias = Symbol("q", elf.SymbolType.FUNC, SymbolBind.GLOBAL, 1, 0, 16)
+    found = program(symbol=alias)
+    assert found.functions["q"].insns == found.functions["p"].insns
+    assert found.program_names == ("p", "q")
+    with pytest.raises(ObjectError):
+        program(symbol=replace(alias, value=8, size=8))
