@@ -170,7 +170,9 @@ class Lines:
         self._by_section: dict[str, tuple[list[int], list[ext.LineRecord]]] = {}
         for section, records in types.ext.lines.items():
             ordered = sorted(records, key=lambda record: record.offset)
-            if section not in known or any(record.offset % 8 for record in ordered):
+            if section not in known:
+                continue  # a linker replaced all of its functions
+            if any(record.offset % 8 for record in ordered):
                 problem = "lines of what is no instruction"
                 raise ObjectError(problem, file=types.file, section=section)
             self._by_section[section] = ([record.offset for record in ordered], ordered)
@@ -243,8 +245,8 @@ class _Owners:
 
         None where a linker left a function that another one replaced.
         """
-        starts = self._starts.get(section)
-        if starts is None or offset % 8:
+        starts = self._starts.get(section, [])
+        if offset % 8:
             problem = "types or lines of what is no instruction"
             raise ObjectError(problem, file=self._file, section=section, offset=offset)
         place = bisect_right(starts, offset) - 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from c_objects import compile_c
 
@@ -9,6 +11,8 @@ from beebox.btf.types import Func, Int, Linkage
 from beebox.errors import ObjectError
 from beebox.isa.instruction import Call, CallKind, KfuncRef, KsymRef, Load, LoadImm64, SubprogRef
 from beebox.obj import reader
+from beebox.obj.elf import SectionType
+from beebox.obj.elf import read as read_elf
 from beebox.obj.model import CoreRelocation, ExternKind, ExternSpec
 from beebox.tables.core_relocations import CoreKind
 
@@ -132,3 +136,19 @@ def test_hidden_functions_are_static_to_the_kernel(spec):
 def test_refused(text, word):
     with pytest.raises(ObjectError, match=word):
         dict(reader.read(compile_c(text.replace("'", '"'))).functions)
+
+
+def test_records_of_replaced_functions_are_passed_over():
+    """A linker leaves the code, lines and CO-RE relocations of weak functions that lost."""
+    data = bytearray(compile_c(SOURCE))
+    elf = read_elf(bytes(data))
+    at = next(index for index, row in enumerate(elf.symbols) if row.name == "second")
+    (headers,) = struct.unpack_from("<Q", data, 40)
+    table = next(i for i, row in enumerate(elf.sections) if row.type == SectionType.SYMTAB)
+    (start,) = struct.unpack_from("<Q", data, headers + 64 * table + 24)
+    data[start + 24 * at + 4] &= 0xF0  # no longer a function
+    spec = reader.read(bytes(data))
+    whole = reader.read(compile_c(SOURCE))
+    assert "second" not in spec.functions
+    assert spec.functions["first"] == whole.functions["first"]
+    assert spec.functions["weak_one"] == whole.functions["weak_one"]
