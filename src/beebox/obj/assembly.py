@@ -57,7 +57,9 @@ from beebox.obj.assembly_functions import MARKS, Function, body_of
 from beebox.obj.assembly_layout import align_of, up
 from beebox.obj.assembly_llvm import is_llvm, read_llvm
 from beebox.obj.assembly_maps import data_spec, map_spec, member_offsets
-from beebox.obj.assembly_types import Place, Types
+from beebox.obj.assembly_type_blocks import read_types
+from beebox.obj.assembly_type_table import Place
+from beebox.obj.assembly_types import Types
 from beebox.obj.assembly_values import Initial, take_value
 from beebox.obj.model import INNER, ExternKind, ExternSpec, FunctionSpec, MapSpec, ObjectSpec
 from beebox.tables.map_types import MapType
@@ -132,7 +134,7 @@ def read_assembly(text: str, *, file: str = "<asm>") -> ObjectSpec:
         return read_llvm(everything, file=file)
     types, lines = _split(everything)
     source = _Source(_called(lines))
-    source.types.read(types)
+    read_types(source.types, types)
     for line in lines:
         if line.peek().text in _BINDINGS:
             source.bindings.setdefault(line.peek().text, set()).add(_peeked_name(line, 1))
@@ -152,7 +154,7 @@ def _object(source: _Source, file: str) -> ObjectSpec:
         function.name: _function(function, names, source) for function in source.functions.values()
     }
     sections = {name: _section(source, row) for name, row in source.maps.items() if row.variables}
-    btf = source.types.build()
+    btf = source.types.table.build()
     maps = {
         name: _finished(source, row, sections.get(name, 0), btf, names)
         for name, row in source.maps.items()
@@ -351,7 +353,7 @@ def _extern(source: _Source, line: Statement, kind: ExternKind) -> None:
         type_id, name = 0, line.name()
     elif kind is ExternKind.FUNCTION:
         type_id = source.types.prototype(line, Linkage.EXTERN)
-        name = source.types.function_name(type_id)
+        name = source.types.table.function_name(type_id)
     else:
         type_id, name = source.types.declaration(line)
     if not name:
@@ -411,11 +413,11 @@ def _variable(source: _Source, line: Statement) -> None:
     token = line.peek()
     type_id, value_type = types.variable(line)
     notes = types.notes(line, ("at", "size"))
-    types.tag(type_id, notes)
+    types.table.tag(type_id, notes)
     size = notes.numbers.get("size")
-    size = types.size(value_type, Place(line, token)) if size is None else size
+    size = types.table.size(value_type, Place(line, token)) if size is None else size
     last = data.variables[-1][0] if data.variables else SectionVar(0, 0, 0)
-    offset = up(last.offset + last.size, align_of(types.row, value_type))
+    offset = up(last.offset + last.size, align_of(types.table.row, value_type))
     offset = notes.numbers.get("at", offset)
     if offset + size > _MOST_DATA_BYTES:
         line.fail(f"a variable of {size} bytes at {offset}", token=token)
@@ -429,7 +431,7 @@ def _section(source: _Source, row: _Map) -> int:
     size = max(len(contents), *(placed.offset + placed.size for placed, _ in row.variables))
     row.spec = replace(row.spec, contents=contents.ljust(size, b"\0"), value_size=size)
     placed = tuple(sorted((var for var, _ in row.variables), key=lambda var: var.offset))
-    return source.types.add(Datasec(row.spec.name, size, placed))
+    return source.types.table.add(Datasec(row.spec.name, size, placed))
 
 
 def _finished(

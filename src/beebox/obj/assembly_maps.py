@@ -13,8 +13,9 @@ from beebox.btf.types import Btf, Struct
 from beebox.errors import BtfError
 from beebox.isa.disassembler import name_text
 from beebox.isa.tokens import Statement, Token
+from beebox.obj.assembly_type_table import Place
 from beebox.obj.assembly_type_text import TypeText
-from beebox.obj.assembly_types import Place, Types
+from beebox.obj.assembly_types import Types
 from beebox.obj.assembly_values import take_digits
 from beebox.obj.model import MapSpec, Pinning
 from beebox.tables.map_types import Entries, MapFlags, MapType
@@ -66,7 +67,7 @@ class Attributes:
                     self.numbers[word] = _number(line, token)
         for word, type_id in self.types.items():
             if f"{word}_size" not in seen:
-                self.numbers[word] = types.size(type_id, self._places[word])
+                self.numbers[word] = types.table.size(type_id, self._places[word])
 
     def _type(self, line: Statement, types: Types, word: str) -> None:
         token = line.peek()

@@ -15,6 +15,7 @@ INT_WORDS: Final = frozenset(
 KEYWORDS: Final = frozenset(
     {*QUALIFIERS, *TAGGED, "typedef", "integer", "typeof", "void", "static", "extern", "weak"}
 )
+MOST_U32: Final = (1 << 32) - 1
 ELEMENT_INDEX: Final = Int("__ARRAY_SIZE_TYPE__", 4, 32)
 """The type of every array's index: BTF wants one, and C has none to tell."""
 
