@@ -210,7 +210,7 @@ def with_slots(
         at = bisect_right(starts, offset) - 1
         begin, size, values, name = rows[at] if at >= 0 else (0, 0, 0, "")
         index, rest = divmod(offset - begin - (values or 0), SLOT_BYTES)
-        if offset >= begin + size or index < 0 or rest or index >= maps[name].max_entries:
+        if offset >= begin + size or index < 0 or rest:
             problem = "a pointer that is no element of a map"
             raise ObjectError(problem, file=file, section=SECTION, offset=offset)
         found.setdefault(name, []).append((index, target))

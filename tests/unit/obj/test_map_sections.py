@@ -8,7 +8,7 @@ from c_objects import compile_c
 from beebox.btf.types import Linkage
 from beebox.errors import ObjectError
 from beebox.isa.instruction import GlobalRef, LoadImm64, MapRef, SubprogRef
-from beebox.obj import reader, writer
+from beebox.obj import edit, reader, writer
 from beebox.obj.linker import link
 from beebox.obj.model import INNER, Pinning
 from beebox.tables.map_types import MapFlags, MapType
@@ -72,6 +72,22 @@ def test_maps_of_maps_and_programs_with_their_first_elements():
     assert spec.maps["programs"].slots == ((0, "second"), (2, "first"))
     inner = spec.maps["anonymous"].inner
     assert (inner.type, inner.key_size, inner.value_size) == (MapType.HASH, 8, 1)
+
+
+def test_slots_of_a_map_without_a_size_are_those_of_the_source():
+    """Whoever loads gives the size; libbpf opens such objects, too."""
+    spec = read(
+        """
+        int p(void *c);
+        struct { __uint(type, 3); __uint(key_size, 4); __array(values, int (void *));
+        } jumps SEC('.maps') = { .values = { [2] = (void *)&p } };
+        """
+        + BODY
+    )
+    assert (spec.maps["jumps"].max_entries, spec.maps["jumps"].slots) == (0, ((2, "p"),))
+    with pytest.raises(ObjectError, match="slot 2"):
+        edit.resize_map(spec, "jumps", 2)
+    assert edit.resize_map(spec, "jumps", 3).maps["jumps"].slots == ((2, "p"),)
 
 
 ARENA = """
