@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,7 @@ from beebox.obj.model import (
     KernelSymbol,
     MapSpec,
     ObjectSpec,
+    Pinning,
     Poisoned,
     Resolution,
 )
@@ -300,6 +302,22 @@ def test_a_poisoned_instruction_says_why(door: FakeDoor) -> None:
     (finding,) = caught.value.findings
     assert finding["message"] == "no field mood"
     assert finding["kernel_message"] == "invalid func unknown#195896080"
+
+
+def test_a_pin_stays_after_the_load(door: FakeDoor, tmp_path: Path) -> None:
+    door.failures[Command.OBJ_GET] = errno.ENOENT
+    kept = replace(MAP, pinning=Pinning.BY_NAME)
+    (tmp_path / "counts").touch()
+    with LinuxKernel(door, pin_root=tmp_path).load(
+        replace(SPEC, maps={**SPEC.maps, "counts": kept})
+    ):
+        assert door.calls.count(Command.OBJ_PIN) == 1
+    assert (tmp_path / "counts").exists()
+    door.failures[Command.PROG_LOAD] = errno.EACCES
+    door.log = b"R0 !read_ok"
+    with pytest.raises(RejectedError):
+        LinuxKernel(door, pin_root=tmp_path).load(replace(SPEC, maps={**SPEC.maps, "counts": kept}))
+    assert not (tmp_path / "counts").exists()
 
 
 def test_maps_that_wait_are_not_made_and_their_programs_neither(door: FakeDoor) -> None:

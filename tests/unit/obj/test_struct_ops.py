@@ -128,6 +128,15 @@ def test_a_struct_that_the_target_has_no_operations_of() -> None:
         layout(map_of(struct, bytes(8)), btf, target_of_btf(None))
 
 
+def test_a_value_around_another_struct() -> None:
+    btf, struct = types("f:a")
+    builder = Builder(btf)
+    other = builder.struct("other", 8, (Member("a", builder.pointer(0), 0),))
+    builder.struct("bpf_struct_ops_ops", 72, (Member("data", other, 512),))
+    with pytest.raises(NotSupportedError):
+        layout(map_of(struct, bytes(8)), btf, target_of_btf(builder.build()))
+
+
 def test_a_map_without_a_struct() -> None:
     btf = Btf((Int("int", 4, 32),))
     for spec in (map_of(1, bytes(4)), map_of(0, bytes(4)), replace(map_of(1, b""), contents=None)):
