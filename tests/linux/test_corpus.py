@@ -72,6 +72,10 @@ NEWER: dict[str, Golden] = {
         "linked_undo": (ProgramType.STRUCT_OPS, None),
         "linked_avoid": (ProgramType.STRUCT_OPS, None),
     },
+    "struct_ops_optional": {
+        "first": (ProgramType.STRUCT_OPS, None),
+        "third": (ProgramType.STRUCT_OPS, None),
+    },
     "struct_ops_sleepable": {
         "first": (ProgramType.STRUCT_OPS, None),
         "third": (ProgramType.STRUCT_OPS, None),
@@ -143,8 +147,8 @@ def libbpf() -> Libbpf:
 
 
 @cache
-def compiled(name: str) -> bytes:
-    return compile_c(CORPUS / f"{name}.c").data
+def compiled(name: str, *options: str) -> bytes:
+    return compile_c(CORPUS / f"{name}.c", options).data
 
 
 def spec_of(name: str) -> ObjectSpec:
@@ -247,6 +251,18 @@ def test_linux_sees_what_libbpf_shows_it(
     check_same(ours, theirs, spec)
     again = reader.read(written, file=spec.file)
     assert our_facts(again) == ours
+
+
+@pytest.mark.parametrize("cpu", ["v1", "v2", "v4"])
+@pytest.mark.parametrize("name", ["core_local_types", "load_balancer", "subprograms"])
+def test_every_instruction_set(
+    bpftool: str, bpffs: Path, tmp_path: Path, name: str, cpu: str
+) -> None:
+    data = compiled(name, f"-mcpu={cpu}")
+    assert data != compiled(name)
+    theirs = libbpf_facts(bpftool, bpffs, tmp_path, name, data)
+    spec = reader.read(data, file=f"{name}.bpf.o")
+    check_same(our_facts(spec), theirs, spec)
 
 
 def test_there_are_enough_of_them() -> None:
@@ -393,6 +409,14 @@ def test_maps_without_a_section_of_their_own_name() -> None:
         assert (flows.type, flows.key_size, flows.value_size) == (1, 12, 20)
         assert (flows.max_entries, flows.flags) == (50, MapFlags.NO_PREALLOC)
         assert (counters.type, counters.value_size, counters.max_entries) == (6, 8, 3)
+
+
+def test_a_map_behind_a_question_mark_waits_with_its_programs() -> None:
+    with loaded("struct_ops_optional") as live:
+        assert set(live.maps) == {"made"}
+        assert set(live.struct_ops_values) == {"made"}
+    with pytest.raises(NotSupportedError):  # the shape that this kernel does not have
+        LinuxKernel().load(spec_of("struct_ops_optional"), programs=["second"])
 
 
 def test_programs_behind_a_question_mark_wait_for_their_name() -> None:
