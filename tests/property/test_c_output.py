@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import random
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from c_headers import compile_bpf, object_btf, places
 
 from beebox.btf import c_output, raw_output
+from beebox.btf.diff import diff
 from beebox.btf.types import (
     Array,
     Btf,
@@ -35,7 +37,23 @@ from beebox.btf.types import (
 from beebox.errors import BtfError
 
 SCALARS = ("char", "short", "int", "long", "long long", "unsigned char", "unsigned", "_Bool")
+TAG = '__attribute__((btf_type_tag("user")))'
 BITFIELDS = {"char": 8, "short": 16, "int": 32, "unsigned": 32, "long": 64, "_Bool": 1}
+
+QUALIFIERS = (" restrict ", "", "", " const ", " volatile ", f" {TAG} ", f" {TAG} const ")
+FOLLOWS = {
+    "": ("pointer", "pointer", "array"),
+    "pointer": ("pointer", "array", "function"),
+    "array": ("pointer", "array"),
+    "function": ("pointer",),
+}
+PRELUDE = """
+struct other; struct unknown;
+enum small { A } __attribute__((mode(byte)));
+enum wide { B = 1ull << 40 };
+typedef unsigned word;
+typedef int handler(struct other *, word (*)(void));
+"""
 
 
 class Program:
@@ -46,7 +64,7 @@ class Program:
         self._count = 0
 
     def source(self, structs: int) -> str:
-        parts = ["enum small { A } __attribute__((mode(byte)));\nenum wide { B = 1ull << 40 };\n"]
+        parts = [PRELUDE]
         for number in range(structs):
             word = self._random.choice(["struct", "struct", "struct", "union"])
             parts.append(
@@ -85,12 +103,44 @@ class Program:
             return f"typeof(v{self._random.randrange(number)}) {name};"
         if pick < 0.55:
             return f"enum {self._random.choice(['small', 'wide'])} {name};"
-        kind = self._random.choice([*SCALARS, "void *", "int (*", "struct unknown *"])
-        if kind == "int (*":
-            return f"int (*{name})(struct other *, ...);"
+        if pick < 0.7:
+            return f"{self._base()} {self._declarator(name)};"
+        kind = self._random.choice([*SCALARS, "void *", "struct unknown *"])
         dimension = self._random.choice(["", "", "", "[3]", "[2][5]", "[0]"])
         attribute = self._random.choice(["", "", "", "__attribute__((aligned(32)))"])
         return f"{kind} {name}{dimension} {attribute};"
+
+    def _base(self) -> str:
+        kind = self._random.choice([*SCALARS, "struct other", "enum small", "word", "handler"])
+        if kind == "handler":
+            return kind
+        return f"{self._random.choice(['', '', 'const ', 'volatile ', 'const volatile '])}{kind}"
+
+    def _declarator(self, name: str) -> str:
+        """Pointers, arrays and functions around a name, as C allows them; a pointer at the end."""
+        around = [""]
+        for _ in range(self._random.randint(0, 4)):
+            around.append(self._random.choice(FOLLOWS[around[-1]]))
+        text = name
+        for kind, behind in pairwise([*around[1:], "pointer"]):
+            match kind:
+                case "pointer":
+                    text = self._pointer(text, to_function=behind == "function")
+                case "array":
+                    text = (f"({text})" if text[0] == "*" else text) + "[3]"
+                case _:
+                    params = [
+                        "void",
+                        "int, ...",
+                        "struct other *, int (*)(char)",
+                        "const word *[2]",
+                    ]
+                    text = f"({text})({self._random.choice(params)})"
+        return self._pointer(text, to_function=True)  # perhaps: of the type handler
+
+    def _pointer(self, text: str, *, to_function: bool) -> str:
+        qualifiers = QUALIFIERS[1:] if to_function else QUALIFIERS
+        return f"*{self._random.choice(qualifiers)}{text}"
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -109,6 +159,8 @@ def test_a_layout_survives_the_header(seed: int, tmp_path: Path) -> None:
         other = found[row.name]
         assert other.size == row.size, row.name
         assert list(places(second, other)) == list(places(first, row)), row.name
+    kinds = {"struct", "union", "enum", "typedef"}
+    assert [each for each in diff(first, second) if each.kind in kinds] == []
 
 
 def structs(btf: Btf) -> list[Struct]:

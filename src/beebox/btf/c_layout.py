@@ -125,23 +125,31 @@ class Layout:
         _, _, bit_offset, bits = self.measure(member.type)
         return member.bit_offset + bit_offset, bits
 
+    def natural(self, at: int, type_id: int, bits: int = 0, *, packed: bool) -> int:
+        """Where C puts a member of this type, or a bitfield of ``bits`` bits, after bit ``at``."""
+        size, align, _, _ = self.measure(type_id)
+        if packed:
+            return at if bits else _round_up(at, 8)
+        if bits and at % (8 * size) + bits <= 8 * size:
+            return at  # in the unit that was begun
+        return _round_up(at, 8 * align)
+
     def padding(
-        self, at: int, until: int, align: int, *, in_bitfield: bool, packed: bool
+        self, at: int, until: int, natural: int, *, in_bitfield: bool, packed: bool
     ) -> Iterator[str]:
         """Unnamed bitfields (``long: 64``) that lead from bit ``at`` to bit ``until``.
 
         They are as wide as alignment allows. ``TYPE: 0`` moves to that type's next boundary,
-        where the compiler would not go by itself, as nowhere in a packed struct.
+        where the compiler would go to ``natural`` by itself, or to none in a packed struct.
         """
         if at >= until:
             return
-        align = 1 if packed else align
         name, width = next(
             ((n, w) for n, w in self._pads if _round_up(at, w) <= until), self._pads[-1]
         )
         start = _round_up(at, width)
         if at < start <= until:
-            unasked = start == until and _round_up(at, 8 * align) != start
+            unasked = start == until and natural != start
             swallowed = start != until and (packed or until - start <= start - at)
             if in_bitfield or unasked or swallowed:
                 yield f"{name}: {start - at if in_bitfield else 0}"

@@ -245,13 +245,15 @@ class _Writer:
         for member in row.members:
             self._budget.step(depth, type_id)
             offset, bits = layout.place(member)
-            size, align, _, _ = layout.measure(member.type)
+            size = layout.measure(member.type).size
             end = max(end, offset + (bits or size * 8))
-            for pad in layout.padding(
-                at, offset, align, in_bitfield=in_bitfield and bits > 0, packed=packed
-            ):
-                self._budget.step(depth, type_id)
-                text.append(f"\n{indent}{pad};")
+            if at < offset:
+                natural = layout.natural(at, member.type, bits, packed=packed)
+                for pad in layout.padding(
+                    at, offset, natural, in_bitfield=in_bitfield and bits > 0, packed=packed
+                ):
+                    self._budget.step(depth, type_id)
+                    text.append(f"\n{indent}{pad};")
             name = identifier(member.name) if member.name else ""
             text += ("\n", indent, self._declare(member.type, name, level + 1, depth + 1))
             text.append(f": {bits};" if bits else ";")
@@ -271,8 +273,10 @@ class _Writer:
         if row.union and -(-end // (8 * align)) * align >= row.size:
             return []  # the compiler rounds up by itself
         pads = []
+        start = 0 if row.union else end
+        natural = self._layout.natural(start, type_id, packed=packed)
         for pad in self._layout.padding(
-            0 if row.union else end, row.size * 8, align, in_bitfield=False, packed=packed
+            start, row.size * 8, natural, in_bitfield=False, packed=packed
         ):
             self._budget.step(0, type_id)
             pads.append(pad)

@@ -192,6 +192,11 @@ def test_declarations(types: list[Type], text: str, tmp_path: Path) -> None:
         Struct("s", 8, (Member("a", 2, 0),)),
         Struct("s", 64, (Member("a", 2, 0),)),
         Struct("s", 64, (Member("a", 2, 0),), union=True),
+        # a bitfield that C would put into the hole before it
+        Struct("s", 12, (Member("a", 2, 0), Member("b", 3, 32), Member("c", 2, 64, 20))),
+        # bitfields across units, which only packing allows, with and without holes
+        Struct("s", 5, (Member("a", 2, 0, 20), Member("b", 2, 20, 20))),
+        Struct("s", 32, (Member("a", 2, 0, 20), Member("b", 2, 20, 20), Member("c", 3, 192))),
         Struct("s", 12, (Member("a", 4, 0), Member("b", 2, 64))),
     ],
 )
