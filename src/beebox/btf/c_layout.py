@@ -130,7 +130,7 @@ class Layout:
         size, align, _, _ = self.measure(type_id)
         if packed:
             return at if bits else _round_up(at, 8)
-        if bits and at % (8 * size) + bits <= 8 * size:
+        if bits and size and at % (8 * size) + bits <= 8 * size:
             return at  # in the unit that was begun
         return _round_up(at, 8 * align)
 
