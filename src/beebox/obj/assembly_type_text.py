@@ -159,7 +159,7 @@ class TypeText:
         row = self._btf.type(type_id)
         match row:
             case Struct() | Enum():
-                return self._body(type_id, row, "")
+                return [*(lines := self._body(type_id, row, ""))[:-1], f"{lines[-1]};"]
             case Fwd():
                 # A forward declaration comes from its uses, unless it has none or is numbered.
                 return [] if self._uses.get(type_id) else [f"{self._tagged(type_id, row)};"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from beebox.api import open_object
 from beebox.errors import AssemblyError
 from beebox.isa.instruction import Call, CallKind, GlobalRef, LoadImm64, MapRef, Reg, SubprogRef
 from beebox.obj.assembly import read_assembly
+from beebox.obj.assembly_functions import MARKS
 from beebox.obj.assembly_text import write_assembly, write_program
 from beebox.obj.linker import link
 from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec
 from beebox.obj.reader import read
 from beebox.obj.writer import write
 from beebox.tables.map_types import MapFlags, MapType
+from beebox.verifier.verify import verify as verify_program
 
 SOURCE = """
 ; counts by the first byte
@@ -197,3 +200,14 @@ def test_refusals(source: str, line: int, column: int):
     with pytest.raises(AssemblyError) as caught:
         read_assembly(source, file="x.s")
     assert (caught.value.file, caught.value.line, caught.value.column) == ("x.s", line, column)
+
+
+def test_the_guide_shows_what_works(repository: Path):
+    guide = (repository / "docs/assembly.md").read_text()
+    (example,) = re.findall(r"```asm\n(.*?)```", guide, re.DOTALL)
+    spec = read_assembly(example)
+    assert spec.program_names == ("main",)
+    check_round_trip(spec)
+    assert verify_program(link(spec, "main")).accepted
+    for kind in MARKS:
+        assert f"`{kind} " in guide
