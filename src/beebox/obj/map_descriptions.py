@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from beebox.btf.builder import Builder
-from beebox.btf.types import Btf, Datasec, FuncProto, Int, Member, Param, SectionVar, Var
+from beebox.btf.types import Btf, Datasec, FuncProto, Member, Param, SectionVar, Var
 from beebox.errors import BtfError, ObjectError
 from beebox.obj.legacy_maps import is_legacy_section
 from beebox.obj.maps import (
@@ -23,6 +23,7 @@ from beebox.obj.maps import (
     slots_start,
 )
 from beebox.obj.model import MapSpec
+from beebox.obj.section_descriptions import TAKEN_OUT
 from beebox.tables.map_types import MapType
 
 
@@ -44,7 +45,7 @@ def describe(btf: Btf | None, maps: Mapping[str, MapSpec]) -> Btf | None:
     variables = {name: placed.type for name, placed in known.items()}
     for type_id, names in legacy.items():
         variables = names | variables
-        _take_out(builder, type_id)
+        builder.replace(type_id, TAKEN_OUT)
     placed: list[SectionVar] = []
     at = 0
     for name, spec in wanted.items():
@@ -60,7 +61,7 @@ def describe(btf: Btf | None, maps: Mapping[str, MapSpec]) -> Btf | None:
     if placed:
         builder.section(SECTION, at, tuple(placed))
     elif btf and section_id(btf, SECTION):
-        _take_out(builder, section_id(btf, SECTION))
+        builder.replace(section_id(btf, SECTION), TAKEN_OUT)
     return builder.build()
 
 
@@ -71,11 +72,6 @@ def _legacy_sections(btf: Btf) -> dict[int, dict[str, int]]:
         for type_id, row in btf.items()
         if isinstance(row, Datasec) and is_legacy_section(row.name)
     }
-
-
-def _take_out(builder: Builder, type_id: int) -> None:
-    """Without renumbering the others; loaders want each section's bytes, and there are none."""
-    builder.replace(type_id, Int("unsigned char", 1, 8))
 
 
 def stands_in_maps(spec: MapSpec) -> bool:

@@ -28,6 +28,9 @@ STRUCT_OPS_SECTIONS: Final = (
 ARENA: Final = ".addr_space.1"
 """Where clang puts variables of address space 1."""
 
+TAKEN_OUT: Final = Int("unsigned char", 1, 8)
+"""Stands for a DATASEC that is not there any more: without it, other types would have new ids."""
+
 _EXTERNS: Final = {
     ExternKind.KCONFIG: ".kconfig",
     ExternKind.VARIABLE: ".ksyms",
@@ -108,8 +111,7 @@ def _put(
     if rows:
         builder.section(section, size, rows)
     elif old:
-        # A row cannot be taken out without renumbering, and an empty section is malformed.
-        builder.replace(old, Int("unsigned char", 1, 8))
+        builder.replace(old, TAKEN_OUT)
     return builder.build()
 
 

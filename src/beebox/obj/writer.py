@@ -44,10 +44,12 @@ from beebox.obj.elf import (
     Visibility,
 )
 from beebox.obj.elf import write as write_elf
+from beebox.obj.externs import EXTERN_SECTIONS
 from beebox.obj.map_descriptions import describe
 from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec
 from beebox.obj.section_descriptions import (
     STRUCT_OPS_SECTIONS,
+    TAKEN_OUT,
     describe_externs,
     describe_struct_ops,
     value_section,
@@ -385,19 +387,30 @@ class _Writer:
             self._add_section(Section(".BTF.ext", SectionType.PROGBITS, data=encoded, align=4))
 
     def _shown_types(self, btf: Btf) -> Btf:
-        """Types as compilers write them: hidden functions are global, and loaders' to restrict."""
+        """Types as compilers write them, of what is there.
+
+        Hidden functions are global, and loaders' to restrict. Sections have the size that they
+        have here; one that is not here would be malformed.
+        """
         hidden = {
             row.type_id
             for row in self._spec.functions.values()
             if row.is_global and _is_static(btf, row.type_id)
         }
-        if not hidden:
-            return btf
+        sizes = {row.name: row.size or len(row.data) for row in self._sections}
         types = list(btf.types)
-        for type_id in hidden:
-            row = types[type_id - 1]
-            if isinstance(row, Func):
-                types[type_id - 1] = replace(row, linkage=Linkage.GLOBAL)
+        for at, row in enumerate(types):
+            match row:
+                case Func() if at + 1 in hidden:
+                    types[at] = replace(row, linkage=Linkage.GLOBAL)
+                case Datasec() if row.name in EXTERN_SECTIONS:
+                    pass
+                case Datasec() if row.name not in sizes:
+                    types[at] = TAKEN_OUT
+                case Datasec() if row.size != sizes[row.name]:
+                    types[at] = replace(row, size=sizes[row.name])
+                case _:
+                    pass
         return Btf(tuple(types))
 
 

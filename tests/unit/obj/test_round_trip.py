@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from same_specs import assert_same_object
 
 from beebox import api
-from beebox.obj import reader, writer
+from beebox.errors import ObjectError
+from beebox.obj import edit, reader, writer
 from beebox.obj.model import ObjectSpec
 from beebox.obj.static_linker import link_objects
 
@@ -54,3 +56,18 @@ def test_written_and_linked_it_is_the_same(source: str) -> None:
             assert found.maps == spec.maps
         else:
             assert_same_object(unnamed(found), unnamed(spec))
+    for edited in without_one(spec):
+        found = reader.read(writer.write(edited), file=source)
+        assert (found.maps, found.functions) == (edited.maps, edited.functions)
+        assert (found.externs, found.license) == (edited.externs, edited.license)
+
+
+def without_one(spec: ObjectSpec) -> Iterator[ObjectSpec]:
+    """The object without each of its maps and programs that nothing else needs."""
+    for drop, names in ((edit.drop_map, spec.maps), (edit.drop_program, spec.program_names)):
+        for name in names:
+            try:
+                yield drop(spec, name)
+            except ObjectError:
+                continue
+    yield replace(spec, license="", version=0)

@@ -23,7 +23,7 @@ from beebox.isa.instruction import (
     Reg,
     SubprogRef,
 )
-from beebox.obj import writer
+from beebox.obj import reader, writer
 from beebox.obj.elf import Elf, RelocationType, SymbolBind, SymbolType
 from beebox.obj.elf import read as read_elf
 from beebox.obj.maps import global_data_map, section_id, section_variables
@@ -285,3 +285,34 @@ def test_parameters_are_kept() -> None:
     _, btf = written(replace(spec, btf=builder.build(), externs={**spec.externs, "taking": extern}))
     rows = [row for row in btf.types if isinstance(row, Func) and row.name == "taking"]
     assert len(rows) == 1
+
+
+def data_and_version() -> ObjectSpec:
+    builder = Builder()
+    number = builder.unsigned(4)
+    builder.section(".data", 4, (SectionVar(builder.variable("limit", number), 0, 4),))
+    builder.section("version", 4, (SectionVar(builder.variable("v", number), 0, 4),))
+    btf = builder.build()
+    data = global_data_map(".data", b"abcd", btf)
+    program = FunctionSpec("p", "xdp", (Exit(),))
+    return ObjectSpec({"p": program}, {".data": data}, btf=btf, version=7)
+
+
+def test_sections_that_are_gone_leave_no_types() -> None:
+    spec = data_and_version()
+    assert reader.read(writer.write(spec)) == spec
+    _, btf = written(replace(spec, maps={}, version=0))
+    assert section_id(btf, ".data") == section_id(btf, "version") == 0
+    assert len(btf) == len(spec.btf or ())
+    found = reader.read(writer.write(replace(spec, maps={}, version=0)))
+    assert (found.maps, found.version) == ({}, 0)
+
+
+def test_a_section_has_its_size_in_types_too() -> None:
+    """The kernel compares it with the map's."""
+    spec = data_and_version()
+    longer = replace(spec.maps[".data"], contents=b"abcdefgh", value_size=8)
+    _, btf = written(replace(spec, maps={".data": longer}))
+    row = btf.type(section_id(btf, ".data"))
+    assert isinstance(row, Datasec)
+    assert (row.size, len(row.vars)) == (8, 1)
