@@ -87,11 +87,14 @@ class Input:
         return LinkError("BTF describes it twice", name=name, files=(self.file,))
 
     def placed(self, row: Datasec) -> list[SectionVar]:
-        """The variables of ``row`` where their symbols are."""
+        """The variables of ``row`` where their symbols are. Raises :exc:`ObjectError`."""
         at = self.elf.find(row.name)
         out: list[SectionVar] = []
         for var in row.vars:
             member = self.btf.type(var.type) if self.btf else None
+            if not isinstance(member, Var | Func):
+                problem = f"BTF places type {var.type}, which is no variable"
+                raise ObjectError(problem, file=self.file, section=row.name)
             if isinstance(member, Var) and member.linkage is Linkage.GLOBAL and at is not None:
                 place = self._variable_places.get((at, member.name))
                 if place is None:

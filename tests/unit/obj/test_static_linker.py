@@ -441,15 +441,14 @@ def test_alignments_that_make_no_sense(align: int) -> None:
 
 def test_sections_of_types_that_hold_no_variables() -> None:
     builder = Builder()
-    empty = builder.add(Datasec(".other", 1, ()))
-    builder.section(".data", 4, (SectionVar(empty, 0, 4),))
+    builder.section(".data", 4, (SectionVar(builder.unsigned(4), 0, 4),))
     btf = builder.build()
     data = maps.global_data_map(".data", bytes(4), btf)
     program = FunctionSpec("a", "xdp", (LoadImm64(Reg.R1, GlobalRef(".data", 0)), Exit()))
     odd = writer.write(ObjectSpec({"a": program}, {".data": data}, btf=btf))
-    with pytest.raises(LinkError) as caught:
+    with pytest.raises(ObjectError) as caught:
         link_objects([("odd", odd)])
-    assert caught.value.files == ("odd",)
+    assert (caught.value.file, caught.value.section) == ("odd", ".data")
 
 
 def test_nothing_to_link() -> None:
