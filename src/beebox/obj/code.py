@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from beebox.errors import ObjectError
 from beebox.isa.codec import decode
@@ -22,6 +22,10 @@ from beebox.tables.limits import MAX_INSNS
 
 if TYPE_CHECKING:
     from beebox.obj.dwarf import Variables
+
+
+_MAX_ALIASES: Final = 64
+"""In a section: each costs as much as a function of its own."""
 
 
 def find_functions(elf: Elf, *, file: str) -> tuple[Function, ...]:
@@ -41,9 +45,12 @@ def find_functions(elf: Elf, *, file: str) -> tuple[Function, ...]:
             continue
         if section.size > 8 * MAX_INSNS or elf.find(section.name) != index:
             raise ObjectError("too much code", file=file, section=section.name)
-        start = end = 0
+        start = end = aliases = 0
         for symbol in sorted(by_section.get(index, ()), key=lambda symbol: symbol.value):
             is_alias = (symbol.value, symbol.value + symbol.size) == (start, end)
+            aliases += is_alias
+            if aliases > _MAX_ALIASES:
+                raise ObjectError("too many names of one function", section=section.name)
             start, begins_at = symbol.value, end
             end = symbol.value + symbol.size
             if (start < begins_at and not is_alias) or end > section.size or end == start:
@@ -58,8 +65,6 @@ def find_functions(elf: Elf, *, file: str) -> tuple[Function, ...]:
                 Function(symbol.name, index, start, symbol.size, is_global, is_weak=is_weak)
             )
     found = _with_own_names(found, file)
-    if sum(function.size for function in found) > 2 * sum(row.size for row in elf.sections):
-        raise ObjectError("too many names for the same functions", file=file)
     return tuple(found)
 
 

@@ -45,17 +45,14 @@ def is_legacy_section(name: str) -> bool:
 def read_legacy_maps(elf: Elf, *, file: str) -> tuple[LegacyMap, ...]:
     """The maps in the order of their places. Raises :exc:`ObjectError`."""
     found: list[LegacyMap] = []
+    by_section: dict[int, list[Symbol]] = {}
+    for symbol in elf.symbols:
+        if symbol.type in {SymbolType.OBJECT, SymbolType.NOTYPE}:
+            by_section.setdefault(symbol.section, []).append(symbol)
     for index, section in enumerate(elf.sections):
         if not is_legacy_section(section.name) or not section.size or section.is_code:
             continue
-        symbols = sorted(
-            (
-                symbol
-                for symbol in elf.symbols
-                if symbol.section == index and symbol.type in {SymbolType.OBJECT, SymbolType.NOTYPE}
-            ),
-            key=lambda symbol: symbol.value,
-        )
+        symbols = sorted(by_section.get(index, ()), key=lambda symbol: symbol.value)
         if not symbols or section.size % len(symbols):
             problem = f"{section.size} bytes are not {len(symbols)} maps of one size"
             raise ObjectError(problem, file=file, section=section.name)
@@ -147,8 +144,8 @@ def _with_inner(
     template = replace(inner[0].spec, name=row.spec.name + INNER, pinning=Pinning.NONE)
     slots = sorted(
         (other.inner_slot, other.spec.name)
-        for other in inner
-        if is_filled and other.inner_slot != _NO_SLOT
+        for other in (inner if is_filled else ())
+        if other.inner_slot != _NO_SLOT
     )
     return replace(row, spec=replace(row.spec, inner=template, slots=tuple(slots)))
 

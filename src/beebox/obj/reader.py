@@ -100,11 +100,13 @@ def _maps(elf: Elf, btf: Btf | None, functions: Sequence[Function], file: str) -
     for index, section in enumerate(elf.sections):
         if not section.size:
             continue
-        if section.name == ARENA and section.type == SectionType.PROGBITS:
+        is_arena = section.name == ARENA and section.type == SectionType.PROGBITS
+        is_data = map_definitions.is_data_section(section.name) and _is_data(section)
+        if (is_arena or is_data) and elf.find(section.name) != index:
+            raise ObjectError("two maps of one name", file=file, section=section.name)
+        if is_arena:
             data[index] = _put_in_arena(found, section, file)
-        elif map_definitions.is_data_section(section.name) and _is_data(section):
-            if elf.find(section.name) != index:
-                raise ObjectError("two maps of one name", file=file, section=section.name)
+        elif is_data:
             row = map_definitions.global_data_map(section.name, section.contents, btf)
             _add(found, {section.name: row}, file)
             data[index] = section.name
