@@ -69,7 +69,7 @@ def shape(spec: ProgramSpec) -> Shape:
     ends = (*starts[1:], len(slots))
     for start, end in zip(starts, ends, strict=True):
         _check_jumps(slots, start, end)
-    _check_reachable(slots, starts)
+    _check_reachable(slots, starts, {info.pc: info.name for info in spec.functions})
     called = tuple(
         frozenset(starts.index(pc + 1 + target) for pc, target in _calls(slots, start, end))
         for start, end in zip(starts, ends, strict=True)
@@ -150,7 +150,9 @@ def _check_jumps(slots: tuple[Instruction | None, ...], start: int, end: int) ->
         )  # fmt: skip
 
 
-def _check_reachable(slots: tuple[Instruction | None, ...], starts: tuple[int, ...]) -> None:
+def _check_reachable(
+    slots: tuple[Instruction | None, ...], starts: tuple[int, ...], names: dict[int, str]
+) -> None:
     seen: set[int] = set()
     work = list(starts)
     while work:
@@ -160,6 +162,9 @@ def _check_reachable(slots: tuple[Instruction | None, ...], starts: tuple[int, .
             work.extend(successors(slots, pc))
     for pc, insn in enumerate(slots):
         if insn is not None and pc not in seen:
+            if pc in names:  # linked for its address or its tag: the kernel calls it
+                problem = f"{names[pc]} is a callback, which is not verified yet"
+                raise Refusal("not-supported", pc, problem)
             raise Refusal(
                 "unreachable", pc, "no path leads to this instruction",
                 kernel=f"unreachable insn {pc}",
