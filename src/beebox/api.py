@@ -70,10 +70,15 @@ def compile_c(
     from beebox.clang.run import compile_c as run_compiler  # noqa: PLC0415 -- on demand
 
     named = isinstance(btf, str | Path) and str(btf) not in {"kernel", "self"}
-    made = run_compiler(Path(path), options, btf=Path(str(btf)) if named else None)
+    chosen_btf = Path(str(btf)) if named else None
+    made = run_compiler(Path(path), options, btf=chosen_btf, meanwhile=_import_reader)
     if made.warnings:
         warnings.warn(made.warnings, CompileWarning, stacklevel=2)
     return made.data
+
+
+def _import_reader() -> None:
+    import beebox.obj.reader  # noqa: F401, PLC0415 -- while clang runs
 
 
 def read_object(data: bytes, file: Path) -> ObjectSpec:

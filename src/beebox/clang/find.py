@@ -22,8 +22,8 @@ OLDEST: Final = 14
 """The first clang that writes type tags (``__kptr``) into BTF."""
 _NEWEST: Final = 40  # names looked for: clang-40, clang-39, ...
 _PROBE_SECONDS: Final = 10
-_VERSION: Final = re.compile(r"clang version (\d+)\.")
-_IN_A_PATH: Final = re.compile(r"(?:llvm|clang)-?(\d+)(?:[./]|$)")
+_VERSION: Final = r"clang version (\d+)\."
+_IN_A_PATH: Final = r"(?:llvm|clang)-?(\d+)(?:[./]|$)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def _on_path() -> list[str]:
 
 def _version(path: str, real: str) -> int:
     """The major version, read from the name where it is there; 0 where it cannot be told."""
-    named = re.search(r"-(\d+)$", path) or _IN_A_PATH.search(real)
+    named = re.search(r"-(\d+)$", path) or re.search(_IN_A_PATH, real)
     return int(named[1]) if named else _asked_version(path)
 
 
@@ -91,7 +91,7 @@ def _asked_version(path: str) -> int:
         )
     except (OSError, subprocess.TimeoutExpired):
         return 0
-    told = _VERSION.search(done.stdout[:4096].decode("utf-8", "replace"))
+    told = re.search(_VERSION, done.stdout[:4096].decode("utf-8", "replace"))
     return int(told[1]) if told else 0
 
 

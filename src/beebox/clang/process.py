@@ -7,7 +7,7 @@ import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Final
 
@@ -29,11 +29,17 @@ class Ended:
     words: bytes
 
 
-def run(command: Sequence[str], *, seconds: float = SECONDS) -> Ended:
+def run(
+    command: Sequence[str],
+    *,
+    seconds: float = SECONDS,
+    meanwhile: Callable[[], None] | None = None,
+) -> Ended:
     """Run a command to its end, without a shell and without standard input.
 
-    Words past ``WORDS_BYTES`` are dropped. Raises :exc:`InputError` when it takes longer than
-    ``seconds`` or writes more than ``OUTPUT_BYTES``, :exc:`NotSupportedError` when it cannot start.
+    ``meanwhile`` is called once it runs. Words past ``WORDS_BYTES`` are dropped. Raises
+    :exc:`InputError` when it takes longer than ``seconds`` or writes more than ``OUTPUT_BYTES``,
+    :exc:`NotSupportedError` when it cannot start.
     """
     deadline = time.monotonic() + seconds
     try:
@@ -50,6 +56,8 @@ def run(command: Sequence[str], *, seconds: float = SECONDS) -> Ended:
         ) from cause
     try:
         _limit_memory(child.pid)
+        if meanwhile is not None:
+            meanwhile()
         output, words = _read(child, command[0], deadline)
         status = child.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,12 +45,19 @@ class Compiled:
     warnings: str
 
 
-def compile_c(path: Path, options: Sequence[str] = (), *, btf: Path | None = None) -> Compiled:
+def compile_c(
+    path: Path,
+    options: Sequence[str] = (),
+    *,
+    btf: Path | None = None,
+    meanwhile: Callable[[], None] | None = None,
+) -> Compiled:
     """The object that clang makes of a source; ``options`` are clang's and come last.
 
     ``vmlinux.h`` is made of ``btf`` (a BTF file or an ELF file with BTF; by default the running
-    kernel's). Raises :exc:`CompileError` with clang's own report, :exc:`InputError` for a source
-    that cannot be read or takes too long, :exc:`NotSupportedError` where there is no clang.
+    kernel's). ``meanwhile`` is called while clang runs: importing what reads its object takes as
+    long. Raises :exc:`CompileError` with clang's own report, :exc:`InputError` for a source that
+    cannot be read or takes too long, :exc:`NotSupportedError` where there is no clang.
     """
     tried: list[str] = []
     with contextlib.ExitStack() as stack:
@@ -58,8 +65,8 @@ def compile_c(path: Path, options: Sequence[str] = (), *, btf: Path | None = Non
         if _VMLINUX.encode() in _source(path):
             made.append(stack.enter_context(_vmlinux(btf)))
         for compiler in compilers():
-            ended = process.run(_command(compiler, path, options, made))
-            if not made and ended.status and missing_header(ended.words) == _VMLINUX:
+            ended = process.run(_command(compiler, path, options, made), meanwhile=meanwhile)
+            if ended.status and not made and missing_header(ended.words) == _VMLINUX:
                 made.append(stack.enter_context(_vmlinux(btf)))  # a header of the user's
                 ended = process.run(_command(compiler, path, options, made))
             if not ended.status or not lacks_target(ended.words):

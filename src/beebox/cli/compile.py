@@ -104,12 +104,21 @@ def _compile_c(file: Path, words: list[str], btf: Path | None) -> tuple[bytes, t
     The rooms that read objects are left alone: importing them takes longer than clang does.
     """
     from beebox.clang.run import compile_c  # noqa: PLC0415 -- on demand
-    from beebox.obj.elf import SectionFlag, SymbolType, read  # noqa: PLC0415 -- on demand
 
-    made = compile_c(file, words, btf=btf)
+    made = compile_c(file, words, btf=btf, meanwhile=_import_elf)
     if made.warnings:
         current().status(made.warnings)
-    elf = read(made.data, file=str(file))
+    return made.data, _program_symbols(made.data, file)
+
+
+def _import_elf() -> None:
+    import beebox.obj.elf  # noqa: F401, PLC0415 -- while clang runs
+
+
+def _program_symbols(data: bytes, file: Path) -> tuple[str, ...]:
+    from beebox.obj.elf import SectionFlag, SymbolType, read  # noqa: PLC0415 -- on demand
+
+    elf = read(data, file=str(file))
     functions = [
         (symbol.section, symbol.value, symbol.name)
         for symbol in elf.symbols
@@ -118,4 +127,4 @@ def _compile_c(file: Path, words: list[str], btf: Path | None) -> tuple[bytes, t
         and elf.sections[symbol.section].flags & SectionFlag.EXECINSTR
         and elf.sections[symbol.section].name != ".text"
     ]
-    return made.data, tuple(name for _, _, name in sorted(functions))
+    return tuple(name for _, _, name in sorted(functions))
