@@ -375,10 +375,10 @@ def _resize(old: _Field, new: _Field, found: Access) -> str:
         case Int(), Int() if _is_unsigned(old) and _is_unsigned(new):
             return ""
         case _:
-            there = "a bitfield" if new.is_bitfield else f"{new.byte_size} bytes long"
+            there = "that of a bitfield" if new.is_bitfield else str(new.byte_size)
             return (
-                f"{found} is {there}, not {old.byte_size} bytes as in the object, and only "
-                "pointers and unsigned integers may differ"
+                f"the size of {found} ({old.byte_size} bytes in the object, and no unsigned "
+                f"integer or pointer in both) is {there}"
             )
 
 

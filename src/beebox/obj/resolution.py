@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from beebox.btf.wire import Kind
 from beebox.isa.instruction import (
     Call,
     CallKind,
@@ -50,7 +51,8 @@ def resolve(
     ``target`` is what CO-RE relocates against, None the running kernel; where a target has no
     types to read, the object's own take their place. It has the values of the build, too. Symbols
     and attach points are looked up in ``kernel``, where the programs will be loaded; without one
-    in the target, whose attach points may then be unknown.
+    in the target, or in the running kernel where the target's types are a selection (as ``gen
+    min_core_btf`` makes them). They may then be unknown.
 
     Raises :exc:`TargetError` where the target lacks, or has several of, what must be there,
     :exc:`ObjectError` for relocations that do not fit their instructions.
@@ -61,15 +63,24 @@ def resolve(
     if any(spec.functions[name].core for name in reached):
         functions = relocate_functions(spec, target, reached)
         spec = replace(spec, functions={**spec.functions, **functions})
-    symbols = target if kernel is None else kernel
+    attached = [name for name in names if _attaches(spec, name)]
+    if not spec.externs and not attached:
+        return spec
+    symbols = _with_symbols(target) if kernel is None else kernel
     if spec.externs:
         spec = _with_externs(spec, target, symbols, reached)
-    attached = [name for name in names if _attaches(spec, name)]
     if attached and (kernel is not None or symbols.btf is not None):
         found = {name: attach_symbol(spec, spec.functions[name], symbols) for name in attached}
         known = {name: place for name, place in found.items() if place is not None}
         spec = replace(spec, attach_symbols={**spec.attach_symbols, **known})
     return spec
+
+
+def _with_symbols(target: Target) -> Target:
+    """The target, or the running kernel where its types have no function: they are a selection."""
+    if target.btf is None or target.btf.of_kind(Kind.FUNC):
+        return target
+    return host()
 
 
 def _attaches(spec: ObjectSpec, name: str) -> bool:

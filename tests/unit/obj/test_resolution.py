@@ -16,6 +16,7 @@ from beebox.isa.instruction import Call, CallKind, GlobalRef, KfuncRef, KsymRef,
 from beebox.obj import reader
 from beebox.obj.core_relocation import POISONED_KFUNC
 from beebox.obj.elf import read as read_elf
+from beebox.obj.host import host
 from beebox.obj.linker import link
 from beebox.obj.model import KconfigPlace, KernelAddress, KernelSymbol, Missing, ObjectSpec
 from beebox.obj.resolution import resolve
@@ -329,3 +330,14 @@ def test_against_itself_nothing_is_missing() -> None:
     assert all(
         report.accepted for report in api.verify(spec, btf=target_of_btf(None, "without types"))
     )
+
+
+@pytest.mark.linux
+def test_types_without_functions_say_nothing_of_symbols() -> None:
+    text = """
+    extern void bpf_rcu_read_lock(void) __ksym;
+    SEC("tp_btf/sched_switch") int prog(__u64 *ctx) { bpf_rcu_read_lock(); return 0; }
+    """
+    spec = resolved(text, target_of_btf(types_of("struct sample { int here; } sample;")))
+    assert spec == resolved(text, host())
+    assert isinstance(spec.externs["bpf_rcu_read_lock"].resolved, KernelSymbol)
