@@ -8,7 +8,6 @@ second becomes ``name___2``, which CO-RE reads as a flavour of ``name``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Final
 
 from beebox.btf.types import Float, Int, Modifier
@@ -148,9 +147,12 @@ class Names:
         """The name of an enumerator, new at every call: an inline enum may be written twice."""
         return _unique(name, self._ordinary)
 
-    def taken(self, names: Iterable[str]) -> set[str]:
-        """Which of these are ordinary identifiers already."""
-        return {name for name in names if name in self._ordinary}
+    def take(self, name: str) -> bool:
+        """Whether ``name`` was free as an ordinary identifier; from now on it is not."""
+        if name in self._ordinary:
+            return False
+        self._ordinary[name] = 1
+        return True
 
     def _named(self, type_id: int, name: str, space: dict[str, int]) -> str:
         known = self._known.get(type_id)
