@@ -3,7 +3,8 @@
 The struct begins with type, key size, value size, entries and flags. What follows depends on who
 made the object, and its size says who: aya adds an id and whether to pin (28 bytes); iproute2 an
 id, how to pin, and for maps of maps the inner map's id and a slot (36 bytes). Any other addition
-must be zeros, as libbpf up to 0.8 asked. Sections ``maps/NAME`` hold one each.
+must be zeros, as libbpf up to 0.8 asked. Sections ``maps/NAME`` hold one each; ir-keytable calls
+the section ``lirc_mode2/maps``.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class LegacyMap:
 
 def is_legacy_section(name: str) -> bool:
     """Whether the section ``name`` holds such maps."""
-    return name == "maps" or name.startswith("maps/")
+    return name == "maps" or name.startswith("maps/") or name.endswith("/maps")
 
 
 def read_legacy_maps(elf: Elf, *, file: str) -> tuple[LegacyMap, ...]:

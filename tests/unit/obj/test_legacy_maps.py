@@ -50,8 +50,9 @@ def test_ayas_definitions():
     assert (spec.maps["m"].pinning, spec.maps["n"].pinning) == (Pinning.BY_NAME, Pinning.NONE)
 
 
-def test_a_section_for_each_map():
-    spec = read("struct bpf_map_def SEC('maps/m') m = { 1, 4, 8, 10 };" + USE, 2)
+@pytest.mark.parametrize("section", ["maps/m", "lirc_mode2/maps"])
+def test_other_names_of_the_section(section):
+    spec = read(f"struct bpf_map_def SEC('{section}') m = {{ 1, 4, 8, 10 }};" + USE, 2)
     assert spec.maps["m"].max_entries == 10
 
 
