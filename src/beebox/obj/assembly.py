@@ -54,7 +54,7 @@ from beebox.isa.instruction import (
 )
 from beebox.isa.tokens import Statement, Token, statements
 from beebox.obj.assembly_functions import MARKS, Function, body_of
-from beebox.obj.assembly_layout import align_of, up
+from beebox.obj.assembly_layout import up
 from beebox.obj.assembly_llvm import is_llvm, read_llvm
 from beebox.obj.assembly_maps import data_spec, map_spec, member_offsets
 from beebox.obj.assembly_type_blocks import read_types
@@ -417,7 +417,7 @@ def _variable(source: _Source, line: Statement) -> None:
     size = notes.numbers.get("size")
     size = types.table.size(value_type, Place(line, token)) if size is None else size
     last = data.variables[-1][0] if data.variables else SectionVar(0, 0, 0)
-    offset = up(last.offset + last.size, align_of(types.table.row, value_type))
+    offset = up(last.offset + last.size, types.table.measures.align(value_type))
     offset = notes.numbers.get("at", offset)
     if offset + size > _MOST_DATA_BYTES:
         line.fail(f"a variable of {size} bytes at {offset}", token=token)

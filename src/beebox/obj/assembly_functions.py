@@ -6,6 +6,7 @@ source variable's home from here to there); behind an instruction, ``@core(...)`
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -125,7 +126,7 @@ def _variables(
 ) -> tuple[VarRange, ...]:
     """The ranges between ``.let`` and ``.unlet``, or the end."""
     found: list[VarRange] = []
-    opened: dict[tuple[str, int | None, int | None], list[int]] = {}
+    opened: dict[tuple[str, int | None, int | None], deque[int]] = {}
     for at, line in marks:
         if line.peek().text == ".loc" or line.at:
             continue
@@ -140,10 +141,10 @@ def _variables(
         line.end()
         place = (name, None if offset is not None else int(base), offset)
         if word == ".let":
-            opened.setdefault(place, []).append(len(found))
+            opened.setdefault(place, deque()).append(len(found))
             found.append(VarRange(pcs[at], end, name, *place[1:]))
         elif opened.get(place):
-            index = opened[place].pop(0)
+            index = opened[place].popleft()
             found[index] = VarRange(found[index].start, pcs[at], name, *place[1:])
         else:
             line.fail(f"no `.let {name}` is open here", token=token)

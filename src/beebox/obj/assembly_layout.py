@@ -26,59 +26,75 @@ def up(number: int, step: int) -> int:
     return (number + step - 1) // step * step
 
 
-def size_of(row: Row, type_id: int) -> int:
-    """Bytes of a value. Raises :exc:`BtfError` for a type without a size."""
-    factor = 1
-    for _ in range(MAX_NESTING):
-        match row(type_id):
-            case Int(size=size) | Float(size=size) | Struct(size=size) | Enum(size=size):
-                return factor * size
-            case Ptr():
-                return factor * 8
-            case Array(element, _, count):
-                factor *= count
-                type_id = element
-            case Typedef(_, target) | Modifier(_, target):
-                type_id = target
-            case _:
-                break
-    raise BtfError("a type without a size", type_id=type_id)
+class Measures:
+    """Sizes and alignments of types, each struct's found once."""
 
+    def __init__(self, row: Row) -> None:
+        self._row = row
+        self._aligns: dict[int, int] = {}
 
-def align_of(row: Row, type_id: int, depth: int = 0) -> int:
-    """The alignment in bytes of a value; 1 of what has none."""
-    for _ in range(MAX_NESTING):
-        match row(type_id):
-            case Int(size=size) | Float(size=size) | Enum(size=size):
-                return max(1, min(size, _MOST_ALIGNED_BYTES))
-            case Ptr():
-                return 8
-            case Array(element):
-                type_id = element
-            case Typedef(_, target) | Modifier(_, target):
-                type_id = target
-            case Struct() as struct if depth < MAX_NESTING:
-                return _struct_align(row, struct, depth + 1)
-            case _:
-                break
-    return 1
+    def size(self, type_id: int) -> int:
+        """Bytes of a value. Raises :exc:`BtfError` for a type without a size."""
+        factor = 1
+        for _ in range(MAX_NESTING):
+            match self._row(type_id):
+                case Int(size=size) | Float(size=size) | Struct(size=size) | Enum(size=size):
+                    return factor * size
+                case Ptr():
+                    return factor * 8
+                case Array(element, _, count):
+                    factor *= count
+                    type_id = element
+                case Typedef(_, target) | Modifier(_, target):
+                    type_id = target
+                case _:
+                    break
+        raise BtfError("a type without a size", type_id=type_id)
 
+    def align(self, type_id: int, depth: int = 0) -> int:
+        """The alignment in bytes of a value; 1 of what has none."""
+        for _ in range(MAX_NESTING):
+            match self._row(type_id):
+                case Int(size=size) | Float(size=size) | Enum(size=size):
+                    return max(1, min(size, _MOST_ALIGNED_BYTES))
+                case Ptr():
+                    return 8
+                case Array(element):
+                    type_id = element
+                case Typedef(_, target) | Modifier(_, target):
+                    type_id = target
+                case Struct() as struct if depth < MAX_NESTING:
+                    if type_id not in self._aligns:
+                        self._aligns[type_id] = self._struct_align(struct, depth + 1)
+                    return self._aligns[type_id]
+                case _:
+                    break
+        return 1
 
-def _struct_align(row: Row, struct: Struct, depth: int) -> int:
-    widest = 1
-    for member in struct.members:
-        align = align_of(row, member.type, depth)
-        if not member.bitfield_size and member.bit_offset % (8 * align):
-            return 1
-        widest = max(widest, align)
-    return widest if struct.size % widest == 0 else 1
+    def _struct_align(self, struct: Struct, depth: int) -> int:
+        widest = 1
+        for member in struct.members:
+            align = self.align(member.type, depth)
+            if not member.bitfield_size and member.bit_offset % (8 * align):
+                return 1
+            widest = max(widest, align)
+        return widest if struct.size % widest == 0 else 1
+
+    def are_sized(self, members: Sequence[Member]) -> bool:
+        """Whether every member has a size, so that a layout exists."""
+        try:
+            for member in members:
+                self.size(member.type)
+        except BtfError:
+            return False
+        return True
 
 
 @dataclass(slots=True)
 class Layout:
     """One struct or union being laid out, member by member."""
 
-    row: Row
+    measures: Measures
     union: bool
     packed: bool
     bits: int = 0  # after the member that reaches farthest, or of a struct the last one
@@ -88,21 +104,21 @@ class Layout:
         """The bit at which a member of this type comes to lie."""
         if self.union:
             return 0
-        align = 1 if self.packed else align_of(self.row, type_id)
+        align = 1 if self.packed else self.measures.align(type_id)
         if not bitfield:
             return up(self.bits, 8 * align)
-        unit = 8 * size_of(self.row, type_id)
+        unit = 8 * self.measures.size(type_id)
         if not self.packed and self.bits % (8 * align) + bitfield > unit:
             return up(self.bits, 8 * align)
         return self.bits
 
     def place(self, member: Member) -> None:
         """Go on behind ``member``."""
-        bits = member.bitfield_size or 8 * size_of(self.row, member.type)
+        bits = member.bitfield_size or 8 * self.measures.size(member.type)
         end = member.bit_offset + bits
         self.bits = max(self.bits, end) if self.union else end
         if not self.packed:
-            self.align = max(self.align, align_of(self.row, member.type))
+            self.align = max(self.align, self.measures.align(member.type))
 
     @property
     def size(self) -> int:
@@ -110,25 +126,15 @@ class Layout:
         return up(up(self.bits, 8) // 8, self.align)
 
 
-def is_packed(row: Row, struct: Struct) -> bool:
+def is_packed(measures: Measures, struct: Struct) -> bool:
     """Whether ``struct`` looks more natural with ``@packed`` than without."""
-    return _surprises(row, struct, packed=True) < _surprises(row, struct, packed=False)
+    return _surprises(measures, struct, packed=True) < _surprises(measures, struct, packed=False)
 
 
-def _surprises(row: Row, struct: Struct, *, packed: bool) -> int:
-    layout = Layout(row, struct.union, packed)
+def _surprises(measures: Measures, struct: Struct, *, packed: bool) -> int:
+    layout = Layout(measures, struct.union, packed)
     found = 0
     for member in struct.members:
         found += layout.next(member.type, member.bitfield_size) != member.bit_offset
         layout.place(member)
     return found + (layout.size != struct.size)
-
-
-def sized_members(row: Row, members: Sequence[Member]) -> bool:
-    """Whether every member has a size, so that a layout exists."""
-    try:
-        for member in members:
-            size_of(row, member.type)
-    except BtfError:
-        return False
-    return True

@@ -29,7 +29,7 @@ from beebox.isa.instruction import (
     slot_count,
 )
 from beebox.obj.assembly import TEXT
-from beebox.obj.assembly_layout import align_of, size_of, up
+from beebox.obj.assembly_layout import up
 from beebox.obj.assembly_maps import data_text, is_plain_data, map_text, slot_text
 from beebox.obj.assembly_paths import path_text
 from beebox.obj.assembly_type_text import TypeText, named_types
@@ -226,9 +226,9 @@ def _variables(row: MapSpec, btf: Btf | None, types: TypeText | None) -> tuple[l
     for placed in section.vars:
         value_type = types.variable_type(placed.type)
         shown = f".var {types.variable(placed.type)}"
-        if placed.offset != up(after, align_of(btf.type, value_type)):
+        if placed.offset != up(after, types.measures.align(value_type)):
             shown += f" @at({placed.offset})"
-        if placed.size != size_of(btf.type, value_type):
+        if placed.size != types.measures.size(value_type):
             shown += f" @size({placed.size})"
         after = placed.offset + placed.size
         data = contents[placed.offset : after]

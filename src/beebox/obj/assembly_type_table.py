@@ -22,7 +22,7 @@ from beebox.btf.types import (
 )
 from beebox.errors import BtfError
 from beebox.isa.tokens import Statement, Token
-from beebox.obj.assembly_layout import MAX_NESTING, Layout, size_of
+from beebox.obj.assembly_layout import MAX_NESTING, Layout, Measures
 from beebox.obj.assembly_words import MOST_U32, STANDARD
 
 
@@ -81,6 +81,7 @@ class TypeTable:
         self._uses: dict[int, tuple[Key, Statement]] = {}  # of names that are not declared yet
         self._pending: dict[int, Pending] = {}
         self._depth = 0
+        self.measures = Measures(self.row)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -106,8 +107,9 @@ class TypeTable:
     def size(self, type_id: int, place: Place) -> int:
         """The bytes of a value of this type; refused at ``place`` where it has none."""
         try:
-            return size_of(self.row, type_id)
+            return self.measures.size(type_id)
         except BtfError as error:
+            self._declared(type_id)
             place.line.fail(str(error).removeprefix("BTF: "), token=place.token)
 
     def tag(self, type_id: int, notes: Notes, component: int = -1) -> None:
@@ -186,7 +188,7 @@ class TypeTable:
             pending.place.line.fail("structs nest too deeply", token=pending.place.token)
         pending.busy = True
         self._depth += 1
-        layout = Layout(self.row, pending.union, pending.packed)
+        layout = Layout(self.measures, pending.union, pending.packed)
         members: list[Member] = []
         sized = True
         for name, member_type, said, width in pending.members:

@@ -33,7 +33,7 @@ from beebox.btf.types import (
 )
 from beebox.errors import BtfError
 from beebox.isa.disassembler import name_text, string_text
-from beebox.obj.assembly_layout import Layout, is_packed, size_of, sized_members
+from beebox.obj.assembly_layout import Layout, Measures, is_packed
 from beebox.obj.assembly_words import INT_WORDS, KEYWORDS, STANDARD, enum_shape
 
 _MOST_STEPS: Final = 1 << 20
@@ -53,6 +53,7 @@ class TypeText:
     def __init__(self, btf: Btf) -> None:
         self._btf = btf
         self._steps = 0
+        self.measures = Measures(btf.type)
         self._numbers: dict[int, str] = {}  # "@2" behind names that are not unique
         self._uses: dict[int, int] = {}
         self._tags: dict[tuple[int, int], list[DeclTag]] = {}
@@ -204,9 +205,9 @@ class TypeText:
                 *_values(row, indent),
                 indent + "}",
             ]
-        natural = sized_members(self._btf.type, row.members)
-        packed = natural and is_packed(self._btf.type, row)
-        layout = Layout(self._btf.type, row.union, packed)
+        natural = self.measures.are_sized(row.members)
+        packed = natural and is_packed(self.measures, row)
+        layout = Layout(self.measures, row.union, packed)
         lines: list[str] = []
         for index, member in enumerate(row.members):
             expected = layout.next(member.type, member.bitfield_size) if natural else -1
@@ -340,7 +341,7 @@ class TypeText:
     def size(self, type_id: int) -> int:
         """The bytes of a value, -1 where it has no size."""
         try:
-            return size_of(self._btf.type, type_id)
+            return self.measures.size(type_id)
         except BtfError:
             return -1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from same_specs import assert_same_object
 
@@ -356,6 +358,7 @@ def test_externs_keep_their_order():
         (".types\nstruct a {\nstruct a b\n}", 2, 1),
         (".types\nstruct a {\nstruct b b\n}", 2, 1),
         (".types\nstruct a {\nu32 b\n}", 3, 1),
+        (".map m hash key=u32 value=4 max_entries=1", 1, 17),
         (".types\nstruct a {\nint b @at(1) @bit(8)\n}", 3, 1),
         (".types\nstruct a {\nint b @far(1)\n}", 3, 8),
         (".types\nstruct a {\n}\nstruct a {\n}", 4, 8),
@@ -407,3 +410,15 @@ def test_depth_is_bounded():
     chain = "\n".join(f"struct s{at} {{\nstruct s{at + 1} x\n}}" for at in range(500))
     with pytest.raises(AssemblyError):
         read_assembly(f".types\n{chain}\nstruct s500 {{\nint x\n}}")
+
+
+def test_time_is_bounded():
+    """Structs that hold the next one twice, and prototypes that name the next one twice."""
+    structs = "\n".join(
+        f"struct s{at} {{\nstruct s{at + 1} a\nstruct s{at + 1} b\n}}" for at in range(50)
+    )
+    protos = "\n".join(f"typedef void (*p{at})(p{at + 1}, p{at + 1});" for at in range(50))
+    text = f".types\n{structs}\nstruct s50 {{\n}}\n{protos}\ntypedef int p50;\n"
+    start = time.monotonic()
+    assert_same_object(read_assembly(text), read_assembly(write_assembly(read_assembly(text))))
+    assert time.monotonic() - start < 5
