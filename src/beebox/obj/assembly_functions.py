@@ -78,8 +78,8 @@ def body_of(function: Function, names: frozenset[str], types: Types) -> Body:
     end = placed[-1].pc + slot_count(placed[-1].insn)
     pcs = [item.pc for item in placed] + [end]
     lines = tuple(_own_line(item) for item in placed)
-    if given := _places(function.marks, pcs):
-        lines = tuple(info for pc, info in given.items() if pc < end)
+    if given := [info for info in _places(function.marks, pcs).values() if info.pc < end]:
+        lines = tuple(given)
     return Body(
         placed,
         lines,
