@@ -23,6 +23,7 @@ from beebox.obj.model import ObjectSpec, Pinning
 from beebox.obj.reader import read
 from beebox.obj.resolution import resolve
 from beebox.obj.skeleton import write_skeleton
+from beebox.obj.writer import write
 from beebox.tables.core_relocations import CoreKind
 
 pytestmark = pytest.mark.linux
@@ -56,6 +57,7 @@ def check_agreement(spec: ObjectSpec) -> int:
     """Object, text of the object and dump of each program load alike; how many were accepted."""
     whole = read_assembly(write_assembly(spec))
     assert_same_object(spec, whole)
+    assert_same_object(whole, read(write(whole)))
     accepted = 0
     for name in spec.program_names:
         wanted = loaded(spec, name)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from beebox.btf.builder import Builder
-from beebox.btf.types import Btf, Datasec, FuncProto, Member, Param, SectionVar, Var
+from beebox.btf.types import Btf, Datasec, Enum, FuncProto, Member, Param, SectionVar, Var
 from beebox.errors import BtfError, ObjectError
 from beebox.obj.legacy_maps import is_legacy_section
 from beebox.obj.maps import (
@@ -90,6 +90,11 @@ def _is_defined(btf: Btf, placed: SectionVar, spec: MapSpec) -> bool:
         return False
 
 
+def _wide(builder: Builder, number: int) -> int:
+    """The type of a member that says a number of more than 32 bits: ``__ulong`` of libbpf."""
+    return builder.add(Enum("", 8, ((f"__unique_value_{number:x}", number),), is64=True))
+
+
 def _definition_struct(builder: Builder, spec: MapSpec) -> tuple[int, int]:
     """The struct's type, and its bytes with the first elements behind it."""
     holds_programs = spec.type is MapType.PROG_ARRAY
@@ -102,6 +107,7 @@ def _definition_struct(builder: Builder, spec: MapSpec) -> tuple[int, int]:
         types["key"] = spec.key_type_id or builder.bytes(spec.key_size)
     else:
         numbers["key_size"] = spec.key_size
+    holds_programs = holds_programs and (bool(spec.slots) or not spec.value_type_id)
     if spec.inner is None and not holds_programs:
         if spec.value_type_id or needs_types:
             types["value"] = spec.value_type_id or builder.bytes(spec.value_size)
@@ -110,11 +116,12 @@ def _definition_struct(builder: Builder, spec: MapSpec) -> tuple[int, int]:
     targets = {
         name: builder.array(builder.signed_int(), number)
         for name, number in numbers.items()
-        if number
+        if number and not number >> 32
     } | types
+    wide = {name: number for name, number in numbers.items() if number >> 32}
     members = [
-        Member(name, builder.pointer(target), 64 * index)
-        for index, (name, target) in enumerate(targets.items())
+        Member(name, _wide(builder, target) if name in wide else builder.pointer(target), 64 * at)
+        for at, (name, target) in enumerate((targets | wide).items())
     ]
     size = 8 * len(members)
     if spec.inner is not None or holds_programs:

@@ -94,3 +94,15 @@ def test_programs_in_slots_are_loaded_along():
     spec = read_assembly(SOURCE)
     assert spec.with_slot_programs(()) == ("second", "main")
     assert spec.with_slot_programs(("main",)) == ("main", "second")
+
+
+def test_what_only_some_objects_say():
+    """Numbers of more than 32 bits, and the type of a program array's values."""
+    spec = read_assembly(
+        ".map pages arena max_entries=9 flags=mmapable extra=0x100000000000\n"
+        ".map later prog_array value=unsigned int max_entries=2\n"
+    )
+    again = read(write(spec))
+    assert again.maps["pages"] == spec.maps["pages"]
+    assert again.maps["later"].value_type_id
+    assert read(write(again)) == again
