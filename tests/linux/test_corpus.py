@@ -105,7 +105,7 @@ REFUSED: dict[str, tuple[int, type[BeeboxError]]] = {
     "freplace": (errno.EINVAL, NotSupportedError),  # the program to extend is not named
     "ksyms_typed": (errno.ENOENT, RejectedError),  # no variables in this kernel's kallsyms
     "lirc": (errno.EINVAL, SyscallError),  # built without it
-    "tracing": (errno.EPERM, SyscallError),  # built without them
+    "tracing": (errno.EPERM, NotSupportedError),  # built without them
 }
 """What is refused here, whoever loads it: libbpf's errno, our exception."""
 APART = {"pinned"}

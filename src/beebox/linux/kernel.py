@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -188,7 +189,14 @@ class LinuxKernel:
         for name, program in linked.items():
             debug = types.debug[name] if types is not None else None
             handles = Handles(fds, debug, modules)
-            fd = load_program(program, fds, self._door, handles=handles)
+            try:
+                fd = load_program(program, fds, self._door, handles=handles)
+            except SyscallError as error:
+                if error.errno != errno.EPERM or why_not(self._door) is not None:
+                    raise
+                feature = f"{name}: loading a {program.type.value.name} program ({program.section})"
+                hint = "other programs load: this kernel was built without these, or forbids them"
+                raise NotSupportedError(feature, hint=hint) from error
             loaded[name] = resources.enter_context(LinuxProgram(program, fd, self._door))
         return loaded
 

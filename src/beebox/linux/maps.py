@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from beebox.btf.types import Btf, Datasec, Linkage, Var
-from beebox.errors import SyscallError
+from beebox.errors import BeeboxError, SyscallError
 from beebox.linux import attrs, pins
 from beebox.linux.modules import ModuleTypes
 from beebox.linux.objects import LinuxMap, possible_cpus
@@ -76,7 +76,7 @@ class MapMaker:
             live = self._filled(spec)
             try:
                 pins.pin(path, live.fd, self.door)
-            except SyscallError:
+            except BeeboxError:
                 live.close()
                 raise
             on_failure.callback(path.unlink, missing_ok=True)

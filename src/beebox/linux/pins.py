@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from beebox.errors import MapError, SyscallError
+from beebox.errors import MapError, NotSupportedError, SyscallError
 from beebox.linux import attrs
 from beebox.linux.syscall import Bpf, Command, Fd, bpf
 from beebox.obj.model import MapSpec
@@ -16,6 +16,9 @@ from beebox.tables.map_types import MapFlags, MapType
 
 DEFAULT_ROOT: Final = Path("/sys/fs/bpf")
 _INFO: Final = struct.Struct("=6I16sIIQQ4IQ")  # struct bpf_map_info
+_NOT_THERE: Final = frozenset({errno.ENOENT, errno.EPERM, errno.EACCES})
+"""What BPF_OBJ_PIN says of a folder that is missing or of another file system."""
+
 _SET_BY_LINUX: Final = {
     MapType.DEVMAP: MapFlags.RDONLY_PROG,
     MapType.DEVMAP_HASH: MapFlags.RDONLY_PROG,
@@ -85,14 +88,18 @@ def find_pinned(path: Path, spec: MapSpec, door: Bpf = bpf) -> Fd | None:
 
 
 def pin(path: Path, fd: int, door: Bpf = bpf) -> None:
-    """Pin a map at ``path``, whose folder is made where only that is missing."""
+    """Pin a map at ``path``, whose folder is made where only that is missing.
+
+    Raises :exc:`NotSupportedError` where that is no BPF file system, or forbidden.
+    """
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         door(Command.OBJ_PIN, attrs.obj_pin(str(path), fd))
-    except SyscallError as error:
-        raise SyscallError(f"{error.call} {path}", error.errno or 0) from None
     except OSError as error:
-        raise SyscallError(f"mkdir {path.parent}", error.errno or 0) from None
+        if error.errno in _NOT_THERE:
+            hint = f"is a BPF file system mounted there? mount -t bpf bpf {path.parent}"
+            raise NotSupportedError(f"pinning {path} ({error.strerror})", hint=hint) from error
+        raise SyscallError(f"bpf(OBJ_PIN) {path}", error.errno or 0) from None
 
 
 def _difference(spec: MapSpec, info: MapInfo) -> str:

@@ -284,6 +284,12 @@ def test_another_map_of_that_name_is_not_taken(
     assert not kernel.created()
 
 
+def test_a_folder_that_is_not_there(kernel: FakeKernel, tmp_path: Path) -> None:
+    with ExitStack() as undo, pytest.raises(NotSupportedError):
+        MapMaker("o", pin_root=tmp_path / "a" / "b", door=kernel).make(KEPT, undo)
+    assert not kernel.pinned
+
+
 def test_flags_that_the_kernel_adds_do_not_matter(kernel: FakeKernel, tmp_path: Path) -> None:
     path = tmp_path / "d"
     kernel.pinned[str(path)] = MapSpec("d", MapType.DEVMAP, 4, 4, 8, MapFlags.RDONLY_PROG)
@@ -292,9 +298,13 @@ def test_flags_that_the_kernel_adds_do_not_matter(kernel: FakeKernel, tmp_path: 
     found.close()
 
 
-def test_a_pin_that_cannot_be_made_closes_its_map(kernel: FakeKernel, tmp_path: Path) -> None:
-    kernel.fails[Command.OBJ_PIN] = [errno.EPERM]
-    with ExitStack() as undo, pytest.raises(SyscallError) as caught:
+@pytest.mark.parametrize(
+    ("code", "error"), [(errno.EPERM, NotSupportedError), (errno.ENOSPC, SyscallError)]
+)
+def test_a_pin_that_cannot_be_made_closes_its_map(
+    kernel: FakeKernel, tmp_path: Path, code: int, error: type[Exception]
+) -> None:
+    kernel.fails[Command.OBJ_PIN] = [code]
+    with ExitStack() as undo, pytest.raises(error):
         MapMaker("o", pin_root=tmp_path, door=kernel).make(KEPT, undo)
-    assert caught.value.errno == errno.EPERM
     assert not is_open(next(iter(kernel.given)))
