@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import beebox
-from beebox.errors import SyscallError
+from beebox.errors import NotSupportedError, SyscallError
 from beebox.obj.model import ObjectSpec, Pinning
 
 pytestmark = pytest.mark.linux
@@ -37,8 +37,9 @@ def test_loads(path: Path):
         try:
             with beebox.load(spec, kernel="linux", programs=[name]) as live:
                 assert name in live.programs
-        except SyscallError as error:
-            refused = error.errno == errno.EPERM and not error.log
+        except NotSupportedError as error:
+            cause = error.__cause__
+            refused = isinstance(cause, SyscallError) and cause.errno == errno.EPERM
             if not refused or not spec.sections[name].startswith(TRAMPOLINES):
                 raise
             pytest.skip(f"this kernel refuses {spec.sections[name]} with EPERM")
