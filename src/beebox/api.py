@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from beebox.errors import CompileWarning, InputError
 from beebox.obj.model import ObjectSpec
-from beebox.obj.target import Target, target_of_file
 
 if TYPE_CHECKING:
     from beebox.backend import Collection
     from beebox.obj.static_linker import Linked
+    from beebox.obj.target import Target
     from beebox.userspace.kernel import UserspaceCollection
     from beebox.userspace.network.model import Network
     from beebox.verifier.result import Report
@@ -167,19 +167,22 @@ def target_of(
     values, version and addresses stay the running kernel's, unless ``kconfig`` names the
     ``.config`` that a kernel was built with. Raises :exc:`InputError`.
     """
-    from beebox.obj.host import config_text, config_version, host, read_config  # noqa: PLC0415 -- on demand
+    if kconfig is None and btf is None:
+        return None
+    from beebox.obj import host as running  # noqa: PLC0415 -- on demand
+    from beebox.obj.target import Target, target_of_file  # noqa: PLC0415 -- on demand
 
+    here = running.host()
     if kconfig is not None:
-        text = config_text(Path(kconfig))
-        version = config_version(text)
+        text = running.config_text(Path(kconfig))
+        version = running.config_version(text)
         return replace(
-            target_of(btf) or host(),
-            read_config=lambda: read_config(text),
+            target_of(btf) or here,
+            read_config=lambda: running.read_config(text),
             read_version=lambda: version,
         )
     if btf is None or isinstance(btf, Target):
         return btf
-    here = host()
     if str(btf) == "self":
         return replace(here, name="the object's own types", read_btf=lambda: None)
     if str(btf) == "kernel":

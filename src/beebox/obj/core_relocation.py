@@ -28,17 +28,11 @@ from beebox.isa.instruction import (
     slot_count,
 )
 from beebox.obj.model import CoreRelocation, FunctionSpec, ObjectSpec, Poisoned
+from beebox.obj.poison import POISON
 from beebox.obj.target import Target
 from beebox.tables.opcodes import Size
 
-POISON: Final = 195896080
-"""The helper that a poisoned instruction calls: 0xbad2310, as libbpf has it."""
-
-POISONED_KFUNC: Final = 2_002_000_000
-"""What a call of a function that the kernel does not have becomes, plus the extern's number."""
-
 _SIZES: Final = {size.value.bytes: size for size in Size}
-_MOST_EXTERNS: Final = 1 << 20
 _MOST_OFFSET: Final = (1 << 15) - 1
 _U64: Final = (1 << 64) - 1
 
@@ -111,11 +105,6 @@ def _relocated(
         core=(),
         poisoned=tuple(sorted(poisoned, key=lambda each: each.pc)),
     )
-
-
-def is_poison(target: int) -> bool:
-    """Whether a helper's number stands for what could not be relocated."""
-    return target == POISON or POISONED_KFUNC <= target < POISONED_KFUNC + _MOST_EXTERNS
 
 
 def _place(function: FunctionSpec, row: CoreRelocation) -> str:

@@ -49,9 +49,11 @@ class _Variable:
 
 
 def resolve_kconfig(
-    spec: ObjectSpec, target: Target, wanted: frozenset[str]
+    spec: ObjectSpec, target: Target, symbols: Target, wanted: frozenset[str]
 ) -> tuple[dict[str, ExternSpec], MapSpec]:
     """The externs with their places, and the map ``.kconfig``.
+
+    Values and version are the target's; what the kernel can do is asked of ``symbols``.
 
     All declared values have their place; those in ``wanted`` must be there unless they are weak,
     which makes them 0. Raises :exc:`TargetError` for one that is not, or does not fit its type;
@@ -73,7 +75,7 @@ def resolve_kconfig(
         placed[name] = replace(variable.spec, resolved=place)
         value = bytes(variable.size)
         if name in wanted:
-            value = _value(variable, spec, target)
+            value = _value(variable, spec, target, symbols)
         contents += value
     map_spec = MapSpec(
         SECTION,
@@ -137,7 +139,7 @@ def _alignment(btf: Btf, type_id: int) -> int:
     return min(8, row.size) if isinstance(row, Int | Enum) else 8 if isinstance(row, Ptr) else 1
 
 
-def _value(variable: _Variable, spec: ObjectSpec, target: Target) -> bytes:
+def _value(variable: _Variable, spec: ObjectSpec, target: Target, symbols: Target) -> bytes:
     name = variable.spec.name
     try:
         if name.startswith("CONFIG_"):
@@ -145,7 +147,7 @@ def _value(variable: _Variable, spec: ObjectSpec, target: Target) -> bytes:
             if text is not None:
                 return _read(variable, text)
         else:
-            number = _virtual(name, target)
+            number = _virtual(name, target, symbols)
             if number is not None:
                 return _number(variable, number)
     except ValueError as error:
@@ -160,17 +162,17 @@ def _value(variable: _Variable, spec: ObjectSpec, target: Target) -> bytes:
     raise ObjectError(problem, file=spec.file, section=SECTION)
 
 
-def _virtual(name: str, target: Target) -> int | None:
+def _virtual(name: str, target: Target, symbols: Target) -> int | None:
     """What libbpf knows beside the configuration; None: nothing of this name."""
     match name:
         case "LINUX_KERNEL_VERSION":
             return target.version or None
         case "LINUX_HAS_BPF_COOKIE":
-            return _has_helper(target.btf, _GET_COOKIE)
+            return _has_helper(symbols.btf, _GET_COOKIE)
         case "LINUX_HAS_SYSCALL_WRAPPER":
-            btf = target.btf
+            btf = symbols.btf
             typed = btf is not None and any(btf.named(wrapped) for wrapped in _WRAPPED)
-            return int(typed or any(wrapped in target.kallsyms for wrapped in _WRAPPED))
+            return int(typed or any(wrapped in symbols.kallsyms for wrapped in _WRAPPED))
         case _:
             return None
 

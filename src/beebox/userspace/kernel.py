@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType, TracebackType
-from typing import Final, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias
 
 from beebox.errors import InputError, NotSupportedError
 from beebox.hooks.packet import hook_of, taking_tags
@@ -12,7 +12,6 @@ from beebox.maps.view import LiveMap
 from beebox.obj.linker import link
 from beebox.obj.model import ObjectSpec
 from beebox.obj.resolution import resolve
-from beebox.obj.target import Target
 from beebox.tables.map_types import MapType
 from beebox.userspace.admission import admit
 from beebox.userspace.cpus import Cpus
@@ -26,6 +25,9 @@ from beebox.verifier.result import Report, VerifiedProgram
 from beebox.verifier.verify import verify
 from beebox.vm.contexts import layout_of
 from beebox.vm.observe import MAX_MARK, Observe
+
+if TYPE_CHECKING:
+    from beebox.obj.target import Target
 
 EngineName: TypeAlias = Literal["jit", "interpreter"]
 MAX_CPUS: Final = 8192  # as many as Linux can be built for

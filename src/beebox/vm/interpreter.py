@@ -34,8 +34,8 @@ from beebox.isa.instruction import (
     Swap,
 )
 from beebox.maps import abi
-from beebox.obj.core_relocation import is_poison
 from beebox.obj.model import ProgramSpec
+from beebox.obj.poison import is_poison
 from beebox.tables.contexts import ContextField
 from beebox.tables.helpers import HELPERS
 from beebox.tables.limits import MAX_CALL_FRAMES, MAX_LOOPS, MAX_RUN_LOOPS, MAX_STACK_BYTES

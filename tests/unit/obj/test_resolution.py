@@ -14,11 +14,11 @@ from beebox.btf.types import Btf
 from beebox.errors import ObjectError, TargetError
 from beebox.isa.instruction import Call, CallKind, GlobalRef, KfuncRef, KsymRef, Load, LoadImm64
 from beebox.obj import reader
-from beebox.obj.core_relocation import POISONED_KFUNC
 from beebox.obj.elf import read as read_elf
 from beebox.obj.host import host
 from beebox.obj.linker import link
 from beebox.obj.model import KconfigPlace, KernelAddress, KernelSymbol, Missing, ObjectSpec
+from beebox.obj.poison import POISONED_KFUNC
 from beebox.obj.resolution import resolve
 from beebox.obj.target import Modules, Target, target_of_btf
 from beebox.tables.map_types import MapFlags
@@ -336,7 +336,13 @@ def test_against_itself_nothing_is_missing() -> None:
 def test_types_without_functions_say_nothing_of_symbols() -> None:
     text = """
     extern void bpf_rcu_read_lock(void) __ksym;
-    SEC("tp_btf/sched_switch") int prog(__u64 *ctx) { bpf_rcu_read_lock(); return 0; }
+    extern _Bool LINUX_HAS_BPF_COOKIE __kconfig;
+    extern _Bool LINUX_HAS_SYSCALL_WRAPPER __kconfig;
+    SEC("tp_btf/sched_switch") int prog(__u64 *ctx)
+    {
+        bpf_rcu_read_lock();
+        return LINUX_HAS_BPF_COOKIE + LINUX_HAS_SYSCALL_WRAPPER;
+    }
     """
     spec = resolved(text, target_of_btf(types_of("struct sample { int here; } sample;")))
     assert spec == resolved(text, host())

@@ -1,0 +1,18 @@
+"""Instructions that stand for what a target does not have: calls of helpers that no kernel has."""
+
+from __future__ import annotations
+
+from typing import Final
+
+POISON: Final = 195896080
+"""The helper that a poisoned instruction calls: 0xbad2310, as libbpf has it."""
+
+POISONED_KFUNC: Final = 2_002_000_000
+"""What a call of a function that the kernel does not have becomes, plus the extern's number."""
+
+_MOST_EXTERNS: Final = 1 << 20
+
+
+def is_poison(target: int) -> bool:
+    """Whether a helper's number stands for what could not be relocated."""
+    return target == POISON or POISONED_KFUNC <= target < POISONED_KFUNC + _MOST_EXTERNS
