@@ -15,6 +15,8 @@ from beebox.btf.types import Btf, Datasec, Struct
 from beebox.clang import find, process, run
 from beebox.clang.run import INCLUDE, compile_c
 from beebox.obj import elf
+from beebox.tables.contexts import Context
+from beebox.tables.program_types import ProgramType
 
 HEADERS = sorted(str(path.relative_to(INCLUDE)) for path in INCLUDE.rglob("*.h"))
 TOGETHER = sorted(HEADERS, key=lambda name: (not name.startswith("linux/"), name))
@@ -163,3 +165,36 @@ def members(btf: Btf, row: Struct, path: str, base: int) -> list[tuple[str, tupl
             size = btf.size_of(member.type)
             found.append((path + member.name, (at, member.bitfield_size, size)))
     return found
+
+
+CONTEXTS = {
+    program.value.context
+    for program in ProgramType
+    if program.value.context is not None
+    and program.value.context.name != "bpf_raw_tracepoint_args"  # as long as its tracepoint says
+    and f"struct {program.value.context.name} {{" in (INCLUDE / "linux/bpf.h").read_text()
+}
+
+
+@pytest.mark.parametrize("context", sorted(CONTEXTS, key=repr), ids=lambda row: row.name)
+def test_contexts_are_the_tables(context: Context, tmp_path: Path):
+    """Every field that a program may touch lies where the verifier thinks it does."""
+    source = tmp_path / "context.c"
+    source.write_text(f"#include <linux/bpf.h>\nstruct {context.name} s_;\n")
+    facts = Facts(compile_c(source).data)
+    layout = facts.layout(context.name)
+    (size,) = [
+        row.size for row in facts.btf.types if isinstance(row, Struct) and row.name == context.name
+    ]
+    assert size == context.size
+    for field in context.fields:
+        padded = (
+            {"dst_port", "remote_port"} if context.name in {"bpf_sock", "bpf_sk_lookup"} else set()
+        )
+        at, bits, width = layout[field.name]
+        assert (at, bits) == (field.offset * 8, 0), field.name
+        assert width == (2 if field.name in padded else field.size), field.name
+
+
+def test_the_tables_have_contexts_of_many_kinds():
+    assert len({context.name for context in CONTEXTS}) > 8
