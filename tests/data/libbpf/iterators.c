@@ -6,14 +6,14 @@
 
 int zero, sum;
 
-struct node {
+struct own_node {
 	struct bpf_list_node list;
 	long value;
 };
 
 struct queue {
 	struct bpf_spin_lock lock;
-	struct bpf_list_head head __contains(node, list);
+	struct bpf_list_head head __contains(own_node, list);
 };
 
 struct {
@@ -52,7 +52,7 @@ int lists(struct __sk_buff *skb)
 {
 	int key = 0;
 	struct queue *queue = bpf_map_lookup_elem(&queues, &key);
-	struct node *node;
+	struct own_node *node;
 	struct bpf_list_node *first;
 
 	if (!queue)
@@ -66,7 +66,7 @@ int lists(struct __sk_buff *skb)
 	first = bpf_list_pop_front(&queue->head);
 	bpf_spin_unlock(&queue->lock);
 	if (first)
-		bpf_obj_drop(container_of(first, struct node, list));
+		bpf_obj_drop(container_of(first, struct own_node, list));
 	return 0;
 }
 

@@ -24,7 +24,7 @@ SAME = [
     "-D__bpf_fastcall=",
     "-Wno-everything",
 ]  # newer headers than Debian's mark some helpers
-NEWER = {"iterators"}
+NEWER = {"iterators", "kfuncs"}
 """Programs of which libbpf 1.1 knows too little."""
 OWN_CODE = {"usdt": {".text"}}
 """Sections whose code is a library's, not the program's: ours is not libbpf's."""

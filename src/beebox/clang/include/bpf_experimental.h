@@ -5,10 +5,15 @@
 #ifndef __BPF_EXPERIMENTAL__
 #define __BPF_EXPERIMENTAL__
 
+#ifndef __VMLINUX_H__ /* which has its own bool, and a wchar_t that stddef.h has otherwise */
 #include <stdbool.h>
-#include <stddef.h>
+#endif
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+
+#ifndef NULL
+#define NULL ((void *)0)
+#endif
 
 #define __contains(name, node) __attribute__((btf_decl_tag("contains:" #name ":" #node)))
 #define __exception_cb(name) __attribute__((btf_decl_tag("exception_callback:" #name)))
