@@ -451,6 +451,20 @@ def test_sections_of_types_that_hold_no_variables() -> None:
     assert (caught.value.file, caught.value.section) == ("odd", ".data")
 
 
+def test_static_functions_of_struct_ops_maps(bpftool) -> None:
+    """Data refers to them by section and offset, which linking moves."""
+    part = """struct ops {{ int (*init)(void *); }};
+        static SEC("struct_ops/init") int f(void *c) {{ return {0}; }}
+        SEC(".struct_ops") struct ops ops{0} = {{ .init = f }};"""
+    inputs, data = only_ours(part.format(1), part.format(2))
+    assert bpftool(inputs) is None
+    spec = reader.read(data)
+    held = {name: row.slots for name, row in spec.maps.items()}
+    assert held == {"ops1": ((0, "f"),), "ops2": ((0, "f.1"),)}
+    results = {name: row.insns[0] for name, row in spec.functions.items()}
+    assert [getattr(results[name], "src", None) for name in ("f", "f.1")] == [1, 2]
+
+
 def test_nothing_to_link() -> None:
     with pytest.raises(ObjectError):
         link_objects([])
