@@ -331,7 +331,7 @@ class ObjectSpec:
         return tuple(
             name
             for name in self.program_names
-            if name in wanted or (name not in held and self.functions[name].autoload)
+            if name in wanted or (name not in held and not self.sections[name].startswith("?"))
         )
 
     def with_slot_programs(self, names: Sequence[str]) -> tuple[str, ...]:
