@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,8 @@ SOURCES = [
     for path in sorted((Path(__file__).parents[1] / "data/libbpf").glob("*.c"))
     if path.stem not in NOWHERE
 ]
+SINCE = {"iterators": (6, 9), "kfuncs": (6, 7)}
+"""What a program needs of Linux, beyond all that the tests need."""
 TRAMPOLINES = ("fentry/", "fexit/", "lsm/")
 """What some kernels refuse with EPERM and an empty log, though their BTF offers it."""
 
@@ -32,6 +35,9 @@ def unpinned(spec: ObjectSpec) -> ObjectSpec:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 def test_loads(path: Path):
+    major, minor, *_ = (int(word) for word in os.uname().release.split("-")[0].split("."))
+    if (major, minor) < SINCE.get(path.stem, (0, 0)):
+        pytest.skip(f"needs Linux {SINCE[path.stem]}")
     spec = unpinned(beebox.open_object(path))
     for name in spec.program_names:
         try:

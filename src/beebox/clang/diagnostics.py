@@ -34,21 +34,24 @@ def text_of(words: bytes) -> str:
     return text if len(text) <= _MOST_CHARACTERS else text[:_MOST_CHARACTERS] + "\n..."
 
 
-def error(words: bytes, file: str) -> CompileError:
+def error(words: bytes, file: str, compiler: str) -> CompileError:
     """The first error as an exception; line and column are 0 where clang names no place."""
     text = text_of(words)
+    crashed = "error in backend" in text
+    hint = f"that was {compiler}; a newer one may know what to do" if crashed else None
     found = next(
         (match for match in re.finditer(_PLACE, text) if match["kind"] != "warning"), None
     ) or re.search(_IN_BACKEND, text)
     if found is None:
         told = re.search(_NO_PLACE, text)
         problem = told["text"] if told else "the compiler failed"
-        return CompileError(problem, file=file, line=0, column=0, report=text)
+        return CompileError(problem, file=file, line=0, column=0, hint=hint, report=text)
     return CompileError(
         found["text"],
         file=found["file"],
         line=int(found["line"]),
         column=int(found["column"]),
+        hint=hint,
         report=text,
     )
 

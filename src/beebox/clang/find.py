@@ -18,8 +18,8 @@ from typing import Final
 from beebox.errors import NotSupportedError
 
 VARIABLE: Final = "BEEBOX_CLANG"
-OLDEST: Final = 14
-"""The first clang that writes type tags (``__kptr``) into BTF."""
+OLDEST: Final = 15
+"""The first clang that knows all of CO-RE (``bpf_core_type_matches``) and 64-bit enums in BTF."""
 _NEWEST: Final = 40  # names looked for: clang-40, clang-39, ...
 _PROBE_SECONDS: Final = 10
 _VERSION: Final = r"clang version (\d+)\."

@@ -16,7 +16,7 @@ from typing import Final
 
 from beebox.clang import process
 from beebox.clang.diagnostics import error, lacks_target, missing_header, text_of
-from beebox.clang.find import VARIABLE, Compiler, compilers
+from beebox.clang.find import OLDEST, VARIABLE, Compiler, compilers
 from beebox.errors import InputError, NotSupportedError
 
 INCLUDE: Final = Path(__file__).with_name("include")
@@ -70,12 +70,12 @@ def compile_c(
                 made.append(stack.enter_context(_vmlinux(btf)))  # a header of the user's
                 ended = process.run(_command(compiler, path, options, made))
             if not ended.status or not lacks_target(ended.words):
-                return _result(ended, path)
+                return _result(ended, path, compiler)
             tried.append(compiler.name)
     without = f" ({', '.join(tried)} cannot compile for BPF)" if tried else ""
     raise NotSupportedError(
         f"compiling C without a clang{without}",
-        hint=f"pip install 'beebox[c]', or name one in {VARIABLE}",
+        hint=f"clang {OLDEST} or newer does: pip install 'beebox[c]', or name one in {VARIABLE}",
     )
 
 
@@ -85,11 +85,11 @@ def _vmlinux(btf: Path | None) -> AbstractContextManager[Path]:
     return folder(btf)
 
 
-def _result(ended: process.Ended, path: Path) -> Compiled:
+def _result(ended: process.Ended, path: Path, compiler: Compiler) -> Compiled:
     if ended.status < 0:
         raise InputError(f"{path}: the compiler was ended by signal {-ended.status}")
     if ended.status:
-        raise error(ended.words, str(path))
+        raise error(ended.words, str(path), compiler.name)
     if not ended.output.startswith(_MAGIC):
         raise InputError(f"{path}: with these options the compiler makes no ELF object")
     return Compiled(ended.output, text_of(ended.words))

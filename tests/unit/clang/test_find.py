@@ -43,7 +43,7 @@ def test_a_variable_that_names_nothing(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_newest_first_and_the_package_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    old, new = (executable(tmp_path / "bin" / f"clang-{major}") for major in (15, 21))
+    old, new = (executable(tmp_path / "bin" / f"clang-{major}") for major in (find.OLDEST, 21))
     executable(tmp_path / "bin" / f"clang-{find.OLDEST - 1}")
     executable(tmp_path / "bin/clang", "echo 'clang version 17.0.6'")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
