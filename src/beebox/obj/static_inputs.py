@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeGuard
 
 from beebox.btf import codec, ext, wire
-from beebox.btf.types import Btf, Datasec, Func, Linkage, SectionVar, Var
+from beebox.btf.types import Btf, Datasec, Func, Linkage, SectionVar, Type, Var
 from beebox.errors import LinkError, ObjectError
 from beebox.obj.elf import SHN_LORESERVE, Elf, Section, SectionType, SymbolBind, SymbolType
 from beebox.obj.elf import Visibility as Shown
@@ -69,7 +69,7 @@ class Input:
         found: dict[str, Declaration] = {}
         rows = dict(self.btf.items()) if self.btf else {}
         for type_id, row in rows.items():
-            if isinstance(row, Var | Func) and row.linkage is not Linkage.STATIC:
+            if self.is_shared(row):
                 if row.name in found:
                     raise self._ambiguous(row.name)
                 found[row.name] = Declaration(type_id, "")
@@ -77,11 +77,25 @@ class Input:
             if isinstance(row, Datasec) and row.name != EXTERN:
                 for placed in row.vars:
                     member = rows.get(placed.type)
-                    if isinstance(member, Var | Func) and member.linkage is not Linkage.STATIC:
+                    if self.is_shared(member):
                         if found[member.name].section:
                             raise self._ambiguous(member.name)
                         found[member.name] = Declaration(placed.type, row.name)
         return found
+
+    def is_shared(self, row: Type | None) -> TypeGuard[Var | Func]:
+        """Whether ``row`` declares what other objects may name."""
+        if not isinstance(row, Var | Func) or row.linkage is Linkage.STATIC:
+            return False
+        return row.name not in self._own_names
+
+    @cached_property
+    def _own_names(self) -> set[str]:
+        """Local symbols, whatever BTF says of their linkage."""
+        names: dict[bool, set[str]] = {False: set(), True: set()}
+        for symbol in self.elf.symbols:
+            names[symbol.bind == SymbolBind.LOCAL].add(symbol.name)
+        return names[True] - names[False]
 
     def _ambiguous(self, name: str) -> LinkError:
         return LinkError("BTF describes it twice", name=name, files=(self.file,))

@@ -77,7 +77,7 @@ class _Merger:
 
     def _winner(self, given: Input, type_id: int, row: Type) -> _Place | None:
         """Whose VAR or FUNC stands for that of ``given``; None when it is its own."""
-        if not isinstance(row, Var | Func) or row.linkage is Linkage.STATIC:
+        if not given.is_shared(row):
             return None
         found = self._names.get(row.name)
         if found is None or found.owner.btf is None or not found.declared.type_id:
@@ -137,7 +137,7 @@ class _Merger:
     def _name_of(self, given: Input, var: SectionVar) -> str | None:
         """The global that a place in a section is for; None for static variables."""
         row = given.btf.type(var.type) if given.btf else None
-        if isinstance(row, Var | Func) and row.linkage is not Linkage.STATIC:
+        if given.is_shared(row):
             return row.name if row.name in self._names else None
         return None
 

@@ -15,7 +15,7 @@ from same_specs import assert_same_object
 from beebox.btf import codec, ext, wire
 from beebox.btf.builder import Builder
 from beebox.btf.compatible import difference
-from beebox.btf.types import Btf, Datasec, Func, Linkage, SectionVar, Var
+from beebox.btf.types import Btf, Datasec, Func, Linkage, Param, SectionVar, Var
 from beebox.errors import InputError, LinkError, ObjectError
 from beebox.isa.codec import encode
 from beebox.isa.instruction import Call, CallKind, Exit, GlobalRef, LoadImm64, Reg, SubprogRef
@@ -407,6 +407,33 @@ def test_a_static_function_beside_a_global_one() -> None:
     }
     assert len(spec.functions["f"].insns) == 2
     assert Call(CallKind.SUBPROG, SubprogRef("f.1")) in spec.functions["a"].insns
+
+
+def test_a_local_function_that_types_call_global() -> None:
+    """The symbol decides: it is not the function that another object has under its name."""
+
+    def unit(name: str, *, is_global: bool, params: tuple[Param, ...]) -> tuple[str, bytes]:
+        builder = Builder()
+        kind = builder.function("f", builder.signed_int(), params, Linkage.GLOBAL)
+        functions = {
+            "f": FunctionSpec("f", ".text", (Exit(),), type_id=kind, is_global=is_global),
+            name: FunctionSpec(name, "xdp", (Call(CallKind.SUBPROG, SubprogRef("f")), Exit())),
+        }
+        return name, writer.write(ObjectSpec(functions, btf=builder.build()))
+
+    inputs = [
+        unit("a", is_global=True, params=(Param("x", 1),)),
+        unit("b", is_global=False, params=()),
+    ]
+    for order in (inputs, inputs[::-1]):
+        spec = reader.read(link_objects(order).data)
+        btf = spec.btf or Btf()
+        parameters = {}
+        for name in ("f", "f.1"):
+            function = btf.type(spec.functions[name].type_id)
+            prototype = btf.type(function.type) if isinstance(function, Func) else None
+            parameters[name] = getattr(prototype, "params", None)
+        assert parameters == {"f": (Param("x", parameters["f"][0].type),), "f.1": ()}
 
 
 def test_a_license_in_one_object_only() -> None:
