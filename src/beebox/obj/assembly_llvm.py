@@ -8,6 +8,7 @@ names of variables are lost. Without ``-g``, instructions get their lines of the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,8 +19,8 @@ from beebox.isa.codec import encode
 from beebox.isa.instruction import slot_count
 from beebox.isa.tokens import Statement, Token
 from beebox.obj import reader
-from beebox.obj.assembly_llvm_code import Label, Reference, parse_code, placed
-from beebox.obj.assembly_llvm_data import Expression, Place, take_expression, take_string
+from beebox.obj.assembly_llvm_code import Code, Label, Reference, parse_code, placed
+from beebox.obj.assembly_llvm_data import Expression, Place, continued, take_expression, take_string
 from beebox.obj.elf import (
     Relocation,
     RelocationType,
@@ -73,6 +74,7 @@ _TYPES: Final = {"function": SymbolType.FUNC, "object": SymbolType.OBJECT}
 _SKIPPED: Final = (".file", ".loc", ".ident", ".addrsig", ".addrsig_sym", ".build_version")
 _SKIPPED_PREFIX: Final = ".cfi_"
 _DEBUG: Final = ".debug_"
+_LOCAL: Final = re.compile(r"[0-9]+[bf]", re.ASCII)
 _MOST_BYTES: Final = 64 << 20
 _MOST_ALIGNMENT: Final = 16  # as a power of two
 
@@ -98,7 +100,7 @@ class _Section:
     data: bytearray = field(default_factory=bytearray)
     size: int = 0
     align: int = 1
-    code: list[tuple[int, Statement]] = field(default_factory=list)
+    code: list[tuple[int, Code, Statement]] = field(default_factory=list)
     words: list[tuple[int, int, Expression]] = field(default_factory=list)  # at, size, what
 
     @property
@@ -128,7 +130,8 @@ def read_llvm(lines: Sequence[Statement], *, file: str) -> ObjectSpec:
     """
     assembler = _Assembler()
     for line in lines:
-        assembler.line(line)
+        for statement in continued(line):
+            assembler.line(statement)
     data = assembler.finish(file)
     spec = reader.read(data, file=file)
     if any(function.lines for function in spec.functions.values()):
@@ -151,6 +154,7 @@ class _Assembler:
         self._relocations: dict[int, list[Relocation]] = {}
         self._out: list[Symbol] = []
         self._numbers: dict[str, int] = {}  # of symbols in _out, from 1
+        self._locals: dict[str, int] = {}  # how many labels ``1:`` there are so far
 
     def _enter(self, name: str, kind: int, flags: int) -> _Section:
         return self._sections.setdefault(name, _Section(name, kind, flags))
@@ -160,9 +164,10 @@ class _Assembler:
 
     def line(self, line: Statement) -> None:
         """One line: labels, then a directive or an instruction."""
-        while line.peek().kind in ("name", "string") and line.peek(1).text == ":":
+        while line.peek().kind in ("name", "string", "number") and line.peek(1).text == ":":
             token = line.peek()
-            symbol = self._symbol(line.name())
+            name = self._numbered(line) if token.kind == "number" else line.name()
+            symbol = self._symbol(name)
             line.take()
             if symbol.section is not None:
                 line.fail(f"a second `{token.text}`", token=token)
@@ -174,14 +179,24 @@ class _Assembler:
             self._directive(line)
             line.end()
         elif self._current.flags & SectionFlag.EXECINSTR:
-            # Only the length counts here: a target may come later.
-            start = line.at
-            size = 8 * slot_count(parse_code(line).insn)
-            line.at = start
-            self._current.code.append((self._current.size, line))
-            self._grow(line, size)
+            code = parse_code(line, self._known)
+            self._current.code.append((self._current.size, code, line))
+            self._grow(line, 8 * slot_count(code.insn))
         else:
             line.fail(f"an instruction in section {self._current.name}", token=token)
+
+    def _numbered(self, line: Statement) -> str:
+        """The name of a label ``1:``, of which there may be many."""
+        number = line.take().text
+        self._locals[number] = self._locals.get(number, 0) + 1
+        return self._known(f"{number}b")
+
+    def _known(self, name: str) -> str:
+        """``name``; of ``1b`` and ``1f`` that of the label ``1`` before or behind this place."""
+        if not _LOCAL.fullmatch(name):
+            return name
+        count = self._locals.get(name[:-1], 0) + (name[-1] == "f")
+        return f".L{name[:-1]} number {count}"
 
     def _directive(self, line: Statement) -> None:
         token = line.take()
@@ -202,7 +217,7 @@ class _Assembler:
         elif word == ".size":
             symbol = self._symbol(line.name())
             line.expect(",")
-            symbol.size = take_expression(line)
+            symbol.size = take_expression(line, self._known)
         elif word == ".comm":
             self._common(line)
         elif current.is_debug:
@@ -267,7 +282,7 @@ class _Assembler:
 
     def _words(self, line: Statement, size: int) -> None:
         while True:
-            expression = take_expression(line)
+            expression = take_expression(line, self._known)
             self._current.words.append((self._current.size, size, expression))
             self._put(line, bytes(size))
             if not line.accept(","):
@@ -434,8 +449,7 @@ class _Assembler:
         return self._numbers[key], symbol.value
 
     def _code(self, section: _Section, index: int, indices: dict[int, int]) -> None:
-        for at, line in section.code:
-            parsed = parse_code(line)
+        for at, parsed, line in section.code:
             insn = parsed.insn
             match parsed.target:
                 case Label(name, token):
@@ -458,7 +472,7 @@ class _Assembler:
         """The lines of the text that a function's instructions stand on."""
         symbol = self._symbols[function.name]
         end = symbol.value + 8 * sum(slot_count(insn) for insn in function.insns)
-        for at, line in symbol.section.code if symbol.section is not None else ():
+        for at, _, line in symbol.section.code if symbol.section is not None else ():
             if symbol.value <= at < end:
                 column = line.tokens[0].column
                 pc = (at - symbol.value) // 8

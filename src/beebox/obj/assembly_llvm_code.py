@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -56,27 +57,26 @@ class Code:
     target: Target | None = None
 
 
-def parse_code(line: Statement) -> Code:
-    """The instruction of ``line``. Raises :exc:`AssemblyError`."""
-    start = line.at
+def parse_code(line: Statement, known: Callable[[str], str]) -> Code:
+    """The instruction of ``line``. Raises :exc:`AssemblyError`.
+
+    ``known`` gives a label's name for what is written (``1f``).
+    """
     first, second, third = line.peek(), line.peek(1), line.peek(2)
     is_set = is_register(first) and second.text == "="
     if is_set and third.kind in ("name", "string") and line.tokens[-1].text == "ll":
         return _address(line)
-    if is_set and is_register(third):
-        if (insn := _widened(line)) is not None:
-            return Code(insn)
-    elif first.text == "call" and second.kind in ("name", "string"):
+    if is_set and is_register(third) and (insn := _widened(line)) is not None:
+        return Code(insn)
+    if first.text == "call" and second.kind in ("name", "string"):
         line.take()
         name = line.name()
         line.end()
-        line.at = start
         insn = Call(CallKind.SUBPROG, _CALLED)
         return Code(insn, Reference(name, RelocationType.CALL32, second, _CALLED))
     parsed = parse(line)
-    line.at = start
     if parsed.target is not None:
-        return Code(parsed.insn, Label(parsed.target.name, parsed.target.token))
+        return Code(parsed.insn, Label(known(parsed.target.name), parsed.target.token))
     return Code(parsed.insn)
 
 
@@ -87,14 +87,12 @@ def _widened(line: Statement) -> Instruction | None:
     line.take()
     src = take_register(line)
     if dst.wide and not src.wide and line.peek().kind == "end of line":
-        line.at = start
         return Alu(AluOp.MOV, dst.reg, src.reg, wide=False)
     line.at = start
     return None
 
 
 def _address(line: Statement) -> Code:
-    start = line.at
     dst = take_wide_register(line)
     line.expect("=")
     token = line.peek()
@@ -102,7 +100,6 @@ def _address(line: Statement) -> Code:
     offset = line.number() if line.peek().text in ("+", "-") else 0
     line.expect("ll")
     line.end()
-    line.at = start
     target = Reference(name, RelocationType.LDIMM64, token, offset)
     return Code(LoadImm64(dst, 0), target)
 

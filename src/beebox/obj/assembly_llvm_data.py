@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final, NoReturn, TypeAlias
 
-from beebox.isa.tokens import Statement, Token
+from beebox.isa.tokens import Statement, Token, statements
 
 _ESCAPE: Final = re.compile(r"\\([0-7]{1,3}|x[0-9a-fA-F]{1,2}|.)", re.DOTALL)
 _CONTROL: Final = {"n": 10, "t": 9, "r": 13, "b": 8, "f": 12}
 _MOST_TERMS: Final = 16
 _MOST_NESTING: Final = 16
+_MOST_STATEMENTS: Final = 64
 _STRENGTH: Final = {
     "|": 0,
     "^": 0,
@@ -125,17 +126,38 @@ class Expression:
                 return self.fail(f"no operation `{symbol}`")
 
 
-def take_expression(line: Statement) -> Expression:
-    """``.Lfunc_end0-main``, ``counters+8``, ``((LBB0_4-.Ltmp12-8)/8)&65535``."""
+def take_expression(line: Statement, known: Callable[[str], str]) -> Expression:
+    """``.Lfunc_end0-main``, ``counters+8``, ``((LBB0_4-.Ltmp12-8)/8)&65535``.
+
+    ``known`` gives a symbol's name for what is written: of ``1b``, which label ``1`` is meant.
+    """
     token = line.peek()
-    return Expression(_take(line, 0, 0), line, token)
+    return Expression(_take(line, 0, 0, known), line, token)
 
 
-def _take(line: Statement, least: int, depth: int) -> Term:
+def continued(line: Statement) -> Iterator[Statement]:
+    """``line`` and the statements behind its ``;``, which in inline assembly is no comment."""
+    yield line
+    for _ in range(_MOST_STATEMENTS):
+        last = line.tokens[-1]
+        end = last.column - 1 + len(last.text)
+        rest = line.source[end:].lstrip()
+        if not rest.startswith(";"):
+            return
+        start = len(line.source) - len(rest) + 1
+        found = list(statements(" " * start + line.source[start:], file=line.file))
+        if not found:
+            return
+        line = replace(found[0], line=line.line, source=line.source)
+        yield line
+    line.fail("too many statements on one line")
+
+
+def _take(line: Statement, least: int, depth: int, known: Callable[[str], str]) -> Term:
     """A term and the operations behind it that bind as strongly as ``least``."""
     if depth > _MOST_NESTING:
         line.fail("an expression that nests too deeply")
-    left = _operand(line, depth)
+    left = _operand(line, depth, known)
     for _ in range(_MOST_TERMS):
         symbol = line.peek().text
         if symbol in ("<", ">") and line.peek(1).text == symbol:
@@ -143,24 +165,24 @@ def _take(line: Statement, least: int, depth: int) -> Term:
         if line.peek().kind != "punct" or _STRENGTH.get(symbol, -1) < least:
             return left
         line.at += len(symbol)
-        left = Operation(symbol, left, _take(line, _STRENGTH[symbol] + 1, depth + 1))
+        left = Operation(symbol, left, _take(line, _STRENGTH[symbol] + 1, depth + 1, known))
     return line.fail("a sum of too many terms")
 
 
-def _operand(line: Statement, depth: int) -> Term:
+def _operand(line: Statement, depth: int, known: Callable[[str], str]) -> Term:
     token = line.peek()
+    if depth > _MOST_NESTING:
+        line.fail("an expression that nests too deeply")
     if line.accept("-"):
-        return Operation(
-            "-", Sum(0), _operand(line, depth + 1) if depth < _MOST_NESTING else Sum(0)
-        )
+        return Operation("-", Sum(0), _operand(line, depth + 1, known))
     if line.accept("("):
-        inner = _take(line, 0, depth + 1)
+        inner = _take(line, 0, depth + 1, known)
         line.expect(")")
         return inner
     if token.kind == "number":
         return Sum(line.number())
     if token.kind in ("name", "string"):
-        return Sum(0, (line.name(),))
+        return Sum(0, (known(line.name()),))
     return line.fail(f"expected a number or a symbol, found `{token.text}`", token=token)
 
 

@@ -15,11 +15,22 @@ from same_specs import assert_same_object
 
 from beebox.clang.run import INCLUDE
 from beebox.errors import AssemblyError, InputError
-from beebox.isa.instruction import Alu, Call, CallKind, GlobalRef, LoadImm64, Reg, SubprogRef
+from beebox.isa.instruction import (
+    Alu,
+    Call,
+    CallKind,
+    Exit,
+    GlobalRef,
+    Jump,
+    JumpIf,
+    LoadImm64,
+    Reg,
+    SubprogRef,
+)
 from beebox.obj.assembly import read_assembly
 from beebox.obj.model import ObjectSpec
 from beebox.obj.reader import read
-from beebox.tables.opcodes import AluOp
+from beebox.tables.opcodes import AluOp, JmpOp
 
 C_FOLDER = Path(__file__).parents[2] / "data/c"
 C_SOURCES = sorted(C_FOLDER.glob("*.c"))
@@ -137,13 +148,34 @@ def test_refusals(old: str, new: str, column: int):
     assert (caught.value.line, caught.value.column) == (line, column)
 
 
+def test_inline_assembly():
+    """Statements behind a `;`, labels of which there are many, instructions as bytes."""
+    code = "1:\tr0 = 1; r0 += 2; if r0 == 3 goto 1f\n"
+    code += "1:.byte 0xb7; .byte 0; .short (1b-1b)/8; .long 7\n\tgoto 1b\n"
+    spec = read_assembly(SOURCE.replace("\tr0 = 1\n", code))
+    insns = spec.functions["add"].insns
+    assert insns[:2] == (Alu(AluOp.MOV, Reg.R0, 1), Alu(AluOp.ADD, Reg.R0, 2))
+    assert insns[2:] == (
+        JumpIf(JmpOp.EQ, Reg.R0, 3, 0),
+        Alu(AluOp.MOV, Reg.R0, 7),
+        Jump(-2),
+        Exit(),
+    )
+
+
 def test_notations_do_not_mix():
     with pytest.raises(AssemblyError):
         read_assembly(".map m hash key=4 value=4 max_entries=1\n" + SOURCE)
 
 
 def test_depth_and_length_are_bounded():
-    for words in ("(" * 9999, "1" + "+1" * 9999, "-" * 9999 + "1", "(" * 99 + "1" + ")" * 99):
+    for words in (
+        "(" * 9999,
+        "1" + "+1" * 9999,
+        "-" * 9999 + "1",
+        "(" * 99 + "1" + ")" * 99,
+        "1" + ";.long 1" * 99,
+    ):
         with pytest.raises(AssemblyError):
             read_assembly(SOURCE.replace("1, 0x2", words))
 
