@@ -171,7 +171,7 @@ class LinuxKernel:
     ) -> LoadedTypes | None:
         if spec.btf is None:
             return None
-        btf = for_kernel(spec.btf, spec.externs, spec.functions, maps=spec.maps)
+        btf = for_kernel(spec.btf, spec.externs, maps=spec.maps)
         types = load_types(btf, programs, self._door)
         resources.callback(types.fd.close)
         return types

@@ -20,7 +20,7 @@ from beebox.btf.types import Btf, Datasec, Func, FuncProto, Int, Linkage, Sectio
 from beebox.errors import SyscallError
 from beebox.linux import attrs
 from beebox.linux.syscall import Bpf, Command, Fd, bpf
-from beebox.obj.model import ExternSpec, FunctionSpec, KconfigPlace, MapSpec, ProgramSpec
+from beebox.obj.model import ExternSpec, KconfigPlace, MapSpec, ProgramSpec
 
 KSYMS: Final = ".ksyms"
 KCONFIG: Final = ".kconfig"
@@ -73,23 +73,12 @@ def _refused(data: bytes, error: SyscallError, door: Bpf) -> SyscallError:
     return error
 
 
-def for_kernel(
-    btf: Btf,
-    externs: Mapping[str, ExternSpec],
-    functions: Mapping[str, FunctionSpec] | None = None,
-    *,
-    maps: Mapping[str, MapSpec],
-) -> Btf:
-    """``btf`` without externs; ``functions`` that are static in the object are so in BTF, too.
-
-    Variables of the build lie in the map ``.kconfig`` where ``externs`` say.
-    """
-    hidden = {row.type_id for row in (functions or {}).values() if not row.is_global}
+def for_kernel(btf: Btf, externs: Mapping[str, ExternSpec], *, maps: Mapping[str, MapSpec]) -> Btf:
+    """``btf`` without externs; variables of the build lie in ``.kconfig`` where ``externs`` say."""
     changed = {
-        type_id: replace(row, linkage=_linkage(row.linkage, hidden=type_id in hidden))
+        type_id: replace(row, linkage=Linkage.GLOBAL)
         for type_id, row in btf.items()
-        if isinstance(row, Func | Var)
-        and row.linkage is not _linkage(row.linkage, hidden=type_id in hidden)
+        if isinstance(row, Func | Var) and row.linkage is Linkage.EXTERN
     }
     sections = {
         type_id: row
@@ -112,12 +101,6 @@ def for_kernel(
         # A section of nothing is refused, and a row cannot be taken out without renumbering.
         builder.replace(type_id, placed if placed.vars else Int("unsigned char", 1, 8))
     return builder.build()
-
-
-def _linkage(linkage: Linkage, *, hidden: bool) -> Linkage:
-    if linkage is Linkage.EXTERN:
-        return Linkage.GLOBAL
-    return Linkage.STATIC if hidden else linkage
 
 
 def _name_parameters(builder: Builder, btf: Btf, function: Func) -> None:

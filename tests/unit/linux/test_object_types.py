@@ -1,4 +1,4 @@
-"""BTF for the kernel: externs as definitions, hidden functions as statics, nothing else touched."""
+"""BTF for the kernel: externs as definitions, nothing else touched."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from beebox.btf.types import (
     Var,
 )
 from beebox.linux.object_types import for_kernel
-from beebox.obj.model import ExternKind, ExternSpec, FunctionSpec, KconfigPlace, MapSpec
+from beebox.obj.model import ExternKind, ExternSpec, KconfigPlace, MapSpec
 from beebox.tables.map_types import MapType
 
 
@@ -82,19 +82,3 @@ def test_an_empty_section_is_no_section() -> None:
     after = for_kernel(builder.build(), {}, maps={})
     assert not [found for _, found in after.items() if isinstance(found, Datasec)]
     assert isinstance(after.type(len(after)), Int)
-
-
-def test_functions_that_are_not_global_are_static() -> None:
-    builder = Builder()
-    integer = builder.signed_int()
-    shown, hidden = (
-        builder.function(name, integer, (Param("x", integer),), Linkage.GLOBAL)
-        for name in ("shown", "hidden")
-    )
-    functions = {
-        "shown": FunctionSpec("shown", "xdp", (), type_id=shown),
-        "hidden": FunctionSpec("hidden", ".text", (), type_id=hidden, is_global=False),
-    }
-    after = for_kernel(builder.build(), {}, functions, maps={})
-    linkages = [row.linkage for _, row in after.items() if isinstance(row, Func)]
-    assert linkages == [Linkage.GLOBAL, Linkage.STATIC]
