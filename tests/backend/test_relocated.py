@@ -6,6 +6,8 @@ import pytest
 from c_objects import compile_c
 
 from beebox import api
+from beebox.btf import codec
+from beebox.btf.types import Btf, Int, Member, Struct
 from beebox.errors import RejectedError
 from beebox.obj import reader
 
@@ -81,6 +83,24 @@ def test_an_offset_of_the_running_kernel(spec, kernel, engine):
         assert found == theirs.programs["offset"].test_run(bytes(64)).retval
     with api.load(spec, kernel=kernel, engine=engine, programs=["offset"], btf="self") as live:
         assert live.programs["offset"].test_run(bytes(64)).retval == 4 != found
+
+
+MADE_UP = Btf(
+    (
+        Int("int", 4, 32, signed=True),
+        Struct("task_struct", 4096, (Member("pid", 1, 8 * 1000), Member("gone_field", 1, 8 * 52))),
+    )
+)
+
+
+@pytest.mark.parametrize(("kernel", "engine"), KERNELS)
+def test_fields_of_another_kernel(spec, kernel, engine, tmp_path):
+    path = tmp_path / "kernel.btf"
+    path.write_bytes(codec.encode(MADE_UP))
+    names = ["offset", "reached", "guarded"]
+    with api.load(spec, kernel=kernel, engine=engine, programs=names, btf=path) as live:
+        found = [live.programs[name].test_run(bytes(64)).retval for name in names]
+    assert found == [1000, 52, 52]
 
 
 @pytest.mark.parametrize("program", ["reached", "value", "called"])

@@ -7,7 +7,7 @@ the kernel was built without) is absent, never an error here: who needs it says 
 from __future__ import annotations
 
 import gzip
-import os
+import platform
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -37,7 +37,7 @@ _MOST_PATCH: Final = 255  # LINUX_VERSION_CODE has 8 bits for it
 def host() -> Target:
     """The kernel this process runs on; nothing is read yet."""
     return Target(
-        f"the running kernel ({os.uname().release})",
+        f"the running kernel ({platform.uname().release})",
         read_btf=_btf,
         read_modules=_modules,
         read_config=_config,
@@ -69,7 +69,7 @@ def _module(name: str) -> Btf:
 
 @cache
 def _config() -> Mapping[str, str]:
-    for path in (_BOOT / f"config-{os.uname().release}", _PROC_CONFIG):
+    for path in (_BOOT / f"config-{platform.uname().release}", _PROC_CONFIG):
         with suppress(InputError):
             return read_config(config_text(path))
     return {}
@@ -116,7 +116,7 @@ def _version() -> int:
         signature = _UBUNTU.read_text(encoding="utf-8", errors="replace")
     except OSError:
         signature = ""
-    uname = os.uname()
+    uname = platform.uname()
     return kernel_version(uname.release, uname.version, signature)
 
 

@@ -156,7 +156,9 @@ def _value(variable: _Variable, spec: ObjectSpec, target: Target, symbols: Targe
     if variable.spec.is_weak and name.startswith(("CONFIG_", "LINUX_")):
         return bytes(variable.size)
     if name.startswith(("CONFIG_", "LINUX_")):
-        problem = f"{name} has no value; declare it __weak to have 0"
+        unread = name.startswith("CONFIG_") and not target.config
+        why = "the configuration cannot be read" if unread else "it has no value"
+        problem = f"{name}: {why}; declare it __weak to have 0"
         raise TargetError(problem, target=target.name, file=spec.file)
     problem = f"{name} is no value of a kernel's build: those begin with CONFIG_ or LINUX_"
     raise ObjectError(problem, file=spec.file, section=SECTION)

@@ -9,10 +9,3 @@ POISON: Final = 195896080
 
 POISONED_KFUNC: Final = 2_002_000_000
 """What a call of a function that the kernel does not have becomes, plus the extern's number."""
-
-_MOST_EXTERNS: Final = 1 << 20
-
-
-def is_poison(target: int) -> bool:
-    """Whether a helper's number stands for what could not be relocated."""
-    return target == POISON or POISONED_KFUNC <= target < POISONED_KFUNC + _MOST_EXTERNS

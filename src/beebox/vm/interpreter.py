@@ -35,7 +35,6 @@ from beebox.isa.instruction import (
 )
 from beebox.maps import abi
 from beebox.obj.model import ProgramSpec
-from beebox.obj.poison import is_poison
 from beebox.tables.contexts import ContextField
 from beebox.tables.helpers import HELPERS
 from beebox.tables.limits import MAX_CALL_FRAMES, MAX_LOOPS, MAX_RUN_LOOPS, MAX_STACK_BYTES
@@ -110,8 +109,9 @@ class Interpreter:
         engine cannot run, :exc:`DecodeError` for what :mod:`beebox.vm.structure` refuses of a
         program that is not verified.
         """
+        arrived = None
         if isinstance(program, VerifiedProgram):
-            self.spec = program.spec
+            self.spec, arrived = program.spec, program.regs
         else:
             self.spec = program
             functions(program.slots)
@@ -131,7 +131,11 @@ class Interpreter:
         self._max_loops = self._loops = max_loops
         self._run_loops = MAX_RUN_LOOPS
         self._steps: list[Step] = [
-            self._decode(pc, insn) if insn is not None else steps.second_slot
+            steps.second_slot
+            if insn is None
+            else self._decode(pc, insn)
+            if arrived is None or arrived[pc] is not None
+            else steps.unreached(pc)
             for pc, insn in enumerate(self.spec.slots)
         ]
         if notes is not None:
@@ -409,8 +413,6 @@ class Interpreter:
             return self._tail(self._tail_call, pc + 1)
         function, after = self._helpers.get(target), pc + 1
         if function is None:
-            if is_poison(target):
-                return steps.missing(pc)
             row = HELPERS.get(target)
             raise NotSupportedError(f"helper {row.name if row else target} at insn {pc}")
         implementation = function

@@ -37,11 +37,11 @@ def second_slot(_regs: Registers) -> int:
     raise ExecutionError("jump into the middle of a 16-byte instruction")
 
 
-def missing(pc: int) -> Step:
-    """What the target of the program's relocation does not have: the verifier saw it unreached."""
+def unreached(pc: int) -> Step:
+    """Where the verifier never arrived; what stands there may need what nobody has."""
 
     def reached(_regs: Registers) -> int:
-        raise ExecutionError("an instruction that could not be relocated", pc=pc)
+        raise ExecutionError("an instruction that the verifier never saw", pc=pc)
 
     return reached
 

@@ -18,8 +18,8 @@ BASE = engines.accepted("r0 = 0\nexit", {})
 
 def unverified(text: str) -> VerifiedProgram:
     """What no verifier would accept, to see the interpreter's own checks."""
-    insns = assemble(text)
-    return replace(BASE, spec=replace(BASE.spec, insns=insns))
+    spec = replace(BASE.spec, insns=assemble(text))
+    return replace(BASE, spec=spec, regs=BASE.regs[:1] * len(spec.slots))
 
 
 def machine(data: bytes = bytes(64), memory: Memory | None = None) -> Machine:
