@@ -8,16 +8,30 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from beebox.btf.types import (
+    Btf,
+    Datasec,
+    Enum,
+    Int,
+    Linkage,
+    Member,
+    SectionVar,
+    Struct,
+    Var,
+)
 from beebox.errors import BtfError, InputError, KeyNotFound
 from beebox.obj.assembly import read_assembly
+from beebox.obj.model import MapSpec, ObjectSpec
 from beebox.obj.packed import pack, unpack
 from beebox.obj.reader import read
 from beebox.obj.skeleton import write_skeleton
+from beebox.tables.map_types import MapType
 
 C_FOLDER = Path(__file__).parents[1] / "data/c"
 FRAME = bytes(64)
@@ -210,3 +224,61 @@ def test_packed_objects():
 def test_an_object_without_programs_has_none():
     with pytest.raises(InputError):
         write_skeleton(read_assembly(".map m hash key=4 value=4 max_entries=1"), "m")
+
+
+HOSTILE = ('"""\nexec(1)\n"""', 'a"] | exec(1) | Literal["', 'a": exec(1), "b', "a\\")
+"""Names that would end the literal or docstring that they stand in."""
+
+
+def named(name: str) -> ObjectSpec:
+    """An object in which everything that can have a name has this one."""
+    number = Int("int", 4, 32, signed=True)
+    types = (
+        number,
+        Struct(name, 4, (Member(name, 1, 0),)),
+        Enum(name, 4, ((name, 0),)),
+        Var("one", 2, Linkage.GLOBAL),
+        Var("two", 3, Linkage.GLOBAL),
+        Datasec(".data", 8, (SectionVar(4, 0, 4), SectionVar(5, 4, 4))),
+    )
+    spec = read_assembly('.section "xdp"\nf:\n r0 = 2\n exit\n', file="f.s")
+    data = MapSpec(".data", MapType.ARRAY, 4, 8, 1, value_type_id=6, contents=bytes(8))
+    return replace(
+        spec,
+        functions={name: replace(spec.functions["f"], name=name, section=f"xdp/{name}")},
+        maps={".data": data, name: MapSpec(name, MapType.ARRAY, 4, 4, 1)},
+        btf=Btf(types),
+    )
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_is_never_code(name: str):
+    tree = ast.parse(write_skeleton(named(name), name))
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert "exec" not in used
+    assert any(isinstance(node, ast.Constant) and node.value == name for node in ast.walk(tree))
+
+
+def test_names_of_the_object_hide_no_descriptor(tmp_path: Path):
+    source = """
+.map MapOf hash key=4 value=4 max_entries=1
+.map second hash key=4 value=4 max_entries=1
+.map RawMap prog_array max_entries=1
+.map third prog_array max_entries=1
+.data .data
+.var int Variable
+.var int other
+.section "xdp"
+ProgramOf:
+    r0 = 2
+    exit
+.section "tc"
+last:
+    r0 = 1
+    exit
+"""
+    made = module(write_skeleton(read_assembly(source), "hiding"), tmp_path)
+    with made.Hiding() as opened:
+        opened.load()
+        assert opened.progs.last.test_run(FRAME).retval == 1
+        assert list(opened.maps.second) == []

@@ -15,7 +15,7 @@ from beebox.errors import InputError
 from beebox.obj.maps import section_variables
 from beebox.obj.model import ExternKind, MapSpec, ObjectSpec
 from beebox.obj.packed import pack
-from beebox.obj.skeleton_types import WIDTH, TypeNames, call, class_name, python_name
+from beebox.obj.skeleton_types import WIDTH, TypeNames, call, class_name, plain, python_name, quoted
 from beebox.obj.writer import write
 from beebox.tables.map_types import MapType
 from beebox.tables.sections import section_row
@@ -49,6 +49,10 @@ _RESERVED: Final = frozenset(
     }
 )
 _CHUNK: Final = WIDTH - 6
+_DESCRIBED: Final = frozenset(
+    {"opened", "KconfigValue", "MapOf", "ProgramOf", "QueueOf", "RawMap", "Variable"}
+)
+"""What the body of a class of descriptors still means something else by."""
 _MEMBERS: Final = frozenset({"opened", "load", "close", "open", "maps", "progs", "spec"})
 
 
@@ -96,7 +100,7 @@ def _head(text: str, spec: ObjectSpec) -> list[str]:
     ours = [word for word in ("KconfigValue", "MapOf", "ProgramOf", "QueueOf") if word in text]
     ours += [word for word in ("RawMap", "Variable") if word in text]
     names = sorted([*ours, "OpenObject"])
-    programs = ", ".join(spec.program_names)
+    programs = plain(", ".join(spec.program_names))
     summary = f'"""An eBPF object with the programs {programs}; made by `beebox gen skeleton`."""'
     if len(summary) > WIDTH:
         summary = '"""An eBPF object; made by `beebox gen skeleton`."""'
@@ -133,13 +137,13 @@ def _embedded(data: bytes) -> list[str]:
 
 
 def _maps(spec: ObjectSpec, types: TypeNames) -> _Part:
-    taken = {"opened"}
+    taken = set(_DESCRIBED)
     lines: list[str] = []
     for row in spec.maps.values():
         if not row.is_global_data:
             name = python_name(row.name, taken)
             annotated, kind = _map_type(row, types)
-            lines += call(f"    {name}{annotated} = {kind}", [_quoted(row.name)])
+            lines += call(f"    {name}{annotated} = {kind}", [quoted(row.name)])
     return _Part("maps", "Maps", "The maps, live after load.", lines)
 
 
@@ -159,14 +163,14 @@ def _map_type(row: MapSpec, types: TypeNames) -> tuple[str, str]:
 
 
 def _programs(spec: ObjectSpec) -> _Part:
-    taken = {"opened"}
+    taken = set(_DESCRIBED)
     lines: list[str] = []
     for name in spec.program_names:
         function = spec.functions[name]
         row = section_row(function.section)
         kind = row.program_type.value.name if row is not None else "of an unknown type"
-        lines += call(f"    {python_name(name, taken)} = ProgramOf", [_quoted(name)])
-        shown = f'    """{kind}, SEC("{_plain(function.section)}")."""'
+        lines += call(f"    {python_name(name, taken)} = ProgramOf", [quoted(name)])
+        shown = f'    """{kind}, SEC("{plain(function.section)}")."""'
         lines += [shown] if len(shown) <= WIDTH else [f'    """{kind}."""']
     return _Part("progs", "Progs", "The programs, live after load.", lines)
 
@@ -174,7 +178,7 @@ def _programs(spec: ObjectSpec) -> _Part:
 def _section(
     spec: ObjectSpec, row: MapSpec, types: TypeNames, taken: set[str], used: set[str]
 ) -> _Part | None:
-    names = {"opened"}
+    names = set(_DESCRIBED)
     lines: list[str] = []
     for name, placed in section_variables(spec.btf, row.name).items():
         variable = spec.btf.type(placed.type) if spec.btf is not None else None
@@ -184,23 +188,23 @@ def _section(
         if shown is None or variable.linkage is Linkage.EXTERN:
             continue
         prefix = f"    {python_name(name, names)}: Variable[{shown}] = Variable"
-        lines += call(prefix, [_quoted(row.name), _quoted(name)])
+        lines += call(prefix, [quoted(row.name), quoted(name)])
     if not lines:
         return None
     attribute = python_name(row.name.lstrip("."), used)
-    text = f"Variables of {_plain(row.name)}."
+    text = f"Variables of {plain(row.name)}."
     if row.frozen:
-        text = f"Constants of {_plain(row.name)}: set them before load."
+        text = f"Constants of {plain(row.name)}: set them before load."
     return _Part(attribute, class_name(attribute, taken), text, lines)
 
 
 def _kconfig(spec: ObjectSpec, types: TypeNames, taken: set[str], used: set[str]) -> _Part | None:
-    names = {"opened"}
+    names = set(_DESCRIBED)
     lines: list[str] = []
     for row in spec.externs.values():
         if row.kind is ExternKind.KCONFIG and (shown := types.name(row.type_id, row.name)):
             prefix = f"    {python_name(row.name, names)}: KconfigValue[{shown}] = KconfigValue"
-            lines += call(prefix, [_quoted(row.name)])
+            lines += call(prefix, [quoted(row.name)])
     if not lines:
         return None
     text = "Values of the kernel's build, known after load."
@@ -222,7 +226,7 @@ def _class(part: _Part) -> list[str]:
 
 
 def _skeleton(name: str, file: str, parts: Iterable[_Part]) -> list[str]:
-    opened = call("        self.opened = OpenObject", ["unpack(_OBJECT)", _quoted(file)])
+    opened = call("        self.opened = OpenObject", ["unpack(_OBJECT)", quoted(file)])
     return [
         "",
         "",
@@ -265,16 +269,3 @@ def _skeleton(name: str, file: str, parts: Iterable[_Part]) -> list[str]:
         "    ) -> None:",
         "        self.close()",
     ]
-
-
-def _quoted(text: str) -> str:
-    """``text`` as a string literal, in double quotes as ``ruff format`` prefers."""
-    shown = repr(text)[1:-1]
-    if repr(text)[0] == "'":
-        shown = shown.replace("\\'", "'").replace('"', '\\"')
-    return f'"{shown}"'
-
-
-def _plain(text: str) -> str:
-    """``text`` for a docstring."""
-    return "".join(char if char.isprintable() and char not in '"\\' else " " for char in text)

@@ -70,6 +70,19 @@ def call(prefix: str, arguments: Sequence[str]) -> list[str]:
     return [f"{prefix}(", *(f"{indent}    {each}," for each in arguments), f"{indent})"]
 
 
+def quoted(text: str) -> str:
+    """``text`` as a string literal, in double quotes as ``ruff format`` prefers."""
+    shown = repr(text)[1:-1]
+    if repr(text)[0] == "'":
+        shown = shown.replace("\\'", "'").replace('"', '\\"')
+    return f'"{shown}"'
+
+
+def plain(text: str) -> str:
+    """``text`` for a docstring, which it can neither end nor escape."""
+    return "".join(char if char.isprintable() and char not in '"\\' else " " for char in text)
+
+
 class TypeNames:
     """Names types of ``btf``, and declares the classes they need, those they hold first."""
 
@@ -128,7 +141,7 @@ class TypeNames:
         if not 0 < len(row.values) <= _MOST_NAMED:
             return "str | int"
         name = self._names[type_id] = class_name(row.name or hint, self._taken)
-        literals = [f'"{label}"' for label, _ in row.values]
+        literals = [quoted(label) for label, _ in row.values]
         one = f"{name}: TypeAlias = Literal[{', '.join(literals)}] | int"
         if len(one) <= WIDTH:
             self.lines += ["", "", one] if not self._ends_in_alias() else [one]
@@ -153,7 +166,7 @@ class TypeNames:
         fields: dict[str, str] = {}
         self._fields(row, name, fields, either=False)
         kind = "union" if row.union else "struct"
-        shown = f"{kind} {row.name}" if row.name else f"{kind} without a name"
+        shown = f"{kind} {plain(row.name)}" if row.name else f"{kind} without a name"
         total = ", total=False" if row.union else ""
         if all(_is_plain(field) for field in fields):
             self.lines += ["", "", f"class {name}(TypedDict{total}):", f'    """``{shown}``."""']
@@ -161,7 +174,7 @@ class TypeNames:
             self.lines += [f"    {field}: {held}" for field, held in fields.items()]
             return name
         self.lines += ["", "", f"{name} = TypedDict(", f'    "{name}",', "    {"]
-        self.lines += [f'        "{field}": {held},' for field, held in fields.items()]
+        self.lines += [f"        {quoted(field)}: {held}," for field, held in fields.items()]
         self.lines += ["    },", *(["    total=False,"] if row.union else []), ")"]
         self.lines += [f'"""``{shown}``."""']
         return name
@@ -180,7 +193,8 @@ class TypeNames:
 def _is_plain(field: str) -> bool:
     """Whether a class body can hold the field, and later annotations still mean what they say."""
     return (
-        field.isidentifier()
+        field.isascii()
+        and field.isidentifier()
         and not keyword.iskeyword(field)
         and not field.startswith("__")
         and field not in BUILTINS
