@@ -1,10 +1,10 @@
 """Damaged ELF objects, BTF and BTF.ext, for a time or a number: a result or a refusal, in bounds.
 
-Every mutant is read, resolved, linked alone and with another object, written and read back; its
-types are deduplicated, compared and printed. Anything but a result or an error of the right tree,
-a step over one second, or more memory than ten times the object and 50 MB ends the run: the mutant
-goes to the folder given, and becomes a case in tests. Workers run in processes of their own, so
-that one that hangs or dies is noticed.
+Whole objects with very much of one thing come first. Then every mutant is read, resolved, linked
+alone and with another object, written and read back; its types are deduplicated, compared and
+printed. Anything but a result or an error of the right tree, a step over one second, or more memory
+than ten times the object and 50 MB ends the run: the mutant goes to the folder given, and becomes a
+case in tests. Workers run in processes of their own, so that one that hangs or dies is noticed.
 
     .venv/bin/python fuzz/objects.py [--seconds N] [--count N] [--seed N] [--first N] [--jobs N]
                                      [--keep FOLDER]
@@ -28,6 +28,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 
+from object_giants import giants
 from object_mutants import Damage, Steps, bombard, kernel, others, seeds
 
 HANG_SECONDS = 30
@@ -138,9 +139,13 @@ def main() -> int:
     if seconds is None:
         seconds = 60 if options.count is None else float("inf")
     whole = seeds()
+    steps = Steps(kernel(), others())
+    for name, data in giants().items():
+        print(f"{name}: {len(data)} bytes")
+        steps.all(data)
     plan = Plan(
         whole,
-        Steps(kernel(), others()),
+        steps,
         options.seed,
         options.first,
         options.count if options.count is not None else 1 << 60,

@@ -10,9 +10,12 @@ import os
 import random
 
 import pytest
+from object_giants import giants
 from object_mutants import Memory, Steps, TooMuchError, bombard, kernel, others, seeds
 
-MUTANTS = 1500
+MUTANTS = 900
+PART = 8
+"""Giants of an eighth; whole ones are part of the fuzzer."""
 
 
 @pytest.mark.slow
@@ -30,11 +33,21 @@ def test_mutants_of_objects() -> None:
     assert set(unharmed.refused) <= {"static link", "resolve", "link"}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(giants(PART)))
+def test_giants(name: str) -> None:
+    """Every step within its second, all within the memory that their size allows."""
+    steps = Steps(kernel(), others())
+    data = giants(PART)[name]
+    memory = Memory()
+    steps.all(data)
+    memory.check(len(data))
+
+
 def test_too_much_memory_is_noticed() -> None:
     memory = Memory()
     memory.check(0)
-    taken = [bytearray(1 << 20) for _ in range(70)]
-    assert taken[-1][:1] == b"\0"
+    taken = b"x" * (70 << 20)
     del taken
     with pytest.raises(TooMuchError):
         memory.check(1 << 20)

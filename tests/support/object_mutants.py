@@ -43,6 +43,7 @@ REFUSALS: Final = (InputError, NotSupportedError, TargetError)
 SECONDS: Final = 1.0
 MEMORY_BYTES: Final = 50 << 20
 MEMORY_FACTOR: Final = 10
+MOST_PROGRAMS: Final = 50
 
 MAPS = """
 struct value { __u32 count; struct { __u64 first, last; } times; char name[16]; };
@@ -332,28 +333,15 @@ class Steps:
         spec = self._timed("read", lambda: _read(data))
         raw = _types_of(data)
         if raw is not None:
-            self._types(raw, dice)
+            self._types(raw, dice.randrange(5))
         if dice.random() < 0.3:
             is_big = data[5:6] == b"\2"
             other = self.others[is_big if dice.random() < 0.9 else not is_big]
-            pair = [("mutant", data), ("whole", other)]
-            linked = self._timed("static link", lambda: link_objects(pair[:: dice.choice((1, -1))]))
-            if linked is not None:
-                self._timed("read linked", lambda: _read(linked.data))
+            self._linked([("mutant", data), ("whole", other)][:: dice.choice((1, -1))])
         if spec is None:
             return
-        names = list(spec.program_names)
-        own = Target("own", read_btf=lambda: spec.btf)
-        for target in (self.target, own):
-            for some in (names, *([name] for name in names)):
-                ready = self._timed("resolve", lambda: resolve(spec, target, some))  # noqa: B023 -- called at once
-                if ready is not None:
-                    for name in some:
-                        self._timed("link", lambda: link(ready, name))  # noqa: B023 -- called at once
-                    break
-        written = self._timed("write", lambda: writer.write(spec))
-        if written is not None:
-            assert writer.write(reader.read(written)) == written, "written otherwise again"
+        self._resolved(spec)
+        self._written(spec)
         if dice.random() < 0.2:
             text = self._timed("assembly", lambda: write_assembly(spec))
             if text is not None:
@@ -362,7 +350,40 @@ class Steps:
             whole = self.target.btf
             self._timed("minimise", lambda: minimal_types([spec], whole))
 
-    def _types(self, raw: bytes, dice: random.Random) -> None:
+    def all(self, data: bytes) -> None:
+        """Every step that an object or its types go through, but for assembly text."""
+        spec = self._timed("read", lambda: _read(data))
+        raw = _types_of(data)
+        for step in range(5) if raw is not None else ():
+            self._types(raw or b"", step)
+        self._linked([("mutant", data), ("whole", self.others[0])])
+        if spec is not None:
+            self._resolved(spec)
+            self._written(spec)
+
+    def _linked(self, pair: list[tuple[str, bytes]]) -> None:
+        linked = self._timed("static link", lambda: link_objects(pair))
+        if linked is not None:
+            self._timed("read linked", lambda: _read(linked.data))
+
+    def _resolved(self, spec: ObjectSpec) -> None:
+        """Against a kernel and against its own types; one by one where not all can be."""
+        names = list(spec.program_names)
+        for target in (self.target, Target("own", read_btf=lambda: spec.btf)):
+            for some in (names, *([name] for name in names[:MOST_PROGRAMS])):
+                ready = self._timed("resolve", lambda: resolve(spec, target, some))  # noqa: B023 -- called at once
+                if ready is not None:
+                    for name in some[:MOST_PROGRAMS]:
+                        self._timed("link", lambda: link(ready, name))  # noqa: B023 -- called at once
+                    break
+
+    def _written(self, spec: ObjectSpec) -> None:
+        written = self._timed("write", lambda: writer.write(spec))
+        if written is not None:
+            again = self._timed("rewrite", lambda: writer.write(reader.read(written)))
+            assert again == written, "written otherwise, or refused, when read again"
+
+    def _types(self, raw: bytes, step: int) -> None:
         """Steps on types alone, whatever the rest of the object is like."""
         btf = self._timed("types", lambda: codec.parse(raw))
         late = self._timed("lazy types", lambda: codec.view(raw))
@@ -372,7 +393,6 @@ class Steps:
             self._timed("names", lambda: [late.named(name) for name in ("int", "task", "")])
         if btf is None:
             return
-        step = dice.randrange(5)
         if step == 0:
             assert codec.parse(codec.encode(btf)) == btf, "encoded types differ"
         elif step == 1:

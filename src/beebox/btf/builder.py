@@ -51,10 +51,11 @@ class Builder:
         """Put ``row`` in the place of the existing ``type_id``."""
         if not 0 < type_id <= len(self._types):
             raise BtfError("no such type", type_id=type_id)
+        old = self._types[type_id - 1]
         self._types[type_id - 1] = row
-        self._ids = {}
-        for other, existing in enumerate(self._types, 1):
-            self._ids.setdefault(existing, other)
+        if self._ids.get(old) == type_id:
+            del self._ids[old]
+        self._ids.setdefault(row, type_id)
 
     def unsigned(self, size: int) -> int:
         """An unsigned integer of 1, 2, 4 or 8 bytes."""

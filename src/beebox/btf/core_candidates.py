@@ -16,6 +16,10 @@ from beebox.btf.types import Btf, Struct
 from beebox.btf.wire import ByteOrder, Kind
 from beebox.errors import BtfError
 
+_LOOKS: Final = 50_000
+_LOOKS_PER_RELOCATION: Final = 8
+"""How many candidates the relocations of one object may look at, together."""
+
 _FEW: Final = 4096
 """Types whose names are looked at one by one; a kernel's are searched as one text."""
 
@@ -43,13 +47,25 @@ class Candidates:
     byte_order: ByteOrder = "little"  # the program's
     _flavours: dict[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     _paths: dict[tuple[str, int], Mapping[str, Path]] = field(default_factory=dict)
+    _by_name: dict[tuple[str, Kind | None], tuple[Candidate, ...]] = field(default_factory=dict)
     _by_type: dict[int, tuple[Candidate, ...]] = field(default_factory=dict)
+    _left: int = _LOOKS
 
     def of(self, type_id: int) -> tuple[Candidate, ...]:
-        """Those for the object's type ``type_id``."""
+        """Those for the object's type ``type_id``, to be looked at by one relocation.
+
+        Raises :exc:`BtfError` when the relocations of this object have looked at too many.
+        """
         found = self._by_type.get(type_id)
         if found is None:
-            found = self._by_type[type_id] = tuple(self._found(type_id))
+            name = essential_name(name_at(self.local, type_id))
+            key = name, core_kind(self.local.type(type_id))
+            if key not in self._by_name:
+                self._by_name[key] = tuple(self._found(*key))
+            found = self._by_type[type_id] = self._by_name[key]
+        self._left += _LOOKS_PER_RELOCATION - len(found)
+        if self._left < 0:
+            raise BtfError("the target has too many types of this name", type_id=type_id)
         return found
 
     def paths(self, candidate: Candidate, type_id: int) -> Mapping[str, Path]:
@@ -63,9 +79,7 @@ class Candidates:
         """From now on only ``matched`` count."""
         self._by_type[type_id] = matched
 
-    def _found(self, type_id: int) -> Iterator[Candidate]:
-        name = essential_name(name_at(self.local, type_id))
-        kind = core_kind(self.local.type(type_id))
+    def _found(self, name: str, kind: Kind | None) -> Iterator[Candidate]:
         any_there = False
         for candidate in self._named(self.kernel, "", name, kind):
             any_there = True

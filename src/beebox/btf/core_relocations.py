@@ -320,6 +320,8 @@ def _field(access: Access) -> _Field:
     if not isinstance(row, Int | Enum):
         raise BtfError(f"bitfield {member.name} is no integer", type_id=step.type_id)
     size = row.size
+    if not size:
+        raise BtfError(f"bitfield {member.name} is of no size", type_id=step.type_id)
     while bits + member.bitfield_size > (bits // 8 // size * size + size) * 8:
         if size >= 8:
             raise BtfError(f"bitfield {member.name} cannot be loaded", type_id=step.type_id)

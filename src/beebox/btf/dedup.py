@@ -44,8 +44,8 @@ from beebox.btf.types import (
 )
 from beebox.errors import BtfError
 
-_STEPS_PER_REFERENCE: Final = 50
-_STEPS: Final = 1_000_000
+_STEPS_PER_REFERENCE: Final = 4
+_STEPS: Final = 200_000
 """The bound of all walks together; two copies of a kernel's table need 3 per reference."""
 
 _UNMAPPED: Final = -1

@@ -90,7 +90,7 @@ def with_programs(
 ) -> dict[str, MapSpec]:
     """The maps by name, with the programs (name, section) that belong in slots of theirs.
 
-    Raises :exc:`ObjectError` for a slot that a map does not have.
+    Raises :exc:`ObjectError` for a slot that a map does not have, or has twice.
     """
     filled: dict[str, list[tuple[int, str]]] = {}
     arrays = {row.id: row.spec.name for row in maps if row.spec.type is MapType.PROG_ARRAY}
@@ -102,10 +102,13 @@ def with_programs(
     for row in maps:
         spec = row.spec
         slots = spec.slots + tuple(sorted(filled.get(spec.name, ())))
+        taken: set[int] = set()
         for slot, name in slots:
-            if slot >= spec.max_entries:
-                problem = f"map {spec.name}: {name} belongs in slot {slot}, which is not there"
+            if slot >= spec.max_entries or slot in taken:
+                state = "taken" if slot in taken else "not there"
+                problem = f"map {spec.name}: {name} belongs in slot {slot}, which is {state}"
                 raise ObjectError(problem, file=file)
+            taken.add(slot)
         found[spec.name] = replace(spec, slots=slots)
     return found
 

@@ -81,7 +81,7 @@ def stands_in_maps(spec: MapSpec) -> bool:
 
 def _is_defined(btf: Btf, placed: SectionVar, spec: MapSpec) -> bool:
     last = max((index for index, _ in spec.slots), default=-1)
-    if placed.size < (slots_start(btf, spec.name) or 0) + SLOT_BYTES * (last + 1):
+    if placed.size < (slots_start(btf, placed) or 0) + SLOT_BYTES * (last + 1):
         return False
     try:
         plain = replace(spec, frozen=False, slots=(), contents=None)

@@ -178,13 +178,8 @@ def _inner(btf: Btf, name: str, kind: MapType, member: Member) -> MapSpec | None
     return _defined(btf, name + INNER, pointer.type, is_inner=True)
 
 
-def slots_start(btf: Btf | None, name: str) -> int | None:
+def slots_start(btf: Btf, placed: SectionVar) -> int | None:
     """Where, from the start of a map's definition in ``.maps``, its first elements are listed."""
-    placed = section_variables(btf, SECTION).get(name)
-    return None if btf is None or placed is None else _values_start(btf, placed)
-
-
-def _values_start(btf: Btf, placed: SectionVar) -> int | None:
     variable = btf.type(placed.type)
     row = btf.resolve(variable.type)[1] if isinstance(variable, Var) else None
     for member in row.members if isinstance(row, Struct) else ():
@@ -201,9 +196,9 @@ def with_slots(
         return dict(maps)
     found: dict[str, list[tuple[int, str]]] = {}
     rows = sorted(
-        (placed.offset, placed.size, _values_start(btf, placed), name)
+        (placed.offset, placed.size, slots_start(btf, placed), name)
         for name, placed in section_variables(btf, SECTION).items()
-        if _values_start(btf, placed) is not None
+        if slots_start(btf, placed) is not None
     )
     starts = [start for start, *_ in rows]
     for offset, target in sorted(places.items()):

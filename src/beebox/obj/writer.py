@@ -114,7 +114,7 @@ class _Writer:
             self._add_struct_ops(name)
         if contents := self._license():
             self._add_placed("license", contents)
-        if self._spec.version or map_definitions.section_variables(self._btf, "version"):
+        if self._spec.version:
             self._add_placed("version", self._spec.version.to_bytes(4, self._spec.byte_order))
         for name, contents in self._spec.foreign.items():
             self._add_placed(name, contents)
@@ -202,10 +202,10 @@ class _Writer:
         for name, placed in map_definitions.section_variables(
             self._btf, map_definitions.SECTION
         ).items():
-            start = map_definitions.slots_start(self._btf, name)
-            for slot, target in self._spec.maps[name].slots if start is not None else ():
-                known = self._spec.maps.keys() | self._function_symbols.keys()
-                if target not in known:
+            slots = self._spec.maps[name].slots
+            start = map_definitions.slots_start(self._btf, placed) if slots and self._btf else None
+            for slot, target in slots if start is not None else ():
+                if target not in self._spec.maps and target not in self._function_symbols:
                     raise ObjectError(f"{name}[{slot}]: there is no {target!r}")
                 symbol = self._function_symbols.get(target) or self._variable_symbols[target]
                 at = placed.offset + (start or 0) + 8 * slot

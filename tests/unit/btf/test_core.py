@@ -312,3 +312,21 @@ def test_types_without_end(rows: tuple[Type, ...]) -> None:
     table = Btf(rows)
     with pytest.raises(BtfError):
         types_match(table, 2, table, 2)
+
+
+def test_candidates_without_end() -> None:
+    """Thousands of types of one name, asked for by thousands of relocations."""
+    table = Btf(
+        (INT, *(Struct("s", 4, (Member("a", 1, 0), Member("", 1, 8 * at))) for at in range(3000)))
+    )
+    candidates = Candidates(table, table)
+    kind = CoreKind.FIELD_EXISTS
+    outcomes = [calculate(candidates, kind, type_id, "0:0") for type_id in range(2, 102)]
+    assert isinstance(outcomes[0], Relocated)
+    assert isinstance(outcomes[-1], Undecided)
+
+
+def test_a_bitfield_of_no_size() -> None:
+    table = Btf((Enum("e", 0, (("A", 0),)), Struct("s", 4, (Member("a", 1, 0, 3),))))
+    found = calculate(Candidates(table, table), CoreKind.FIELD_BYTE_OFFSET, 2, "0:0")
+    assert isinstance(found, Undecided)

@@ -83,6 +83,21 @@ def test_iproute2s_definitions():
         ("struct bpf_map_def SEC('maps') m = { 1, 4, 8, 10, 0, { 0, 1 } };", 4),
         ("struct bpf_map_def SEC('maps') m = { 99, 4, 8, 10 };", 0),
         ("struct bpf_map_def SEC('maps') m = { 12, 4, 4, 10, 0, { 0, 0, 5 } };", 4),
+        (
+            (
+                "struct bpf_map_def SEC('maps') m = { 3, 4, 4, 3, 0, { 1, 0, 0, -1 } };"
+                "SEC('1/3') int third(void *c) { return 3; }"
+            ),
+            4,
+        ),
+        (
+            (
+                "struct bpf_map_def SEC('maps') m = { 12, 4, 4, 6, 0, { 0, 0, 9, -1 } };"
+                "struct bpf_map_def SEC('maps') n = { 1, 4, 8, 10, 0, { 9, 0, 0, 2 } };"
+                "struct bpf_map_def SEC('maps') o = { 1, 4, 8, 10, 0, { 9, 0, 0, 2 } };"
+            ),
+            4,
+        ),
         ("__u32 m[4] SEC('maps') = { 1, 4, 8, 10 };", 0),
         ("__u32 m[6] SEC('maps') = { 1, 4, 8 }; __u32 n[5] SEC('maps') = { 1 };", 0),
     ],

@@ -129,6 +129,8 @@ def test_values_of_the_build(target: Target) -> None:
         ("int CONFIG_TEXT", TargetError),
         ("char CONFIG_HZ", TargetError),
         ("char CONFIG_HZ[4]", TargetError),
+        ("char CONFIG_TEXT[2000000]", ObjectError),
+        ("char CONFIG_TEXT[4][4]", ObjectError),
         ("struct { int a; } CONFIG_HZ", ObjectError),
         ("int OTHER", ObjectError),
     ],

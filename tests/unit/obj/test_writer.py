@@ -308,6 +308,17 @@ def test_sections_that_are_gone_leave_no_types() -> None:
     assert (found.maps, found.version) == ({}, 0)
 
 
+def test_two_variables_of_one_name() -> None:
+    """A static one may be called like others; two global ones make no object."""
+    builder = Builder(data_and_version().btf)
+    variable = builder.variable("limit", builder.unsigned(4))
+    builder.section("license", 4, (SectionVar(variable, 0, 4),))
+    other = builder.build()
+    assert variable == builder.variable("limit", builder.unsigned(4))
+    with pytest.raises(ObjectError):
+        writer.write(replace(data_and_version(), btf=other, license="GPL"))
+
+
 def test_a_section_has_its_size_in_types_too() -> None:
     """The kernel compares it with the map's."""
     spec = data_and_version()
