@@ -109,3 +109,40 @@ def first_keys(maps: Mapping[str, Map]) -> list[tuple[bytes, Map]]:
     return [
         (key, row) for row in maps.values() if row.spec.contents is None for key, _ in row.items()
     ]
+
+
+FILLS_THE_MAP = """
+    r6 = r0
+    *(u32 *)(r10 - 8) = 0
+    r1 = map[added] ll
+    r2 = r10
+    r2 += -8
+    call bpf_map_lookup_elem
+    if r0 == 0 goto out
+    *(u64 *)(r0 + 0) = 77
+out:
+    r0 = r6
+    exit
+"""
+
+
+@pytest.mark.parametrize("kernel", ["userspace", "linux"])
+def test_an_object_edited_by_hand(kernel: beebox.KernelName, repository: Path):
+    """Another value of a variable, a smaller map of another kind, one more map that code fills."""
+    spec = beebox.open_object(repository / "tests/data/c/variables.c")
+    text = write_assembly(spec)
+    edits = {
+        ".var int class = 5": ".var int class = 6",
+        ".map counters hash": ".map added array key=int value=long max_entries=1\n"
+        ".map counters lru_hash",
+        "max_entries=64": "max_entries=32",
+        "    exit\n": FILLS_THE_MAP,
+    }
+    for old, new in edits.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    with beebox.load(read_assembly(text), kernel=kernel) as live:
+        assert live.programs["count"].test_run(bytes(64)).retval == 1
+        assert [key for key, _ in live.maps["counters"].items()] == [(6).to_bytes(4, "little")]
+        assert live.maps["counters"].spec.max_entries == 32
+        assert live.maps["added"].lookup(bytes(4)) == (77).to_bytes(8, "little")
