@@ -6,7 +6,7 @@ An access is allowed only where one of the rules here says so; everything else i
 from __future__ import annotations
 
 from beebox.isa.instruction import Atomic, Load, Store
-from beebox.obj.model import MapSpec
+from beebox.obj.model import INNER, MapSpec
 from beebox.tables.limits import FLOW_KEYS_BYTES, MAX_VAR_OFFSET, NET_IP_ALIGN
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.opcodes import AtomicOp
@@ -252,13 +252,31 @@ def _check_range(
     )  # fmt: skip
 
 
+def constants(path: Path, base: Reg) -> bytes | None:
+    """What nothing can change after load: .rodata's bytes, which Linux reads when it verifies, too.
+
+    None for values that are not so. What a map of maps holds has not its template's contents.
+    Raises :exc:`Refusal` for an array of several values, of which Linux reads none.
+    """
+    spec = path.map_spec(base.map)
+    if spec.type is not MapType.ARRAY or not spec.frozen or base.map.endswith(INNER):
+        return None
+    if spec.max_entries != 1 and spec.flags & MapFlags.RDONLY_PROG:
+        raise Refusal(
+            "not-supported", path.pc,
+            f"reading a constant of {spec.name}, which has {spec.max_entries} values",
+            values=(base,),
+        )  # fmt: skip
+    return spec.contents if spec.max_entries == 1 else None
+
+
 def _frozen_value(path: Path, base: Reg, offset: int, size: int) -> int | None:
-    """A constant of .rodata: nothing can change it after load, so Linux reads it here, too."""
+    """The number that a load of a constant gives."""
     if base.kind is not RegKind.MAP_VALUE or not base.scalar.is_const:
         return None
-    spec = path.map_spec(base.map)
-    if not spec.frozen or spec.contents is None:
+    contents = constants(path, base)
+    if contents is None:
         return None
     start = base.off + offset + base.scalar.smin
-    data = spec.contents[start : start + size]
+    data = contents[start : start + size]
     return int.from_bytes(data, "little") if len(data) == size else None

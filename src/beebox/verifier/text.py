@@ -30,6 +30,8 @@ def check_constant(path: Path, number: int, value: Reg) -> None:
     elif spec.type is not MapType.ARRAY:
         text = f"is in a {spec.type.value.name} map"
         kernel = "no direct value access support for this map type"
+    elif memory.constants(path, value) is None:
+        text, kernel = "is in an inner map", f"R{number} does not point to a readonly map'"
     else:
         size = spec.value_size - value.off
         memory.check_region(path, value, number, 0, size, write=False)

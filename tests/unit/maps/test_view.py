@@ -104,3 +104,14 @@ def test_closed_map_is_refused():
     live.close()
     with pytest.raises(InputError):
         live.lookup(number(1))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [MapType.HASH, MapType.LRU_HASH, MapType.PERCPU_ARRAY, MapType.QUEUE, MapType.PROG_ARRAY],
+)
+def test_only_arrays_begin_with_contents(kind):
+    key = kind.value.key_size if kind.value.key_size is not None else 4
+    value = 4 if kind is MapType.PROG_ARRAY else 8
+    with pytest.raises(MapError):
+        LiveMap(MapSpec("m", kind, key, value, 1, contents=b"\xff" * value))

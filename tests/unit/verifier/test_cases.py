@@ -60,6 +60,17 @@ MAPS = {
     ".rodata": MapSpec(
         ".rodata", MapType.ARRAY, 4, 4, 1, _RDONLY, contents=b"\3\0\0\0", frozen=True
     ),
+    ".rodata.many": MapSpec(
+        ".rodata.many", MapType.ARRAY, 4, 4, 2, _RDONLY, contents=b"\3\0\0\0", frozen=True
+    ),
+    "constants": MapSpec(
+        "constants",
+        MapType.ARRAY_OF_MAPS,
+        4,
+        4,
+        4,
+        inner=MapSpec("inner", MapType.ARRAY, 4, 4, 1, _RDONLY, contents=b"\3\0\0\0", frozen=True),
+    ),
     ".strings": MapSpec(
         ".strings", MapType.ARRAY, 4, 32, 1, _RDONLY, contents=_STRINGS, frozen=True
     ),
