@@ -69,7 +69,7 @@ class MapMaker:
         """
         spec = self._adjusted(spec)
         if spec.pinning is Pinning.BY_NAME:
-            path = self.pin_root / spec.name.replace(".", "_")
+            path = pins.path_of(self.pin_root, spec.name)
             found = pins.find_pinned(path, spec, self.door)
             if found is not None:
                 return LinuxMap(spec, found, self.door)

@@ -68,6 +68,16 @@ def map_info(fd: int, door: Bpf = bpf) -> MapInfo:
     )
 
 
+def path_of(root: Path, name: str) -> Path:
+    """Where a map of that name is pinned: bpffs keeps names with dots for itself.
+
+    Raises :exc:`MapError` for a name that would be a path out of, or below, ``root``.
+    """
+    if not name or "/" in name or "\0" in name:
+        raise MapError("no map of this name can be pinned", map_name=name, errno=errno.EINVAL)
+    return root / name.replace(".", "_")
+
+
 def find_pinned(path: Path, spec: MapSpec, door: Bpf = bpf) -> Fd | None:
     """The map pinned at ``path``, None when there is none.
 

@@ -143,8 +143,11 @@ def write_mapped(fd: int, size: int, data: bytes, *, address: int = 0) -> None:
     """Put ``data`` at the start of a map that is written through memory: an arena.
 
     All ``size`` bytes are mapped, at ``address`` if that is not 0 (Python's ``mmap`` cannot ask for
-    one), and unmapped again: the pages stay the map's. Raises :exc:`SyscallError`.
+    one), and unmapped again: the pages stay the map's. Raises :exc:`SyscallError`, E2BIG for data
+    that would not end within the map.
     """
+    if len(data) > size:
+        raise SyscallError(f"mmap of {size} bytes for {len(data)}", errno.E2BIG)
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]

@@ -19,7 +19,7 @@ from beebox.linux import pins
 from beebox.linux.maps import MapMaker, kernel_name
 from beebox.linux.modules import ModuleTypes
 from beebox.linux.objects import possible_cpus
-from beebox.linux.syscall import Attr, Command, Fd
+from beebox.linux.syscall import Attr, Command, Fd, write_mapped
 from beebox.obj.model import MapSpec, Pinning
 from beebox.obj.struct_ops import Layout
 from beebox.tables.map_types import MapFlags, MapType
@@ -308,3 +308,18 @@ def test_a_pin_that_cannot_be_made_closes_its_map(
     with ExitStack() as undo, pytest.raises(error):
         MapMaker("o", pin_root=tmp_path, door=kernel).make(KEPT, undo)
     assert not is_open(next(iter(kernel.given)))
+
+
+@pytest.mark.parametrize("name", ["", "/etc/m", "../m", "a/b", "a\0b"])
+def test_a_name_is_no_path_to_a_pin(kernel: FakeKernel, tmp_path: Path, name: str) -> None:
+    row = replace(KEPT, name=name)
+    with ExitStack() as undo, pytest.raises(MapError):
+        MapMaker("o", pin_root=tmp_path / "root", door=kernel).make(row, undo)
+    assert not kernel.pinned
+    assert not list(tmp_path.iterdir())
+
+
+def test_data_never_end_behind_what_is_mapped() -> None:
+    with pytest.raises(SyscallError) as error:
+        write_mapped(-1, 4096, bytes(4097))
+    assert error.value.errno == errno.E2BIG
