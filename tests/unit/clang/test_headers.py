@@ -198,3 +198,22 @@ def test_contexts_are_the_tables(context: Context, tmp_path: Path):
 
 def test_the_tables_have_contexts_of_many_kinds():
     assert len({context.name for context in CONTEXTS}) > 8
+
+
+NEWER = {
+    "BPF_F_NETFILTER_IP_DEFRAG": 1,
+    "BPF_STREAM_STDERR": 2,
+    "SK_BPF_CB_TX_TIMESTAMPING": 1,
+    "TCX_DROP": 2,
+    "TCX_NEXT": -1,
+    "TCX_PASS": 0,
+    "TCX_REDIRECT": 7,
+}
+"""Constants of linux/bpf.h that headers of distributions may be too old for."""
+
+
+def test_newer_constants(tmp_path: Path):
+    source = tmp_path / "newer.c"
+    checks = (f'_Static_assert({name} == {value}, "");\n' for name, value in NEWER.items())
+    source.write_text("#include <linux/bpf.h>\n" + "".join(checks))
+    assert compile_c(source).warnings == ""

@@ -278,6 +278,27 @@ enum xdp_action {
 	XDP_REDIRECT = 4,
 };
 
+enum tcx_action_base {
+	TCX_NEXT = -1,
+	TCX_PASS = 0,
+	TCX_DROP = 2,
+	TCX_REDIRECT = 7,
+};
+
+/* bpf_stream_vprintk(): where to. */
+enum {
+	BPF_STREAM_STDOUT = 1,
+	BPF_STREAM_STDERR = 2,
+};
+
+/* Sockets, by bpf_setsockopt(SK_BPF_CB_FLAGS). */
+enum {
+	SK_BPF_CB_TX_TIMESTAMPING = 1,
+	SK_BPF_CB_MASK = 1,
+};
+
+#define BPF_F_NETFILTER_IP_DEFRAG (1U << 0)
+
 #define XDP_PACKET_HEADROOM 256
 
 struct xdp_md {
