@@ -25,6 +25,11 @@ _SYMBOL: Final = struct.Struct("<IBBHQQ")
 _REL: Final = struct.Struct("<QQ")
 _IDENT: Final = b"\x7fELF\x02\x01\x01"
 _BIG_IDENT: Final = b"\x7fELF\x02\x02\x01"
+_OTHERS: Final = (
+    (b"BC\xc0\xde", "LLVM bitcode: compile without -flto and -emit-llvm"),
+    (b"!<arch>\n", "an archive: take the objects out (ar x) and link them (beebox gen object)"),
+    (b"!<thin>\n", "a thin archive: link the objects that it names (beebox gen object)"),
+)
 ET_REL: Final = 1
 EM_NONE: Final = 0  # of LLVM before 2017
 EM_BPF: Final = 247
@@ -176,7 +181,8 @@ class Elf:
 def read(data: bytes, *, file: str = "<object>") -> Elf:
     """The sections, symbols and relocations of an object. Raises :exc:`ObjectError`."""
     if len(data) < _HEADER.size or data[:4] != _IDENT[:4]:
-        raise ObjectError("not an ELF file", file=file)
+        found = next((f", but {what}" for magic, what in _OTHERS if data.startswith(magic)), "")
+        raise ObjectError(f"not an ELF file{found}", file=file)
     order = _ORDERS.get(bytes(data[: len(_IDENT)]))
     if order is None:
         raise ObjectError("not a 64-bit ELF file of version 1", file=file)

@@ -52,10 +52,13 @@ def link(spec: ObjectSpec, program_name: str) -> ProgramSpec:
         known = ", ".join(spec.program_names) or "none"
         raise ObjectError(f"no program {program_name!r} (there are: {known})", file=spec.file)
     if spec.byte_order != "little":
-        raise NotSupportedError("running a program compiled for big-endian machines")
+        raise NotSupportedError(f"{spec.file}: running a program compiled for big-endian machines")
     row = section_row(entry.section)
     if row is None:
-        raise NotSupportedError(f"the program section {entry.section!r}")
+        raise NotSupportedError(
+            f"{spec.file}: the section {entry.section!r} of program {program_name}",
+            hint="the name of a section says the program's type, as xdp and tc do",
+        )
     functions = _reachable(spec, entry)
     starts: dict[str, int] = {}
     size = 0

@@ -86,6 +86,15 @@ def test_malformed_files_are_refused(data: bytes) -> None:
         elf.read(data)
 
 
+@pytest.mark.parametrize(
+    ("magic", "word"),
+    [(b"BC\xc0\xde", "bitcode"), (b"!<arch>\n", "archive"), (b"!<thin>\n", "archive")],
+)
+def test_what_else_compilers_call_an_object_is_named(magic: bytes, word: str) -> None:
+    with pytest.raises(ObjectError, match=word):
+        elf.read(magic + bytes(200))
+
+
 @pytest.mark.parametrize("machine", [0, 247])
 def test_old_llvm_named_no_machine(machine: int) -> None:
     assert elf.read(patched(18, "<H", machine)) == elf.read(small())
