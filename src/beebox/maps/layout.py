@@ -194,7 +194,7 @@ def placed(spec: MapSpec, *, cpus: int) -> Layout:
         case MapType.BLOOM_FILTER:
             return _bloom_layout(spec)
         case _:
-            raise NotSupportedError(f"{spec.type.value.name} maps in userspace")
+            raise NotSupportedError(f"map {spec.name}: {spec.type.value.name} in userspace")
 
 
 def _hash_layout(spec: MapSpec, cpus: int) -> HashLayout:

@@ -77,7 +77,7 @@ def admit(program: VerifiedProgram) -> None:
         inner = [row_of_map.inner] if row_of_map.inner is not None else []
         for each in (row_of_map, *inner):
             if each.type not in MAP_TYPES:
-                raise NotSupportedError(f"{each.type.value.name} maps in userspace")
+                raise NotSupportedError(f"map {name}: {each.type.value.name} in userspace")
 
 
 def _admit_encapsulations(program: VerifiedProgram) -> None:

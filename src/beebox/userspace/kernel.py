@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias
 
@@ -119,8 +119,9 @@ class UserspaceKernel:
     def load(
         self, spec: ObjectSpec, *, programs: Sequence[str] | None = None
     ) -> UserspaceCollection:
-        """Verify and admit the programs (all, or those named), make every map, compile.
+        """Verify and admit the programs (all, or those named), make the maps, compile.
 
+        Left out are maps of kinds that this kernel lacks, as long as none of the programs uses one.
         Programs that the maps name for their first slots are loaded, too. Raises
         :exc:`RejectedError` for an unsafe program, :exc:`NotSupportedError` for one that uses what
         this kernel lacks, :exc:`MapError` for a map that cannot be.
@@ -135,7 +136,7 @@ class UserspaceKernel:
         reports = {name: verify(link(spec, name), cpus=self._cpus) for name in names}
         for report in reports.values():
             admit(report.require_accepted())
-        maps = {name: LiveMap(row, cpus=self._cpus) for name, row in spec.maps.items()}
+        maps = self._maps(spec, {used for report in reports.values() for used in report.spec.maps})
         cpus = Cpus(self._cpus)
         if self._observe is not Observe.NOTHING and len(reports) > MAX_MARK:
             raise NotSupportedError(f"observing {len(reports)} programs at once")
@@ -143,11 +144,26 @@ class UserspaceKernel:
             name: self._program(report, maps, cpus, mark)
             for mark, (name, report) in enumerate(reports.items())
         }
-        for name, row in spec.maps.items():
+        for name, live in maps.items():
+            row = spec.maps[name]
             for index, held in row.slots:
                 value = maps[held] if row.inner is not None else loaded[held]
-                maps[name].update(index.to_bytes(row.key_size, "little"), value)
+                live.update(index.to_bytes(row.key_size, "little"), value)
         return UserspaceCollection(loaded, maps)
+
+    def _maps(self, spec: ObjectSpec, used: AbstractSet[str]) -> dict[str, LiveMap]:
+        """Every map but those of kinds that this kernel lacks, where no program loaded uses one."""
+        needed = used | {
+            held for row in spec.maps.values() if row.inner is not None for _, held in row.slots
+        }
+        made = {}
+        for name, row in spec.maps.items():
+            try:
+                made[name] = LiveMap(row, cpus=self._cpus)
+            except NotSupportedError:
+                if name in needed:
+                    raise
+        return made
 
     def _program(
         self, report: Report, maps: Mapping[str, LiveMap], cpus: Cpus, mark: int
