@@ -132,3 +132,33 @@ def test_vmlinux_of_a_file(beebox: Beebox, source: Path, tmp_path: Path) -> None
     assert beebox("verify", wants, "--btf", types).status == 0
     missing = beebox("verify", wants, "--btf", tmp_path / "none.btf")
     assert (missing.status, "none.btf" in missing.err) == (2, True)
+
+
+def test_programs_behind_a_question_mark_are_verified_by_name(beebox: Beebox, source: Path) -> None:
+    text = SHORT.replace('#include "answer.h"', "#define ANSWER XDP_PASS")
+    source.write_text(text.replace('SEC("xdp") int second', 'SEC("?xdp") int second'))
+    unasked = beebox("verify", "-j", source)
+    assert unasked.status == 0
+    assert [row["name"] for row in unasked.json["programs"]] == ["first"]
+    asked = beebox("verify", "-j", f"{source}:second")
+    assert asked.status == 1
+    assert [row["name"] for row in asked.json["programs"]] == ["second"]
+    assert beebox("verify", f"{source}:nobody").status == 2
+
+
+def test_a_file_with_a_colon_in_its_name(beebox: Beebox, source: Path) -> None:
+    named = source.with_name("short.c:first")
+    named.write_text("no C at all")
+    done = beebox("verify", named)  # the file, not a program of short.c
+    assert (done.status, "short.c:first: not a kind of file" in done.err) == (2, True)
+
+
+def test_a_section_that_stands_for_no_type_is_named_with_its_program(
+    beebox: Beebox, source: Path
+) -> None:
+    text = SHORT.replace('#include "answer.h"', "#define ANSWER XDP_PASS")
+    source.write_text(text.replace('SEC("xdp") int second', 'SEC("nothing") int second'))
+    done = beebox("verify", source)
+    assert done.status == 1
+    for part in (source.name, "second", "'nothing'"):
+        assert part in done.err

@@ -15,34 +15,18 @@ from beebox.cli.btf_option import btf_option
 from beebox.cli.elements import set_elements
 from beebox.cli.knobs import set_option, with_knobs
 from beebox.cli.output import Output, current, example, global_options
+from beebox.cli.selector import choose, split_selector
 from beebox.errors import InputError, NotSupportedError
 from beebox.hooks.packet import hook_of
 from beebox.isa.disassembler import listing
 from beebox.obj.assembly_text import local_type_ids, with_its_maps, write_program
 from beebox.obj.linker import link
-from beebox.obj.model import ObjectSpec, ProgramSpec
+from beebox.obj.model import ProgramSpec
 from beebox.tables.program_types import ProgramType
 
 _MAX_PACKET_BYTES: Final = 65_535
 _WORDS: Final = ("data_in", "data_out", "ctx_in", "ctx_out", "repeat")
 _MAX_REPEAT: Final = (1 << 31) - 1
-
-
-def split_selector(selector: str) -> tuple[Path, str | None]:
-    """``FILE`` or ``FILE:PROGRAM``; a file that exists under the whole name wins."""
-    file, colon, name = selector.rpartition(":")
-    if not colon or not file or Path(file).suffix not in api.SOURCE_SUFFIXES:
-        return Path(selector), None
-    return Path(file), name
-
-
-def choose(spec: ObjectSpec, name: str | None) -> str:
-    """The program to use: the named one, or the only one. Raises :exc:`InputError`."""
-    names = api.chosen(spec, None if name is None else [name])
-    if len(names) > 1:
-        choices = ", ".join(f"{spec.file}:{each}" for each in names)
-        raise InputError(f"{spec.file}: holds several programs; choose one of {choices}")
-    return names[0]
 
 
 @click.command(

@@ -18,8 +18,9 @@ from beebox.cli.contents import entries, is_zero, names_by_id, shown
 from beebox.cli.elements import set_elements
 from beebox.cli.knobs import set_option, with_knobs
 from beebox.cli.output import Output, current, example, global_options
-from beebox.cli.prog import choose, show_log, split_selector
+from beebox.cli.prog import show_log
 from beebox.cli.progress import progress_bar
+from beebox.cli.selector import choose, split_selector
 from beebox.errors import CaptureError, InputError
 
 if TYPE_CHECKING:

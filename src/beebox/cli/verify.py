@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +11,7 @@ from beebox import api
 from beebox.cli.btf_option import btf_option
 from beebox.cli.knobs import set_option, with_knobs
 from beebox.cli.output import current, example, global_options
+from beebox.cli.selector import split_selector
 from beebox.verifier.report import findings_data, render
 from beebox.verifier.result import Report
 
@@ -21,19 +21,26 @@ from beebox.verifier.result import Report
     short_help="Prove programs safe, or say why not.",
     epilog=example(
         "beebox verify examples/unsafe.py",
-        "beebox verify -j firewall.o",
+        "beebox verify -j firewall.o:main",
         "beebox verify --btf vmlinux-5.15.btf tracer.o",
     ),
 )
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("selector", metavar="FILE[:PROGRAM]")
 @set_option
 @btf_option
 @global_options
-def verify_command(file: Path, knobs: tuple[str, ...], btf: str | None, kconfig: str | None) -> int:
-    """Prove every program of FILE safe; exit status 1 when one is rejected."""
+def verify_command(
+    selector: str, knobs: tuple[str, ...], btf: str | None, kconfig: str | None
+) -> int:
+    """Prove every program of FILE safe, or PROGRAM alone; exit status 1 when one is rejected.
+
+    Programs that are not loaded unasked (SEC("?xdp")) are verified when they are named.
+    """
     output = current()
+    file, name = split_selector(selector)
     target = api.target_of(btf, kconfig=kconfig)
-    reports = api.verify(with_knobs(api.open_object(file, btf=btf), knobs), btf=target)
+    spec = with_knobs(api.open_object(file, btf=btf), knobs)
+    reports = api.verify(spec, programs=None if name is None else [name], btf=target)
     if output.json:
         output.data({"file": str(file), "programs": [_data(report) for report in reports]})
     else:
