@@ -15,12 +15,15 @@ from beebox.isa.instruction import (
     GlobalRef,
     Jump,
     JumpIf,
+    KsymRef,
     Load,
     LoadImm64,
     LoadPacket,
     MapRef,
     MayGoto,
+    PseudoImm64,
     Store,
+    SubprogRef,
     Swap,
 )
 from beebox.obj.model import MapSpec, ProgramSpec
@@ -177,8 +180,15 @@ class Exploration:
                         f"offset {offset} is outside the {spec.value_size} bytes of {name}",
                     )  # fmt: skip
                 return self.path.pointer(RegKind.MAP_VALUE, map_=name, off=offset)
+            case KsymRef(name):
+                problem = f"the kernel symbol {name} is not verified yet"
+            case SubprogRef(name):
+                problem = f"the address of {name}: callbacks are not verified yet"
+            case PseudoImm64(pseudo, low):
+                problem = f"the kernel reads {low} as an object (pseudo {pseudo}): not verified"
             case other:
-                raise Refusal("not-supported", self.path.pc, f"an operand {other!r}")
+                assert_never(other)
+        raise Refusal("not-supported", self.path.pc, problem)
 
     def _use(self, name: str) -> MapSpec:
         spec = self.path.map_spec(name)
