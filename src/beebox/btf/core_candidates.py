@@ -20,6 +20,9 @@ _LOOKS: Final = 50_000
 _LOOKS_PER_RELOCATION: Final = 8
 """How many candidates the relocations of one object may look at, together."""
 
+_FIELDS: Final = 1 << 18
+"""How many fields all structs that are looked into may have: anonymous ones count in each."""
+
 _FEW: Final = 4096
 """Types whose names are looked at one by one; a kernel's are searched as one text."""
 
@@ -50,6 +53,7 @@ class Candidates:
     _by_name: dict[tuple[str, Kind | None], tuple[Candidate, ...]] = field(default_factory=dict)
     _by_type: dict[int, tuple[Candidate, ...]] = field(default_factory=dict)
     _left: int = _LOOKS
+    _fields_left: int = _FIELDS
 
     def of(self, type_id: int) -> tuple[Candidate, ...]:
         """Those for the object's type ``type_id``, to be looked at by one relocation.
@@ -69,10 +73,16 @@ class Candidates:
         return found
 
     def paths(self, candidate: Candidate, type_id: int) -> Mapping[str, Path]:
-        """The ways to the fields of a struct of the candidate's types, by name; {} of others."""
+        """The ways to the fields of a struct of the candidate's types, by name; {} of others.
+
+        Raises :exc:`BtfError` when the structs of this object have too many.
+        """
         key = (candidate.module, type_id)
         if key not in self._paths:
+            if self._fields_left < 0:
+                raise BtfError("the target's structs have too many fields", type_id=type_id)
             self._paths[key] = dict(_paths(candidate.btf, type_id, (), set()))
+            self._fields_left -= len(self._paths[key])
         return self._paths[key]
 
     def keep(self, type_id: int, matched: tuple[Candidate, ...]) -> None:

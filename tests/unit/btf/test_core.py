@@ -330,3 +330,15 @@ def test_a_bitfield_of_no_size() -> None:
     table = Btf((Enum("e", 0, (("A", 0),)), Struct("s", 4, (Member("a", 1, 0, 3),))))
     found = calculate(Candidates(table, table), CoreKind.FIELD_BYTE_OFFSET, 2, "0:0")
     assert isinstance(found, Undecided)
+
+
+def test_fields_of_many_candidates_are_bounded() -> None:
+    fields = tuple(Member(f"f{number}", 1, 0) for number in range(20_000))
+    shared = Struct("", 4, fields, union=True)
+    many = tuple(Struct("sample", 4, (Member("", 2, 0),)) for _ in range(10_000))
+    target = Btf((INT, shared, *many))
+    local = Btf((INT, Struct("sample", 4, (Member("f1", 1, 0),))))
+    start = time.perf_counter()
+    outcome = calculate(Candidates(local, target), CoreKind.FIELD_BYTE_OFFSET, 2, "0:0")
+    assert isinstance(outcome, Undecided)
+    assert time.perf_counter() - start < 2
