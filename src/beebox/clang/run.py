@@ -134,5 +134,5 @@ def _architecture(options: Sequence[str]) -> list[str]:
 
 
 def _plain(path: Path) -> str:
-    """The path in a form that no compiler takes for an option."""
-    return f"./{path}" if str(path).startswith("-") else str(path)
+    """The path in a form that no compiler takes for an option, or for a file of options."""
+    return f"./{path}" if str(path).startswith(("-", "@")) else str(path)

@@ -149,10 +149,12 @@ def test_no_object_asked_for(source: Path):
         compile_c(source, ["-E"])
 
 
-def test_a_name_like_an_option(source: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("name", ["-DX.c", "@prog.c"])
+def test_a_name_like_an_option(source: Path, name: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(source.parent)
-    source.rename(source.with_name("-DX.c"))
-    assert compile_c(Path("-DX.c")).data
+    source.rename(name)
+    source.write_text("--version")
+    assert reader.read(compile_c(Path(name)).data).license == "GPL"
 
 
 def test_the_sources_folder_is_searched(source: Path):
