@@ -1,6 +1,6 @@
 """Damaged ELF objects, BTF and BTF.ext, for a time or a number: a result or a refusal, in bounds.
 
-Whole objects with very much of one thing come first. Then every mutant is read, resolved, linked
+Before mutant 0 come whole objects with very much of one thing. Every mutant is read, resolved, linked
 alone and with another object, written and read back; its types are deduplicated, compared and
 printed. Anything but a result or an error of the right tree, a step over one second, or more memory
 than ten times the object and 50 MB ends the run: the mutant goes to the folder given, and becomes a
@@ -25,6 +25,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
+
+from beebox.clang.run import compile_c
+from beebox.compiler.source import compile_file
+from beebox.obj import writer
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 
@@ -125,6 +129,17 @@ def watch(plan: Plan, keep: Path) -> int:
     return 1
 
 
+def more_seeds() -> dict[str, bytes]:
+    """Objects of our own compiler, and of clang from the corpus of the tests."""
+    root = Path(__file__).parent.parent
+    found = {
+        path.stem: writer.write(compile_file(path)) for path in sorted(root.glob("examples/c*.py"))
+    }
+    for path in sorted((root / "tests/data/c/corpus").glob("*.c")):
+        found[path.stem] = compile_c(path).data
+    return found
+
+
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -138,9 +153,9 @@ def main() -> int:
     seconds = options.seconds
     if seconds is None:
         seconds = 60 if options.count is None else float("inf")
-    whole = seeds()
+    whole = seeds() | more_seeds()
     steps = Steps(kernel(), others())
-    for name, data in giants().items():
+    for name, data in giants().items() if options.first == 0 else ():
         print(f"{name}: {len(data)} bytes")
         steps.all(data)
     plan = Plan(
