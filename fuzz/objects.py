@@ -1,10 +1,11 @@
 """Damaged ELF objects, BTF and BTF.ext, for a time or a number: a result or a refusal, in bounds.
 
-Before mutant 0 come whole objects with very much of one thing. Every mutant is read, resolved, linked
-alone and with another object, written and read back; its types are deduplicated, compared and
-printed. Anything but a result or an error of the right tree, a step over one second, or more memory
-than ten times the object and 50 MB ends the run: the mutant goes to the folder given, and becomes a
-case in tests. Workers run in processes of their own, so that one that hangs or dies is noticed.
+Before mutant 0 come whole objects with very much of one thing. Every mutant is read, resolved,
+linked alone and with another object, written and read back; its types are deduplicated, compared
+and printed. Anything but a result or an error of the right tree, a step over one second, or more
+memory than ten times the object and 50 MB ends the run: the mutant goes to the folder given, and
+becomes a case in tests. Workers run in processes of their own, so that one that hangs or dies is
+noticed.
 
     .venv/bin/python fuzz/objects.py [--seconds N] [--count N] [--seed N] [--first N] [--jobs N]
                                      [--keep FOLDER]
