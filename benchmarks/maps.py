@@ -22,7 +22,7 @@ from beebox.backend import Map
 from beebox.linux.features import why_not
 from beebox.linux.kernel import LinuxKernel
 from beebox.linux.objects import possible_cpus
-from beebox.obj.assembly import read_assembly
+from beebox.obj.assembly.source import read_assembly
 from beebox.userspace.kernel import UserspaceKernel
 
 ENTRIES = 8192

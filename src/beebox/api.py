@@ -17,8 +17,8 @@ from beebox.obj.model import ObjectSpec
 
 if TYPE_CHECKING:
     from beebox.backend import Collection
-    from beebox.obj.static_linker import Linked
-    from beebox.obj.target import Target
+    from beebox.obj.static_linker.link import Linked
+    from beebox.obj.targets.target import Target
     from beebox.userspace.kernel import UserspaceCollection
     from beebox.userspace.network.model import Network
     from beebox.verifier.result import Report
@@ -50,7 +50,7 @@ def open_object(path: str | Path, *, btf: Target | str | Path | None = None) -> 
 
             return compile_source(_text(data, file), file=str(file))
         case ".s":
-            from beebox.obj.assembly import read_assembly  # noqa: PLC0415 -- on demand
+            from beebox.obj.assembly.source import read_assembly  # noqa: PLC0415 -- on demand
 
             return read_assembly(_text(data, file), file=str(file))
         case _:
@@ -108,7 +108,7 @@ def link(paths: Sequence[str | Path]) -> Linked:
 
     Raises :exc:`LinkError` where two do not fit together, else as :func:`open_object`.
     """
-    from beebox.obj.static_linker import link_objects  # noqa: PLC0415 -- on demand
+    from beebox.obj.static_linker.link import link_objects  # noqa: PLC0415 -- on demand
 
     return link_objects([(str(path), object_bytes(path)) for path in paths])
 
@@ -152,7 +152,7 @@ def resolved(
 
     Raises :exc:`TargetError` where the target lacks what must be there.
     """
-    from beebox.obj.resolution import resolve  # noqa: PLC0415 -- on demand
+    from beebox.obj.targets.resolution import resolve  # noqa: PLC0415 -- on demand
 
     return resolve(spec, target_of(btf), chosen(spec, programs))
 
@@ -169,8 +169,8 @@ def target_of(
     """
     if kconfig is None and btf is None:
         return None
-    from beebox.obj import host as running  # noqa: PLC0415 -- on demand
-    from beebox.obj.target import Target, target_of_file  # noqa: PLC0415 -- on demand
+    from beebox.obj.targets import host as running  # noqa: PLC0415 -- on demand
+    from beebox.obj.targets.target import Target, target_of_file  # noqa: PLC0415 -- on demand
 
     here = running.host()
     if kconfig is not None:

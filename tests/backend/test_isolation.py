@@ -11,7 +11,7 @@ import pytest
 
 from beebox.errors import InputError, MapError, RejectedError
 from beebox.maps.view import LiveMap
-from beebox.obj.assembly import read_assembly
+from beebox.obj.assembly.source import read_assembly
 from beebox.obj.model import MapSpec
 from beebox.tables.map_types import MapType
 from beebox.userspace.kernel import UserspaceKernel

@@ -15,7 +15,7 @@ from beebox.btf.types import Linkage, Param
 from beebox.errors import MapError, RejectedError, SyscallError
 from beebox.linux.kernel import LinuxKernel
 from beebox.linux.objects import possible_cpus
-from beebox.obj.assembly import read_assembly
+from beebox.obj.assembly.source import read_assembly
 from beebox.obj.linker import link
 from beebox.obj.model import MapSpec
 from beebox.tables.map_types import MapFlags, MapType

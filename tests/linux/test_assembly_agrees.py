@@ -16,13 +16,13 @@ from beebox.backend import Map
 from beebox.errors import BeeboxError
 from beebox.linux.kernel import LinuxKernel
 from beebox.linux.objects import LinuxProgram
-from beebox.obj.assembly import read_assembly
-from beebox.obj.assembly_text import local_type_ids, with_its_maps, write_assembly, write_program
+from beebox.obj.assembly.source import read_assembly
+from beebox.obj.assembly.text import local_type_ids, with_its_maps, write_assembly, write_program
 from beebox.obj.linker import link
 from beebox.obj.model import ObjectSpec, Pinning
 from beebox.obj.reader import read
-from beebox.obj.resolution import resolve
 from beebox.obj.skeleton import write_skeleton
+from beebox.obj.targets.resolution import resolve
 from beebox.obj.writer import write
 from beebox.tables.core_relocations import CoreKind
 

@@ -11,7 +11,8 @@ import pytest
 from c_headers import object_btf
 
 from beebox import api
-from beebox.btf import c_output, codec, kernel, raw_output
+from beebox.btf import codec, kernel, raw_output
+from beebox.btf.c import output as c_output
 from beebox.btf.types import Btf
 from beebox.obj.minimal_types import minimal_types
 

@@ -13,10 +13,10 @@ from beebox.btf import codec
 from beebox.btf.types import Struct
 from beebox.errors import ObjectError, TargetError
 from beebox.isa.codec import encode
-from beebox.obj.host import host
 from beebox.obj.linker import link
-from beebox.obj.resolution import resolve
-from beebox.obj.target import target_of_btf
+from beebox.obj.targets.host import host
+from beebox.obj.targets.resolution import resolve
+from beebox.obj.targets.target import target_of_btf
 from beebox.obj.writer import write
 from beebox.tables.core_relocations import CoreKind
 

@@ -16,10 +16,10 @@ from beebox.errors import TargetError
 from beebox.isa.codec import encode
 from beebox.obj import reader
 from beebox.obj.elf import read as read_elf
-from beebox.obj.host import host
 from beebox.obj.linker import link
-from beebox.obj.resolution import resolve
-from beebox.obj.target import target_of_btf
+from beebox.obj.targets.host import host
+from beebox.obj.targets.resolution import resolve
+from beebox.obj.targets.target import target_of_btf
 
 pytestmark = pytest.mark.linux
 

@@ -38,7 +38,7 @@ from beebox.linux.pins import map_info
 from beebox.obj import reader, writer
 from beebox.obj.maps import section_variables
 from beebox.obj.model import ObjectSpec
-from beebox.obj.static_linker import link_objects
+from beebox.obj.static_linker.link import link_objects
 from beebox.tables.map_types import MapFlags
 from beebox.tables.program_types import AttachType, ProgramType
 from beebox.tables.sections import SECTIONS, section_row

@@ -13,10 +13,10 @@ from beebox.isa.instruction import GlobalRef, LoadImm64, slot_count
 from beebox.linux.kernel import LinuxKernel
 from beebox.linux.load import patch
 from beebox.obj import reader
-from beebox.obj.host import host, read_config
 from beebox.obj.linker import link
 from beebox.obj.model import KconfigPlace, KernelSymbol
-from beebox.obj.resolution import resolve
+from beebox.obj.targets.host import host, read_config
+from beebox.obj.targets.resolution import resolve
 from beebox.tables.program_types import AttachType
 
 pytestmark = pytest.mark.linux

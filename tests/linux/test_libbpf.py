@@ -7,7 +7,7 @@ import pytest
 
 from beebox.linux import attrs
 from beebox.linux.syscall import Command, bpf
-from beebox.obj.assembly import read_assembly
+from beebox.obj.assembly.source import read_assembly
 from beebox.obj.writer import write
 
 SOURCE = """

@@ -11,13 +11,14 @@ import pytest
 from c_headers import check_c, measuring_source
 from c_objects import compile_c
 
-from beebox.btf import c_output, codec, kernel, raw_output
+from beebox.btf import codec, kernel, raw_output
+from beebox.btf.c import output as c_output
 from beebox.btf.types import Btf, Int
 from beebox.obj import reader
 from beebox.obj.minimal_types import minimal_types
 from beebox.obj.model import ObjectSpec
-from beebox.obj.resolution import resolve
-from beebox.obj.target import target_of_btf
+from beebox.obj.targets.resolution import resolve
+from beebox.obj.targets.target import target_of_btf
 
 pytestmark = pytest.mark.linux
 

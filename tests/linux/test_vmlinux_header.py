@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from c_headers import check_c, compile_bpf, measuring_source, object_btf, same_places, shape
 
-from beebox.btf import c_output, codec, raw_output
+from beebox.btf import codec, raw_output
+from beebox.btf.c import output as c_output
 from beebox.btf.types import Btf, Struct
 
 pytestmark = pytest.mark.linux

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from same_specs import assert_same_object
 
 from beebox.errors import AssemblyError
-from beebox.obj.assembly import read_assembly
-from beebox.obj.assembly_text import write_assembly
+from beebox.obj.assembly.source import read_assembly
+from beebox.obj.assembly.text import write_assembly
 
 LINES = (
     '.license "GPL"',

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from c_headers import compile_bpf, object_btf, places
 
-from beebox.btf import c_output, raw_output
+from beebox.btf import raw_output
+from beebox.btf.c import output as c_output
 from beebox.btf.diff import diff
 from beebox.btf.types import (
     Array,

@@ -17,7 +17,7 @@ from same_specs import assert_same_object
 from beebox.errors import InputError, LinkError
 from beebox.obj import reader
 from beebox.obj.model import ObjectSpec
-from beebox.obj.static_linker import link_objects
+from beebox.obj.static_linker.link import link_objects
 
 CASES = 40
 VARIABLE_DECLARATIONS = (

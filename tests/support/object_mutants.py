@@ -17,8 +17,9 @@ from typing import Final, TypeVar
 
 from c_objects import compile_c
 
-from beebox.btf import c_output, codec, ext, raw_output
+from beebox.btf import codec, ext, raw_output
 from beebox.btf.builder import Builder
+from beebox.btf.c import output as c_output
 from beebox.btf.dedup import concatenate, dedup
 from beebox.btf.diff import diff
 from beebox.btf.types import Btf, Linkage, Param, SectionVar
@@ -26,16 +27,16 @@ from beebox.errors import BtfError, InputError, NotSupportedError, TargetError
 from beebox.isa.instruction import Call, CallKind, Exit, GlobalRef, LoadImm64, MapRef, Reg
 from beebox.isa.instruction import SubprogRef as Subprog
 from beebox.obj import maps, reader, writer
-from beebox.obj.assembly import read_assembly
-from beebox.obj.assembly_text import write_assembly
+from beebox.obj.assembly.source import read_assembly
+from beebox.obj.assembly.text import write_assembly
 from beebox.obj.elf import read as read_elf
 from beebox.obj.linker import link
 from beebox.obj.map_descriptions import describe
 from beebox.obj.minimal_types import minimal_types
 from beebox.obj.model import FunctionSpec, LineInfo, MapSpec, ObjectSpec, VarRange
-from beebox.obj.resolution import resolve
-from beebox.obj.static_linker import link_objects
-from beebox.obj.target import Target
+from beebox.obj.static_linker.link import link_objects
+from beebox.obj.targets.resolution import resolve
+from beebox.obj.targets.target import Target
 from beebox.tables.map_types import MapType
 
 Result = TypeVar("Result")

@@ -26,7 +26,7 @@ from beebox.btf.types import (
     Var,
 )
 from beebox.errors import BtfError, InputError, KeyNotFound
-from beebox.obj.assembly import read_assembly
+from beebox.obj.assembly.source import read_assembly
 from beebox.obj.model import MapSpec, ObjectSpec
 from beebox.obj.packed import pack, unpack
 from beebox.obj.reader import read

@@ -17,7 +17,7 @@ from beebox import btf as btf_room
 from beebox import cache
 from beebox.btf import kernel
 from beebox.errors import NotSupportedError
-from beebox.obj.target import read_btf_bytes
+from beebox.obj.targets.target import read_btf_bytes
 
 NAME: Final = "vmlinux.h"
 _RUNNING: Final = kernel.FOLDER / "vmlinux"
@@ -48,7 +48,7 @@ def text(source: Path | None = None) -> bytes:
     name = f"vmlinux-{_digest(data)}"
     kept = cache.get(name)
     if kept is None:
-        from beebox.btf.c_output import header  # noqa: PLC0415 -- only for the first time
+        from beebox.btf.c.output import header  # noqa: PLC0415 -- only for the first time
 
         kept = header(kernel.open_bytes(data)).encode()
         cache.put(name, kept)

@@ -13,7 +13,8 @@ from typing import Final
 import click
 
 from beebox import api
-from beebox.btf import c_output, kernel, raw_output
+from beebox.btf import kernel, raw_output
+from beebox.btf.c import output as c_output
 from beebox.btf.types import Btf
 from beebox.cli.output import Output, current, example, global_options
 from beebox.errors import InputError

@@ -89,7 +89,7 @@ def _object(file: Path) -> tuple[bytes, tuple[str, ...]]:
 def _text(file: Path, words: list[str], btf: Path | None) -> tuple[bytes, tuple[str, ...]]:
     """The assembly text of a source or an object, and the names of its programs."""
     from beebox import api  # noqa: PLC0415 -- on demand
-    from beebox.obj.assembly_text import write_assembly  # noqa: PLC0415 -- on demand
+    from beebox.obj.assembly.text import write_assembly  # noqa: PLC0415 -- on demand
 
     if file.suffix == ".c":
         spec = api.read_object(api.compile_c(file, words, btf=btf), file)

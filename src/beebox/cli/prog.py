@@ -19,7 +19,7 @@ from beebox.cli.selector import choose, split_selector
 from beebox.errors import InputError, NotSupportedError
 from beebox.hooks.packet import hook_of
 from beebox.isa.disassembler import listing
-from beebox.obj.assembly_text import local_type_ids, with_its_maps, write_program
+from beebox.obj.assembly.text import local_type_ids, with_its_maps, write_program
 from beebox.obj.linker import link
 from beebox.obj.model import ProgramSpec
 from beebox.tables.program_types import ProgramType

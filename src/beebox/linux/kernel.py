@@ -19,12 +19,12 @@ from beebox.linux.object_types import LoadedTypes, for_kernel, load_types
 from beebox.linux.objects import LinuxMap, LinuxProgram
 from beebox.linux.pins import DEFAULT_ROOT
 from beebox.linux.syscall import Bpf, bpf
-from beebox.obj.host import host
 from beebox.obj.linker import link
 from beebox.obj.model import ObjectSpec, Pinning, ProgramSpec
-from beebox.obj.resolution import resolve
 from beebox.obj.struct_ops import Layout, layout, program_symbols
-from beebox.obj.target import Target
+from beebox.obj.targets.host import host
+from beebox.obj.targets.resolution import resolve
+from beebox.obj.targets.target import Target
 from beebox.tables.map_types import MapType
 from beebox.tables.program_types import ProgramType
 

@@ -44,7 +44,7 @@ def link(spec: ObjectSpec, program_name: str) -> ProgramSpec:
     """The program ``program_name`` of ``spec``, linked.
 
     Raises :exc:`ObjectError` for what is missing or too much, or when CO-RE relocations are left
-    (``obj.resolution`` settles them), :exc:`NotSupportedError` for sections without a program type
+    (``obj.targets`` settles them), :exc:`NotSupportedError` for sections without a program type
     and for code of big-endian machines.
     """
     entry = spec.functions.get(program_name)

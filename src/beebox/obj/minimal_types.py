@@ -8,9 +8,9 @@ from beebox.btf.core_relocations import Relocated, Undecided, calculate
 from beebox.btf.minimise import Kept
 from beebox.btf.types import Btf
 from beebox.errors import BtfError, ObjectError, TargetError
-from beebox.obj.core_relocation import candidates_for
 from beebox.obj.model import ObjectSpec
-from beebox.obj.target import target_of_btf
+from beebox.obj.targets.core_relocation import candidates_for
+from beebox.obj.targets.target import target_of_btf
 
 
 def minimal_types(specs: Sequence[ObjectSpec], whole: Btf, name: str = "<btf>") -> Btf:

@@ -121,7 +121,7 @@ class ExternSpec:
     """A name that the object leaves to the loader (sections ``.ksyms`` and ``.kconfig``).
 
     ``type_id`` is, in the object's BTF, a variable's type (0: ``void``) or a function's FUNC.
-    ``resolved`` is what the target has for it; None before :func:`obj.resolution.resolve`.
+    ``resolved`` is what the target has for it; None before :func:`obj.targets.resolution.resolve`.
     """
 
     name: str
@@ -288,8 +288,8 @@ class ObjectSpec:
     """A whole object: functions by name, maps by name, license, BTF.
 
     ``obj.reader`` makes it from ELF bytes, ``compiler`` from Python, ``obj.assembly`` from ``.s``
-    text; ``obj.writer`` writes it as ELF. ``obj.resolution.resolve`` settles what depends on a
-    target (CO-RE, externs, attach points); ``obj.linker.link(spec, name)`` gives a
+    text; ``obj.writer`` writes it as ELF. ``obj.targets.resolution.resolve`` settles what depends
+    on a target (CO-RE, externs, attach points); ``obj.linker.link(spec, name)`` gives a
     :class:`ProgramSpec` for each entry of :attr:`program_names`.
     """
 

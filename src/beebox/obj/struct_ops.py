@@ -15,7 +15,7 @@ from typing import Final
 from beebox.btf.types import Array, Btf, Enum, Float, FuncProto, Int, Member, Ptr, Struct, Type
 from beebox.errors import NotSupportedError, ObjectError
 from beebox.obj.model import KernelSymbol, MapSpec
-from beebox.obj.target import Target
+from beebox.obj.targets.target import Target
 
 _VALUE_PREFIX: Final = "bpf_struct_ops_"
 _DATA: Final = "data"

@@ -12,7 +12,7 @@ from beebox.hooks.packet import hook_of, taking_tags
 from beebox.maps.view import LiveMap
 from beebox.obj.linker import link
 from beebox.obj.model import ObjectSpec
-from beebox.obj.resolution import resolve
+from beebox.obj.targets.resolution import resolve
 from beebox.tables.map_types import MapType
 from beebox.userspace.admission import admit
 from beebox.userspace.cpus import Cpus
@@ -28,7 +28,7 @@ from beebox.vm.contexts import layout_of
 from beebox.vm.observe import MAX_MARK, Observe
 
 if TYPE_CHECKING:
-    from beebox.obj.target import Target
+    from beebox.obj.targets.target import Target
 
 EngineName: TypeAlias = Literal["jit", "interpreter"]
 MAX_CPUS: Final = 8192  # as many as Linux can be built for

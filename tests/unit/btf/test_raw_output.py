@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from beebox.btf import c_output, codec, raw_output
+from beebox.btf import codec, raw_output
+from beebox.btf.c import output as c_output
 from beebox.btf.types import (
     Array,
     Btf,

@@ -86,7 +86,7 @@ def test_made_of_an_object(source: Path, types: Path, tmp_path: Path):
 
 def test_kept_by_content(types: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     first = vmlinux.text(types)
-    monkeypatch.setattr("beebox.btf.c_output.header", lambda _: "/* written again */")
+    monkeypatch.setattr("beebox.btf.c.output.header", lambda _: "/* written again */")
     assert vmlinux.text(types) == first
     assert vmlinux.text(types.rename(tmp_path / "renamed.btf")) == first
     other = Btf((Int("int", 4, 32, signed=True),))

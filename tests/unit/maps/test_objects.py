@@ -5,7 +5,7 @@ import pytest
 from beebox.errors import InputError, KeyNotFound, MapError
 from beebox.linux.kernel import LinuxKernel
 from beebox.maps.view import LiveMap
-from beebox.obj.assembly import read_assembly
+from beebox.obj.assembly.source import read_assembly
 from beebox.obj.model import MapSpec
 from beebox.tables.map_types import MapFlags, MapType, UpdateFlags
 from beebox.userspace.kernel import UserspaceKernel

@@ -13,7 +13,7 @@ from beebox import api
 from beebox.errors import ObjectError
 from beebox.obj import edit, reader, writer
 from beebox.obj.model import ObjectSpec
-from beebox.obj.static_linker import link_objects
+from beebox.obj.static_linker.link import link_objects
 
 ROOT = Path(__file__).parents[3]
 SOURCES = sorted(

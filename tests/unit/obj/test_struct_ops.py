@@ -11,7 +11,7 @@ from beebox.btf.types import Btf, FuncProto, Int, Member, Param
 from beebox.errors import NotSupportedError, ObjectError
 from beebox.obj.model import KernelSymbol, MapSpec
 from beebox.obj.struct_ops import Layout, Slot, layout, program_symbols
-from beebox.obj.target import Target, target_of_btf
+from beebox.obj.targets.target import Target, target_of_btf
 from beebox.tables.map_types import MapType
 
 

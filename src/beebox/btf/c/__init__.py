@@ -1,0 +1,1 @@
+"""Type tables as C: what ``bpftool btf dump ... format c`` writes."""

@@ -1,0 +1,1 @@
+"""One object of several, before any target is known: libbpf's static linker."""

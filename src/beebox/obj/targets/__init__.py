@@ -1,0 +1,1 @@
+"""What an object leaves to its target: CO-RE, kernel configuration and symbols, attach points."""
