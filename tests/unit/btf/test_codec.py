@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 
 import pytest
+from c_objects import compile_c
 
-from beebox.btf import codec, wire
+from beebox.btf import codec, ext, wire
 from beebox.btf.builder import Builder
 from beebox.btf.strings import Strings, StringTable
 from beebox.btf.types import (
@@ -32,6 +33,7 @@ from beebox.btf.types import (
     Var,
 )
 from beebox.errors import BtfError
+from beebox.obj.elf import read as read_elf
 
 EVERY_KIND: tuple[Type, ...] = (
     Int("int", 4, 32, signed=True),
@@ -188,3 +190,26 @@ def test_builder_refuses_unknown_references() -> None:
         Builder().pointer(5)
     with pytest.raises(BtfError):
         Builder().unsigned(3)
+
+
+def test_clang_writes_the_same_types_in_both_byte_orders() -> None:
+    """Types, and what .BTF.ext says of functions, CO-RE and lines (of code that differs)."""
+    text = """
+    struct s { int a : 3; long b[4]; enum { A, B = -2 } e; struct s *next; };
+    struct s global __tag("x");
+    SEC("tc") int prog(struct s *s) { return __builtin_preserve_access_index(s->next->a); }
+    """
+    found = []
+    for target in ("bpfel", "bpfeb"):
+        sections = {
+            s.name: bytes(s.contents) for s in read_elf(compile_c(text, target=target)).sections
+        }
+        btf = codec.parse(sections[".BTF"])
+        assert btf.strings is not None
+        assert codec.view(sections[".BTF"]) == btf
+        found.append((btf, ext.parse(sections[".BTF.ext"], btf.strings)))
+    (little, one), (big, other) = found
+    assert little == big
+    assert (one.functions, one.core) == (other.functions, other.core)
+    assert one.core
+    assert {line.line for line in other.lines["tc"]} == {line.line for line in one.lines["tc"]}

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.support.c_objects import compile_c
-from tests.support.libbpf import dedup as libbpf_dedup
-from tests.support.libbpf import needs_libbpf
+from c_objects import compile_c
+from libbpf import dedup as libbpf_dedup
+from libbpf import needs_libbpf
 
 from beebox.btf import codec, dedup, kernel
 from beebox.btf.dedup import concatenate
