@@ -73,8 +73,18 @@ def compile_c(
     chosen_btf = Path(str(btf)) if named else None
     made = run_compiler(Path(path), options, btf=chosen_btf, meanwhile=_import_reader)
     if made.warnings:
-        warnings.warn(made.warnings, CompileWarning, stacklevel=2)
+        warnings.warn(made.warnings, CompileWarning, stacklevel=_callers_level())
     return made.data
+
+
+def _callers_level() -> int:
+    """Which caller of ours is the user's: the first one outside this module."""
+    from inspect import currentframe  # noqa: PLC0415 -- only where a compiler warns
+
+    level, frame = 0, currentframe()
+    while frame is not None and frame.f_globals is globals():
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _import_reader() -> None:

@@ -80,12 +80,21 @@ class LinkError(InputError):
 
 
 class BtfError(InputError):
-    """BTF or BTF.ext is malformed; ``type_id`` names the type at fault, where there is one."""
+    """BTF or BTF.ext is malformed; ``type_id`` names the type at fault, where there is one.
 
-    def __init__(self, problem: str, *, type_id: int | None = None) -> None:
-        where = f"type {type_id}: " if type_id is not None else ""
-        super().__init__(f"BTF: {where}{problem}")
+    ``where`` is whose types they are, or which value does not fit, as far as known.
+    """
+
+    def __init__(self, problem: str, *, type_id: int | None = None, where: str = "") -> None:
+        place = f"type {type_id}: " if type_id is not None else ""
+        super().__init__(f"{where + ': ' if where else ''}BTF: {place}{problem}")
+        self._problem = problem
         self.type_id = type_id
+        self.where = where
+
+    def within(self, where: str) -> BtfError:
+        """The same error of the file or variable ``where``."""
+        return BtfError(self._problem, type_id=self.type_id, where=where)
 
 
 class CompileWarning(UserWarning):

@@ -197,3 +197,32 @@ def test_types_made_small(beebox: Beebox, tmp_path: Path) -> None:
     assert "+ 12" in dumps[0].out
     refused = beebox("gen", "min_core_btf", kernel, kernel, tracer)
     assert refused.status == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("btf", "dump", "file", "BAD"),
+        ("btf", "diff", "BAD", "BAD"),
+        ("verify", "examples/count.py", "--btf", "BAD"),
+        ("compile", "SOURCE", "--btf", "BAD"),
+        ("gen", "min_core_btf", "BAD", "OUT", "examples/count.py"),
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_types_that_are_none_are_named(
+    beebox: Beebox, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "bad.btf").write_bytes(b"not BTF, and longer than its header")
+    (tmp_path / "source.c").write_text('#include "vmlinux.h"\n')
+    places = {
+        "BAD": tmp_path / "bad.btf", "OUT": tmp_path / "out.btf", "SOURCE": tmp_path / "source.c",
+    }  # fmt: skip
+    done = beebox(*[places.get(word, word) for word in words])
+    assert done.status == 2
+    assert "bad.btf: BTF: " in done.err
+
+
+def test_diff_of_a_type_that_neither_has(beebox: Beebox, base: Path) -> None:
+    assert beebox("btf", "diff", base, base, "s").status == 0
+    assert beebox("btf", "diff", base, base, "s", "no_such_type").status == 2

@@ -43,8 +43,10 @@ def test_programs_are_a_list_of_names():
 def test_a_compilers_warning_is_pythons(tmp_path: Path):
     source = tmp_path / "prog.c"
     source.write_text(COUNT.with_suffix(".c").read_text() + "static int idle;\n")
-    with pytest.warns(CompileWarning, match=r"prog\.c:85:12: .*idle"):
+    with pytest.warns(CompileWarning, match=r"prog\.c:85:12: .*idle") as caught:
         spec = beebox.open_object(source)
+    (warning,) = caught
+    assert warning.filename == __file__  # the line that asked, not one of ours
     assert spec.program_names == ("count_packets",)
     assert beebox.compile(COUNT.with_suffix(".c")).program_names == ("count_packets",)
 
@@ -61,3 +63,14 @@ def test_test_runs_take_bytes_and_whole_numbers(kernel):
                 program.test_run(wrong)
         with pytest.raises(TypeError):
             program.test_run(bytes(64), repeat=1.5)
+
+
+@pytest.mark.linux
+def test_what_a_prompt_shows_fits_a_line():
+    userspace, linux = beebox.load(COUNT), beebox.load(COUNT, kernel="linux")
+    with userspace, linux:
+        for loaded in (userspace, linux):
+            for name, live in (*loaded.maps.items(), *loaded.programs.items()):
+                assert name in repr(live)
+                assert len(repr(live)) < 80
+                assert len(repr(live.spec.type)) < 40

@@ -37,15 +37,18 @@ def text_of(words: bytes) -> str:
 def error(words: bytes, file: str, compiler: str) -> CompileError:
     """The first error as an exception; line and column are 0 where clang names no place."""
     text = text_of(words)
-    crashed = "error in backend" in text
+    dumped = re.search(_CRASH, words.decode("utf-8", "replace")) is not None
+    crashed = dumped or "error in backend" in text
     hint = f"that was {compiler}; a newer one may know what to do" if crashed else None
     found = next(
         (match for match in re.finditer(_PLACE, text) if match["kind"] != "warning"), None
     ) or re.search(_IN_BACKEND, text)
     if found is None:
         told = re.search(_NO_PLACE, text)
-        problem = told["text"] if told else "the compiler failed"
-        return CompileError(problem, file=file, line=0, column=0, hint=hint, report=text)
+        unsaid = "the compiler crashed" if dumped else "the compiler failed"
+        problem = told["text"] if told else unsaid
+        report = text or f"{file}: {problem}"
+        return CompileError(problem, file=file, line=0, column=0, hint=hint, report=report)
     return CompileError(
         found["text"],
         file=found["file"],

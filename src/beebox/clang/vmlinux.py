@@ -16,7 +16,7 @@ from typing import Final
 from beebox import btf as btf_room
 from beebox import cache
 from beebox.btf import kernel
-from beebox.errors import NotSupportedError
+from beebox.errors import BtfError, NotSupportedError
 from beebox.obj.targets.target import read_btf_bytes
 
 NAME: Final = "vmlinux.h"
@@ -50,7 +50,10 @@ def text(source: Path | None = None) -> bytes:
     if kept is None:
         from beebox.btf.c.output import header  # noqa: PLC0415 -- only for the first time
 
-        kept = header(kernel.open_bytes(data)).encode()
+        try:
+            kept = header(kernel.open_bytes(data)).encode()
+        except BtfError as cause:
+            raise cause.within(str(source or _RUNNING)) from cause
         cache.put(name, kept)
     return kept
 

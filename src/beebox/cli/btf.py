@@ -17,7 +17,7 @@ from beebox.btf import kernel, raw_output
 from beebox.btf.c import output as c_output
 from beebox.btf.types import Btf
 from beebox.cli.output import Output, current, example, global_options
-from beebox.errors import InputError
+from beebox.errors import BtfError, InputError
 from beebox.obj.elf import read as read_elf
 
 _ELF: Final = b"\x7fELF"
@@ -105,7 +105,10 @@ def open_types(name: str, base: Btf | None = None) -> Btf:
         data = elf.sections[at].contents
     elif base is None and file.parent == kernel.FOLDER and file.name != "vmlinux":
         base = kernel.open_running()
-    return kernel.open_bytes(data, base)
+    try:
+        return kernel.open_bytes(data, base)
+    except BtfError as cause:
+        raise cause.within(name) from cause
 
 
 def _open_id(text: str, base: Btf | None) -> Btf:

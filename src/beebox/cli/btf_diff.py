@@ -29,6 +29,7 @@ from beebox.btf.diff import (
 )
 from beebox.cli.btf import open_types
 from beebox.cli.output import current, example, global_options
+from beebox.errors import InputError
 
 _CAPITAL: Final = re.compile(r"(?<=.)(?=[A-Z])")
 
@@ -53,7 +54,11 @@ def diff_command(before: str, after: str, names: tuple[str, ...]) -> int:
     duplicates do not count. Exit status 1 when anything differs.
     """
     output = current()
-    found = diff(open_types(before), open_types(after))
+    old, new = open_types(before), open_types(after)
+    for name in names:
+        if not (old.named(name) or new.named(name)):
+            raise InputError(f"neither {before} nor {after} has a type called {name!r}")
+    found = diff(old, new)
     if names:
         found = tuple(each for each in found if each.name in names)
     if output.json:

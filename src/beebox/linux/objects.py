@@ -63,6 +63,9 @@ class LinuxMap:
         if spec.type.value.per_cpu:
             self._value_bytes = (spec.value_size + 7) // 8 * 8 * possible_cpus()
 
+    def __repr__(self) -> str:
+        return f"<LinuxMap {self._spec.name}: {self._spec.type.value.name}>"
+
     @property
     def spec(self) -> MapSpec:
         """What the map was made from."""
@@ -300,6 +303,9 @@ class LinuxProgram:
         self._spec = spec
         self._fd = fd
         self._door = door
+
+    def __repr__(self) -> str:
+        return f"<LinuxProgram {self._spec.name}: {self._spec.section}>"
 
     @property
     def spec(self) -> ProgramSpec:

@@ -85,6 +85,9 @@ class LiveMap:
         if spec.contents is not None:
             self._fill(spec.contents)
 
+    def __repr__(self) -> str:
+        return f"<LiveMap {self._spec.name}: {self._spec.type.value.name}>"
+
     @property
     def spec(self) -> MapSpec:
         """What the map was made from."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from beebox.btf import values
 from beebox.btf.types import Array, Btf, Datasec, Enum, Float, Int, Ptr, SectionVar, Struct, Var
-from beebox.errors import NotSupportedError, ObjectError
+from beebox.errors import BtfError, NotSupportedError, ObjectError
 from beebox.obj.elf import ByteOrder
 from beebox.obj.maps import section_id
 from beebox.obj.model import MapSpec, ObjectSpec
@@ -43,7 +43,10 @@ def set_global(spec: ObjectSpec, name: str, value: object) -> ObjectSpec:
     unknown name, :exc:`BtfError` for a value that does not fit the type.
     """
     btf, section, place = _find(spec, name)
-    data = values.encode(btf, place.type, value)
+    try:
+        data = values.encode(btf, place.type, value)
+    except BtfError as cause:
+        raise cause.within(f"variable {name}") from cause
     if len(data) != place.size:
         raise ObjectError(f"variable {name} has {place.size} bytes, its type {len(data)}")
     contents = bytearray(section.contents or b"")

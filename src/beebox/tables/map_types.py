@@ -577,5 +577,8 @@ class MapType(Enum):
         since="6.9",
     )
 
+    def __repr__(self) -> str:
+        return f"MapType.{self.name}"  # its row fills a screen
+
 
 MAP_TYPE_BY_ID: Final = {row.value.id: row for row in MapType}

@@ -580,5 +580,8 @@ class ProgramType(Enum):
         since="6.4",
     )
 
+    def __repr__(self) -> str:
+        return f"ProgramType.{self.name}"  # its row fills a screen
+
 
 PROGRAM_TYPE_BY_ID: Final = {row.value.id: row for row in ProgramType}

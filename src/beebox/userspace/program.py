@@ -93,6 +93,9 @@ class UserspaceProgram:
         self._lanes = {0: first}
         self._only_first = first.engine.name == "interpreter" or first.observation is not None
 
+    def __repr__(self) -> str:
+        return f"<UserspaceProgram {self.spec.name}: {self.spec.section}>"
+
     @property
     def spec(self) -> ProgramSpec:
         """What the program was made from."""

@@ -18,6 +18,7 @@ SAID = [
      ("a.c", 4, 6, "in function f: too much stack")),
     (b"clang: error: no input files\n", ("a.c", 0, 0, "no input files")),
     (b"fatal error: error in backend: no\n", ("a.c", 0, 0, "error in backend: no")),
+    (b"Stack dump:\n0. Program arguments\n", ("a.c", 0, 0, "the compiler crashed")),
     (b"Killed\n", ("a.c", 0, 0, "the compiler failed")),
     (b"", ("a.c", 0, 0, "the compiler failed")),
 ]  # fmt: skip
@@ -27,6 +28,7 @@ SAID = [
 def test_the_first_error(words: bytes, expected: tuple[str, int, int, str]):
     error = diagnostics.error(words, "a.c", "cc")
     assert (error.file, error.line, error.column, error.problem) == expected
+    assert ":0:0" not in str(error)
 
 
 def test_everything_is_shown_but_the_count():

@@ -165,8 +165,9 @@ def test_rewrite_constants(spec):
     assert get_global(again(changed), "range") == {"low": 3, "high": 4}
     with pytest.raises(ObjectError, match="total"):
         edit.rewrite_constants(spec, {"total": 9})
-    with pytest.raises(BtfError):
+    with pytest.raises(BtfError) as caught:
         edit.rewrite_constants(spec, {"limit": -1})
+    assert caught.value.where == "variable limit"
 
 
 def test_rename_a_program(spec):

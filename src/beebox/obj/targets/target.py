@@ -11,7 +11,7 @@ from typing import IO, Final
 
 from beebox.btf import kernel
 from beebox.btf.types import Btf
-from beebox.errors import InputError, ObjectError
+from beebox.errors import BtfError, InputError, ObjectError
 
 _ELF_MAGIC: Final = b"\x7fELF"
 _HEADER: Final = struct.Struct("<40xQ10xHHH")  # e_shoff, e_shentsize, e_shnum, e_shstrndx
@@ -120,7 +120,11 @@ def read_btf_file(path: Path) -> Btf:
     Raises :exc:`InputError` when it cannot be read, :exc:`BtfError` or :exc:`ObjectError` when it
     is malformed.
     """
-    return kernel.open_bytes(read_btf_bytes(path))
+    data = read_btf_bytes(path)
+    try:
+        return kernel.open_bytes(data)
+    except BtfError as cause:
+        raise cause.within(str(path)) from cause
 
 
 def read_btf_bytes(path: Path) -> bytes:
