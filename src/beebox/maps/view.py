@@ -63,10 +63,10 @@ class LiveMap:
         self._spec = spec
         self._cpus = cpus
         self._id = next(_IDS)
+        self._layout = layout_of(spec, cpus=cpus)
         if spec.contents is not None and spec.type is not MapType.ARRAY:
             problem = f"a {spec.type.value.name} does not begin with contents"
             raise MapError(problem, map_name=spec.name, errno=EINVAL)
-        self._layout = layout_of(spec, cpus=cpus)
         self._value_bytes = user_value_size(spec, cpus=cpus)
         self._storage: Storage | None = Storage(self._layout.size, map_name=spec.name)
         self._operations: Operations | None = None

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from beebox.errors import InputError, KeyExists, KeyNotFound, MapError, MapFull
+from beebox.errors import (
+    InputError,
+    KeyExists,
+    KeyNotFound,
+    MapError,
+    MapFull,
+    NotSupportedError,
+)
 from beebox.maps.view import LiveMap
 from beebox.obj.model import MapSpec
 from beebox.tables.map_types import MapFlags, MapType, UpdateFlags
@@ -104,6 +111,11 @@ def test_closed_map_is_refused():
     live.close()
     with pytest.raises(InputError):
         live.lookup(number(1))
+
+
+def test_a_kind_that_is_not_there_is_not_wrong():
+    with pytest.raises(NotSupportedError):
+        LiveMap(MapSpec("m", MapType.ARENA, 0, 0, 1, MapFlags.MMAPABLE, contents=bytes(8)))
 
 
 @pytest.mark.parametrize(
