@@ -9,7 +9,7 @@ a target is not written: an object is what it was before resolution.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from beebox.btf import codec, ext
 from beebox.btf.strings import StringTable
@@ -54,6 +54,7 @@ from beebox.obj.section_descriptions import (
     describe_struct_ops,
     value_section,
 )
+from beebox.tables.map_types import MapType
 
 
 def write(spec: ObjectSpec) -> bytes:
@@ -62,6 +63,7 @@ def write(spec: ObjectSpec) -> bytes:
     Raises :exc:`ObjectError` for what ELF cannot carry, a spec resolved against a target included.
     """
     _check_unresolved(spec)
+    _check_maps(spec)
     btf = describe_struct_ops(describe(spec.btf, spec.maps), spec.maps)
     return _Writer(spec, describe_externs(btf, spec.externs)).write()
 
@@ -74,6 +76,30 @@ def _check_unresolved(spec: ObjectSpec) -> None:
     if resolved:
         problem = f"{resolved[0]!r} is resolved against a target: write the spec as it was before"
         raise ObjectError(problem, file=spec.file)
+
+
+def _check_maps(spec: ObjectSpec) -> None:
+    """A data section's name says all of its map; of others nothing says that they are frozen."""
+    for row in spec.maps.values():
+        match row:
+            case MapSpec(type=MapType.STRUCT_OPS):
+                continue
+            case MapSpec(type=MapType.ARRAY, contents=bytes(data)):
+                read = map_definitions.global_data_map(row.name, data, None)
+                read = replace(read, value_type_id=row.value_type_id)
+            case _:
+                contents = row.contents if row.type is MapType.ARENA else None
+                read = replace(row, frozen=False, autocreate=True, contents=contents)
+        if read != row or (row.is_global_data and not _is_readable(row)):
+            names = [field.name for field in fields(row)]
+            lost = [name for name in names if getattr(row, name) != getattr(read, name)]
+            what = ", ".join(lost) or "that it is data"
+            problem = f"map {row.name}: an object file cannot say {what}"
+            raise ObjectError(problem, file=spec.file)
+
+
+def _is_readable(row: MapSpec) -> bool:
+    return row.type is MapType.ARENA or map_definitions.is_data_section(row.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -327,3 +327,22 @@ def test_a_section_has_its_size_in_types_too() -> None:
     row = btf.type(section_id(btf, ".data"))
     assert isinstance(row, Datasec)
     assert (row.size, len(row.vars)) == (8, 1)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        replace(global_data_map(".data.x", bytes(4), None), frozen=True),
+        replace(global_data_map(".rodata", bytes(4), None), frozen=False),
+        replace(global_data_map(".data", bytes(4), None), pinning=Pinning.BY_NAME),
+        replace(global_data_map(".data", bytes(4), None), max_entries=2),
+        global_data_map("elsewhere", bytes(4), None),
+        MapSpec("m", MapType.ARRAY, 4, 4, 1, frozen=True),
+        MapSpec("m", MapType.ARRAY, 4, 4, 1, autocreate=False),
+        MapSpec("m", MapType.HASH, 4, 4, 1, contents=bytes(4)),
+    ],
+)
+def test_what_would_be_read_differently_is_not_written(row: MapSpec) -> None:
+    function = FunctionSpec("f", "xdp", (LoadImm64(Reg.R0, 0), Exit()))
+    with pytest.raises(ObjectError):
+        writer.write(ObjectSpec({"f": function}, {row.name: row}))
