@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 from c_objects import compile_c
 
+import beebox
+from beebox.api import KernelName
+from beebox.errors import RejectedError
 from beebox.linux.kernel import LinuxKernel
 from beebox.obj import edit, reader, writer
+from beebox.obj.assembly import read_assembly
 from beebox.tables.map_types import MapType
 
 pytestmark = pytest.mark.linux
@@ -44,3 +48,33 @@ def test_the_kernel_runs_what_was_edited(written):
         flows = loaded.maps["flows"]
         assert flows.lookup((40).to_bytes(4, "little")) == (7).to_bytes(8, "little")
         assert flows.spec.type is MapType.LRU_HASH
+
+
+@pytest.mark.parametrize("kernel", ["userspace", "linux"])
+def test_maps_that_are_not_made(kernel: KernelName) -> None:
+    """Their first elements neither, and code that is never reached may name them."""
+    source = """
+.map jumps prog_array max_entries=2 autocreate=0
+.slot jumps 0 second
+.data .rodata frozen flags=rdonly_prog size=4
+.section "xdp"
+first:
+    r1 = global[.rodata] ll
+    r1 = *(u32 *)(r1 + 0)
+    r0 = 2
+    if r1 == 0 goto .out
+    r1 = map[jumps] ll
+.out:
+    exit
+.section "?xdp"
+second:
+    r0 = 1
+    exit
+"""
+    with beebox.load(read_assembly(source), kernel=kernel) as loaded:
+        assert set(loaded.maps) == {".rodata"}
+        assert set(loaded.programs) == {"first"}
+        assert loaded.programs["first"].test_run(bytes(64)).retval == 2
+    reached = source.replace("if r1 == 0", "if r1 != 0")
+    with pytest.raises(RejectedError):
+        beebox.load(read_assembly(reached), kernel=kernel)

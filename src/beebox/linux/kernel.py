@@ -223,7 +223,7 @@ def _fill_slots(
 ) -> None:
     """The first elements of maps of maps and of programs."""
     for name, row in spec.maps.items():
-        if row.type is MapType.STRUCT_OPS:
+        if row.type is MapType.STRUCT_OPS or not row.autocreate:
             continue
         for index, held in row.slots:
             value = maps[held] if row.inner is not None else programs[held]

@@ -30,6 +30,7 @@ from beebox.obj.model import (
     FunctionSpec,
     LineInfo,
     ObjectSpec,
+    Poisoned,
     ProgramSpec,
     VarRange,
 )
@@ -37,6 +38,7 @@ from beebox.tables.limits import MAX_INSNS, MAX_SUBPROGRAMS, MAX_USED_MAPS
 from beebox.tables.sections import section_row
 
 _EXCEPTION_CALLBACK = "exception_callback:"
+_POISONED_MAP = 2_001_000_000  # libbpf's helper for a map that is not made, plus its number
 _PSEUDO_FUNC = 4  # BPF_PSEUDO_FUNC: the address of a function of the program
 
 
@@ -68,8 +70,10 @@ def link(spec: ObjectSpec, program_name: str) -> ProgramSpec:
     if size > MAX_INSNS:
         raise ObjectError(f"{program_name} has {size} instructions", file=spec.file)
     insns: list[Instruction] = []
+    poisoned: list[Poisoned] = []
     for function in functions:
-        insns += _resolved(function, starts)
+        resolved = _resolved(function, starts)
+        insns += _without_absent_maps(spec, resolved, starts[function.name], poisoned)
     used = _used_maps(spec, insns)
     externs = _used_externs(spec, insns)
     _, _, attach_to = entry.section.removeprefix("?").removeprefix(row.name).partition("/")
@@ -90,10 +94,13 @@ def link(spec: ObjectSpec, program_name: str) -> ProgramSpec:
         attach_symbol=spec.attach_symbols.get(entry.name),
         externs=externs,
         version=spec.version,
-        poisoned=tuple(
-            replace(row, pc=starts[function.name] + row.pc)
-            for function in functions
-            for row in function.poisoned
+        poisoned=(
+            *(
+                replace(row, pc=starts[function.name] + row.pc)
+                for function in functions
+                for row in function.poisoned
+            ),
+            *poisoned,
         ),
     )
 
@@ -180,6 +187,26 @@ def _resolved(function: FunctionSpec, starts: dict[str, int]) -> list[Instructio
             case _:
                 out.append(insn)
         pc = after
+    return out
+
+
+def _without_absent_maps(
+    spec: ObjectSpec, insns: Sequence[Instruction], start: int, poisoned: list[Poisoned]
+) -> list[Instruction]:
+    """Poison, as libbpf's, for references to maps that are not made: nobody may reach them."""
+    out: list[Instruction] = []
+    pc = start
+    for insn in insns:
+        match insn:
+            case LoadImm64(value=MapRef(name=name) | GlobalRef(map_name=name)) if (
+                name in spec.maps and not spec.maps[name].autocreate
+            ):
+                number = _POISONED_MAP + list(spec.maps).index(name)
+                out += [Call(CallKind.HELPER, number)] * 2
+                poisoned.append(Poisoned(pc, f"map {name} is not made: its autocreate is off"))
+            case _:
+                out.append(insn)
+        pc += slot_count(insn)
     return out
 
 

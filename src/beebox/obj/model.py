@@ -345,9 +345,11 @@ class ObjectSpec:
                 continue
             known = self.maps if row.inner is not None else self.program_names
             for index, held in row.slots:
-                if held not in known:
+                if held not in known or (row.inner is not None and not self.maps[held].autocreate):
                     problem = f"slot {index} of map {row.name} holds {held!r}, which is not there"
                     raise ObjectError(problem, file=self.file)
+                if row.type is not MapType.STRUCT_OPS and not 0 <= index < 1 << 8 * row.key_size:
+                    raise ObjectError(f"map {row.name} has no slot {index}", file=self.file)
                 if row.inner is None:
                     found[held] = None
         return tuple(found)

@@ -153,12 +153,14 @@ class UserspaceKernel:
         return UserspaceCollection(loaded, maps)
 
     def _maps(self, spec: ObjectSpec, used: AbstractSet[str]) -> dict[str, LiveMap]:
-        """Every map but those of kinds that this kernel lacks, where no program loaded uses one."""
+        """Every map to be made but those of kinds that this kernel lacks and no program uses."""
         needed = used | {
             held for row in spec.maps.values() if row.inner is not None for _, held in row.slots
         }
         made = {}
         for name, row in spec.maps.items():
+            if not row.autocreate:
+                continue
             try:
                 made[name] = LiveMap(row, cpus=self._cpus)
             except NotSupportedError:

@@ -172,3 +172,29 @@ def test_functions_are_bounded() -> None:
 def test_empty_functions_are_refused() -> None:
     with pytest.raises(ObjectError):
         link(spec(FunctionSpec("main", "xdp", ())), "main")
+
+
+def test_references_to_maps_that_are_not_made_are_poison() -> None:
+    code = (LoadImm64(Reg.R1, 0), LoadImm64(Reg.R1, MapRef("b")), ZERO, Exit())
+    maps = {
+        name: MapSpec(name, MapType.ARRAY, 4, 4, 1, autocreate=name != "b") for name in ("a", "b")
+    }
+    linked = link(ObjectSpec({"f": FunctionSpec("f", "xdp", code)}, maps), "f")
+    assert linked.insns[1:3] == (Call(CallKind.HELPER, 2_001_000_001),) * 2
+    assert [row.pc for row in linked.poisoned] == [2]
+    assert not linked.maps
+    assert len(linked.slots) == 6
+
+
+@pytest.mark.parametrize(("index", "held"), [(-1, "f"), (1 << 32, "f"), (0, "gone")])
+def test_slots_that_cannot_be(index: int, held: str) -> None:
+    row = MapSpec("jumps", MapType.PROG_ARRAY, 4, 4, 2, slots=((index, held),))
+    with pytest.raises(ObjectError):
+        spec(function("f", section="xdp"), maps=(row,)).with_slot_programs(["f"])
+
+
+def test_a_map_that_is_not_made_stands_in_no_slot() -> None:
+    inner = MapSpec("inner", MapType.ARRAY, 4, 4, 1, autocreate=False)
+    outer = MapSpec("outer", MapType.ARRAY_OF_MAPS, 4, 4, 2, inner=inner, slots=((0, "inner"),))
+    with pytest.raises(ObjectError):
+        ObjectSpec({}, {"inner": inner, "outer": outer}).with_slot_programs([])
