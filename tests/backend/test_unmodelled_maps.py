@@ -6,7 +6,7 @@ import pytest
 
 from beebox import load
 from beebox.errors import NotSupportedError
-from beebox.obj.assembly import read_assembly
+from beebox.obj.assembly.source import read_assembly
 
 SPEC = read_assembly(
     """

@@ -10,7 +10,7 @@ from beebox.api import KernelName
 from beebox.errors import RejectedError
 from beebox.linux.kernel import LinuxKernel
 from beebox.obj import edit, reader, writer
-from beebox.obj.assembly import read_assembly
+from beebox.obj.assembly.source import read_assembly
 from beebox.tables.map_types import MapType
 
 pytestmark = pytest.mark.linux
