@@ -8,6 +8,7 @@ from pathlib import Path
 from beebox.clang.generated import FILES
 from beebox.clang.run import INCLUDE
 from beebox.cli import describe
+from beebox.hooks.packet import HOOKED
 from beebox.tables.contexts import Context
 from beebox.tables.findings import FINDINGS
 from beebox.tables.helper_texts import SUMMARIES
@@ -19,7 +20,7 @@ from beebox.tables.opcodes import AluOp, AtomicOp, JmpOp, Size
 from beebox.tables.program_types import AttachType, ProgramType
 from beebox.tables.sections import SECTIONS
 from beebox.tables.versions import FEATURES, LIMITS
-from beebox.verifier.verify import PROGRAM_TYPES
+from beebox.verifier.rights import PROGRAM_TYPES
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -256,11 +257,15 @@ def sections() -> str:
             row.attach_type.name.lower() if row.attach_type else "",
             ", ".join(describe.plain(row.flags)),
             "yes" if row.program_type in PROGRAM_TYPES else "",
+            "yes" if row.program_type in HOOKED else "",
         )
         for row in SECTIONS
     )
-    columns = ("section", "program type", "attach type", "flags", "accepted here")
-    text = "Which section of an object holds which kind of program, as libbpf 1.8 reads them."
+    columns = ("section", "program type", "attach type", "flags", "verified", "runs in userspace")
+    text = (
+        "Which section of an object holds which kind of program, as libbpf 1.8 reads them; which "
+        "of them beebox verifies, and which also run in its userspace kernel."
+    )
     return page("Sections", text, table(columns, rows))
 
 

@@ -20,15 +20,23 @@ _MOST_PROGRAMS = 2000
 _MOST_INSNS = 5000
 
 
-@pytest.mark.parametrize("generator", [verifier_values, verifier_calls], ids=["values", "calls"])
-def test_verdicts_agree(generator, record_property, monkeypatch):
+@pytest.mark.parametrize(
+    ("program_of", "maps"),
+    [
+        (verifier_values.program, verifier_values.MAPS),
+        (verifier_calls.program, verifier_calls.MAPS),
+        (verifier_calls.other_program, verifier_calls.MAPS),
+    ],
+    ids=["values", "calls", "other types"],
+)
+def test_verdicts_agree(program_of, maps, record_property, monkeypatch):
     """Programs of which one verifier has no verdict are counted, and must be few."""
     monkeypatch.setattr(explore, "MAX_INSNS", _MOST_INSNS)
     seed = compared = accepted = ours_processed = theirs_processed = 0
     deadline = time.monotonic() + _SECONDS
-    with Oracle(generator.MAPS) as oracle:
+    with Oracle(maps) as oracle:
         while time.monotonic() < deadline and seed < _MOST_PROGRAMS:
-            program = generator.program(seed)
+            program = program_of(seed)
             seed += 1
             ours = verify(program)
             if not ours.accepted and ours.findings[0].code in {"not-supported", "too-complex"}:

@@ -15,8 +15,10 @@ from verifier_maps import MAPS, with_btf
 
 from beebox.isa.assembler import assemble
 from beebox.obj.model import ProgramSpec
+from beebox.tables.contexts import FieldKind
 from beebox.tables.helpers import HELPERS, Arg, ArgKind, Helper
-from beebox.tables.program_types import AttachType, PacketAccess, ProgramType
+from beebox.tables.program_types import AttachType, PacketAccess, ProgramType, Sleeps
+from beebox.tables.sections import ProgramFlags
 
 __all__ = ["MAPS", "program"]
 
@@ -36,13 +38,42 @@ _TYPES: Final = (
     (ProgramType.LWT_SEG6LOCAL, None),
     (ProgramType.FLOW_DISSECTOR, None),
 )
+_OTHER_TYPES: Final = (
+    (ProgramType.KPROBE, None),
+    (ProgramType.KPROBE, AttachType.TRACE_UPROBE_MULTI),
+    (ProgramType.KPROBE, AttachType.TRACE_UPROBE_SESSION),
+    (ProgramType.TRACEPOINT, None),
+    (ProgramType.PERF_EVENT, None),
+    (ProgramType.RAW_TRACEPOINT, None),
+    (ProgramType.RAW_TRACEPOINT_WRITABLE, None),
+    (ProgramType.CGROUP_SOCK, None),
+    (ProgramType.CGROUP_SOCK, AttachType.CGROUP_INET_SOCK_RELEASE),
+    (ProgramType.CGROUP_SOCK, AttachType.CGROUP_INET4_POST_BIND),
+    (ProgramType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET4_BIND),
+    (ProgramType.CGROUP_SOCK_ADDR, AttachType.CGROUP_INET6_CONNECT),
+    (ProgramType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UDP6_SENDMSG),
+    (ProgramType.CGROUP_SOCK_ADDR, AttachType.CGROUP_UDP4_RECVMSG),
+    (ProgramType.CGROUP_SOCKOPT, AttachType.CGROUP_GETSOCKOPT),
+    (ProgramType.CGROUP_SOCKOPT, AttachType.CGROUP_SETSOCKOPT),
+    (ProgramType.CGROUP_SYSCTL, None),
+    (ProgramType.CGROUP_DEVICE, None),
+    (ProgramType.SOCK_OPS, None),
+    (ProgramType.SK_SKB, AttachType.SK_SKB_STREAM_PARSER),
+    (ProgramType.SK_SKB, AttachType.SK_SKB_VERDICT),
+    (ProgramType.SK_MSG, AttachType.SK_MSG_VERDICT),
+    (ProgramType.SK_LOOKUP, AttachType.SK_LOOKUP),
+    (ProgramType.SK_REUSEPORT, None),
+    (ProgramType.SK_REUSEPORT, AttachType.SK_REUSEPORT_SELECT_OR_MIGRATE),
+    (ProgramType.SYSCALL, None),
+    (ProgramType.NETFILTER, AttachType.NETFILTER),
+)
 _HELPERS: Final = {
     type_: tuple(
         row
         for row in (helper.called_by(type_) for helper in HELPERS.values())
         if type_ in row.program_types
     )
-    for type_ in {type_ for type_, _ in _TYPES}
+    for type_ in {type_ for type_, _ in (*_TYPES, *_OTHER_TYPES)}
 }
 _SIZES: Final = ("u8", "u16", "u32", "u64")
 _BYTES: Final = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "s8": 1, "s16": 2, "s32": 4}
@@ -90,7 +121,7 @@ class _Text:
             if self.chance(0.9) and sizes:
                 size = pick.choice(sizes)
             width = _BYTES[size]
-            offset = field.offset + width * pick.randrange(max(field.size // width, 1))
+            offset = field.offset + width * pick.randrange(max(min(field.size, 256) // width, 1))
             if dst == "r9" and field.kind.name != "SCALAR":
                 dst = "r2"
         else:
@@ -104,7 +135,7 @@ class _Text:
         if fields and self.chance(0.95):
             field = pick.choice(fields)
             width = pick.choice(field.writes) if self.chance(0.95) else pick.choice((1, 2, 4, 8))
-            offset = field.offset + width * pick.randrange(max(field.size // width, 1))
+            offset = field.offset + width * pick.randrange(max(min(field.size, 256) // width, 1))
         elif self.chance(0.2):
             width, offset = pick.choice((1, 2, 4, 8)), pick.randrange(0, 192, 2)
         else:
@@ -116,11 +147,14 @@ class _Text:
         """R7 points to the packet again, with 32 bytes proven."""
         if self.type.value.packet is PacketAccess.NONE:
             return
-        data, end = (0, 4) if self.type is ProgramType.XDP else (76, 80)
+        context = self.type.value.context
+        fields = {field.kind: field for field in context.fields} if context is not None else {}
+        data, end = fields[FieldKind.PACKET], fields[FieldKind.PACKET_END]
+        size = f"u{8 * data.size}"
         out, go = self.label(), self.label()
         self.emit(
-            f"r7 = *(u32 *)(r6 + {data})",
-            f"r3 = *(u32 *)(r6 + {end})",
+            f"r7 = *({size} *)(r6 + {data.offset})",
+            f"r3 = *({size} *)(r6 + {end.offset})",
             "r2 = r7",
             "r2 += 32",
             f"if r2 <= r3 goto {go}",
@@ -338,7 +372,7 @@ class _Text:
             self.packet = self.packet and self.chance(0.1)
         if row.ret.name == "INTEGER" and self.chance(0.5):
             self.emit("r9 = r0")
-        if row.acquires:
+        if row.acquires or (row.name == "map_lookup_elem" and map_name == "socks"):
             out = self.label()
             self.emit(f"if r0 == 0 goto {out}", "r1 = r0", "call bpf_sk_release", f"{out}:")
 
@@ -429,9 +463,22 @@ _ARGUMENTS: Final = frozenset(
 
 
 def program(seed: int) -> ProgramSpec:
-    """The program of this seed."""
+    """The program of this seed, of a packet program type."""
+    return _program(seed, _TYPES)
+
+
+def other_program(seed: int) -> ProgramSpec:
+    """The program of this seed, of another type."""
+    return _program(seed, _OTHER_TYPES)
+
+
+def _program(seed: int, types: tuple[tuple[ProgramType, AttachType | None], ...]) -> ProgramSpec:
     pick = random.Random(seed)
-    type_, attach = pick.choice(_TYPES)
+    type_, attach = pick.choice(types)
+    flags = ProgramFlags.NONE
+    sleeps = type_.value.sleeps
+    if sleeps is Sleeps.MUST or (sleeps is Sleeps.MAY and pick.random() < 0.3):
+        flags = ProgramFlags.SLEEPABLE
     text = _Text(pick, type_, attach, [])
     text.emit("r6 = r1", "r8 = global[.data] ll", "r9 = *(u32 *)(r8 + 0)")
     text.emit("r7 = 0")
@@ -445,5 +492,5 @@ def program(seed: int) -> ProgramSpec:
             text.statement(1)
         text.leave()
     insns = assemble("\n".join(text.lines), file=f"seed {seed}")
-    spec = ProgramSpec("fuzz", type_.value.name, type_, insns, MAPS, attach)
+    spec = ProgramSpec("fuzz", type_.value.name, type_, insns, MAPS, attach, flags)
     return with_btf(spec) if text.calls and pick.random() < 0.9 else spec

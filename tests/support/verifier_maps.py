@@ -30,6 +30,7 @@ MAPS: Final = {
         MapSpec("devmap", MapType.DEVMAP, 4, 8, 4),
         MapSpec("cpumap", MapType.CPUMAP, 4, 4, 4),
         MapSpec("xskmap", MapType.XSKMAP, 4, 4, 4),
+        MapSpec("socks", MapType.SOCKMAP, 4, 4, 4),
         MapSpec("ring", MapType.RINGBUF, 0, 0, 4096),
         MapSpec("events", MapType.PERF_EVENT_ARRAY, 4, 4, 4),
         MapSpec("cgroups", MapType.CGROUP_ARRAY, 4, 4, 4),

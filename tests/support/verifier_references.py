@@ -38,7 +38,7 @@ def socket(text: Text, names: set[str]) -> None:
             "r8 = r0",
         )  # fmt: skip
     elif context is not None and context.field("sk") is not None:
-        text.emit("r8 = *(u64 *)(r6 + 168)")
+        text.emit(f"r8 = *(u64 *)(r6 + {context.field('sk').offset})")
     else:
         return
     if text.chance(0.95):

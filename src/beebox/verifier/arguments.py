@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final, NoReturn
 
 from beebox.tables.helpers import Arg, ArgKind, Helper
-from beebox.tables.limits import MAX_VAR_SIZE
+from beebox.tables.limits import MAX_VAR_SIZE, NET_IP_ALIGN
 from beebox.tables.map_types import MapType
+from beebox.tables.program_types import PacketArguments, ProgramType
 from beebox.verifier import memory, packet, stack, text
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import KERNEL, kernel_name, misaligned, plain_name
@@ -44,6 +45,23 @@ _EXPECTED: Final = {
 """The kinds of value that fit. What is not here is not verified yet, and refused."""
 
 _HOLDS_SOCKETS: Final = (MapType.SOCKMAP, MapType.SOCKHASH)
+_WITHOUT_LOCKS: Final = frozenset(
+    {
+        ProgramType.SOCKET_FILTER,
+        ProgramType.SCHED_CLS,
+        ProgramType.SCHED_ACT,
+        ProgramType.XDP,
+        ProgramType.SK_REUSEPORT,
+        ProgramType.FLOW_DISSECTOR,
+        ProgramType.SK_LOOKUP,
+    }
+)
+_CHANGES_SOCKETS: Final = {
+    "map_update_elem": _WITHOUT_LOCKS,
+    "map_delete_elem": _WITHOUT_LOCKS | {ProgramType.SOCK_OPS},
+}
+"""Which programs may change maps of sockets: those that never see a locked one."""
+
 _STAYS_AT_START: Final = (RegKind.CTX, RegKind.MAP)
 ALWAYS_PRESENT: Final = (MapType.ARRAY, MapType.PERCPU_ARRAY)
 """Map types whose elements exist for every key below ``max_entries``."""
@@ -55,7 +73,7 @@ _WRITES_MAP: Final = frozenset(
 class Arguments:
     """What the arguments said: the map, its constant key, references, the size to allocate."""
 
-    __slots__ = ("alloc_size", "key", "map", "ref", "released")
+    __slots__ = ("alloc_size", "key", "map", "most", "ref", "released")
 
     def __init__(self) -> None:
         self.map = ""
@@ -63,6 +81,7 @@ class Arguments:
         self.ref = 0  # the reference that one of the pointers holds
         self.released = 0  # ... and that this call releases
         self.alloc_size = 0
+        self.most = 0  # bytes of sized memory
 
 
 def check(path: Path, row: Helper) -> Arguments:
@@ -124,6 +143,7 @@ def _check(path: Path, row: Helper, number: int, arg: Arg, value: Reg, found: Ar
                     _check_alignment(path, row, number, value, arg.fixed_size)
         case ArgKind.CONST_SIZE | ArgKind.CONST_SIZE_OR_ZERO:
             _sized_memory(path, row, number, arg, value)
+            found.most = value.scalar.umax
         case ArgKind.CONST_ALLOC_SIZE_OR_ZERO:
             if not value.scalar.is_const:
                 raise Refusal(
@@ -144,10 +164,18 @@ def _is_null(value: Reg) -> bool:
     return value.kind is RegKind.SCALAR and scalar.is_const and scalar.value == 0
 
 
+def _takes_packet(path: Path, row: Helper) -> bool:
+    match path.spec.type.value.packet_arguments:
+        case PacketArguments.AS_HELPER:
+            return row.packet_access
+        case PacketArguments.NEVER | PacketArguments.ALWAYS as rule:
+            return rule is PacketArguments.ALWAYS
+
+
 def _check_kind(
     path: Path, row: Helper, number: int, arg: Arg, value: Reg, expected: tuple[RegKind, ...]
 ) -> None:
-    if value.kind in _PACKET and not row.packet_access:
+    if value.kind in _PACKET and not _takes_packet(path, row):
         raise Refusal(
             "argument-type", path.pc,
             f"argument {number} of bpf_{row.name} may not point into the packet",
@@ -219,6 +247,15 @@ def _check_map(path: Path, row: Helper, number: int, value: Reg) -> None:
             f"cannot pass map_type {spec.type.value.id} into func bpf_{row.name}#{row.id}",
             values=(value,), reg=number,
         )  # fmt: skip
+    if spec.type in _HOLDS_SOCKETS and row.name in _CHANGES_SOCKETS:
+        allowed = _CHANGES_SOCKETS[row.name]
+        if path.spec.type not in allowed:
+            raise Refusal(
+                "map-type", path.pc,
+                f"{path.spec.type.value.name} programs may not call bpf_{row.name} on "
+                f"{spec.type.value.name} maps such as {spec.name}: the sockets may be locked",
+                kernel="cannot update sockmap in this context", values=(value,), reg=number,
+            )  # fmt: skip
     if row.name in _WRITES_MAP and memory.is_read_only(spec):
         raise Refusal(
             "read-only", path.pc, f"map {spec.name} does not let programs write into it",
@@ -242,7 +279,8 @@ def _access(path: Path, row: Helper, number: int, value: Reg, size: int, *, writ
 
 
 def _check_alignment(path: Path, row: Helper, number: int, value: Reg, size: int) -> None:
-    if (value.off + value.scalar.value) % size or value.scalar.mask % size:
+    ahead = NET_IP_ALIGN if value.kind in _PACKET else 0
+    if (ahead + value.off + value.scalar.value) % size or value.scalar.mask % size:
         raise Refusal(
             "argument-type", path.pc,
             f"argument {number} of bpf_{row.name} must be aligned to {size} bytes",

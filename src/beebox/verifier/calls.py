@@ -16,13 +16,26 @@ from beebox.verifier.arguments import ALWAYS_PRESENT, Arguments, check
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import ANY, unsigned_range
+from beebox.verifier.scalar import ANY, signed_range, unsigned_range
 from beebox.verifier.state import Reg
 
 _GPL: Final = frozenset(
     {"GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"}
 )
 _HOLDS_SOCKETS: Final = (MapType.SOCKMAP, MapType.SOCKHASH)
+_BY_MACHINE: Final = ("probe_write_user", "override_return")
+_AT_MOST_ASKED: Final = frozenset(
+    {
+        "get_stack",
+        "get_task_stack",
+        "probe_read_str",
+        "probe_read_user_str",
+        "probe_read_kernel_str",
+    }
+)
+"""Their result is an errno, or no more than the size that they were given."""
+
+_MAX_ERRNO: Final = 4095
 _SOCKET: Final = {
     RetKind.SOCK_COMMON_OR_NULL: RegKind.SOCK_COMMON,
     RetKind.SOCKET_OR_NULL: RegKind.SOCKET,
@@ -76,7 +89,7 @@ def _row(target: int, program_type: ProgramType) -> Helper | None:
 
 def _check_caller(path: Path, row: Helper) -> None:
     type_ = path.spec.type
-    if not row.allowed(type_, path.spec.attach_type):
+    if not row.allowed(type_, path.attach_type):
         raise Refusal(
             "helper-not-allowed", path.pc,
             f"{type_.value.name} programs may not call bpf_{row.name}",
@@ -89,10 +102,15 @@ def _check_caller(path: Path, row: Helper) -> None:
             f"{path.spec.license!r}",
             kernel="cannot call GPL-restricted function from non-GPL compatible program",
         )  # fmt: skip
-    if row.sleepable:
+    if row.name in _BY_MACHINE:
+        raise Refusal(
+            "not-supported", path.pc,
+            f"whether bpf_{row.name} may be called depends on how the kernel was built and locked",
+        )  # fmt: skip
+    if row.sleepable and not path.sleepable:
         raise Refusal(
             "helper-sleeps", path.pc,
-            f"bpf_{row.name} may sleep, and {type_.value.name} programs may not",
+            f"bpf_{row.name} may sleep, and this {type_.value.name} program may not",
             kernel="helper call might sleep in a non-sleepable prog",
         )  # fmt: skip
 
@@ -103,6 +121,8 @@ def _result(path: Path, row: Helper, found: Arguments) -> Reg | None:
         case RetKind.INTEGER:
             if row.name == "get_smp_processor_id":
                 return path.number(unsigned_range(0, path.cpus - 1))
+            if row.name in _AT_MOST_ASKED:
+                return path.number(signed_range(-_MAX_ERRNO, found.most))
             return path.number(ANY)
         case RetKind.VOID:
             return None
@@ -141,9 +161,9 @@ def _looked_up(path: Path, row: Helper, found: Arguments) -> Reg:
     if spec.type is MapType.XSKMAP:
         return _maybe(path, row, found, RegKind.XDP_SOCK)
     if spec.type in _HOLDS_SOCKETS:
-        raise Refusal(
-            "not-supported", path.pc, f"lookups in {spec.type.value.name} maps are not verified yet"
-        )
+        id_ = path.new_id()
+        references.acquire(path, id_)
+        return path.pointer(RegKind.SOCKET, id_=id_, ref=id_, map_=found.map, nullable=True)
     present = (
         row.name == "map_lookup_elem"
         and spec.type in ALWAYS_PRESENT

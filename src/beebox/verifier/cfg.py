@@ -24,6 +24,7 @@ from beebox.isa.instruction import (
     LoadImm64,
     LoadPacket,
     MayGoto,
+    PseudoImm64,
     Reg,
     Store,
     Swap,
@@ -36,6 +37,7 @@ from beebox.verifier.findings import Refusal
 
 _CALLER_SAVED = 0b111111  # R0-R5
 _ARGUMENTS = 0b111110  # R1-R5
+_PSEUDO_FUNC = 4  # BPF_PSEUDO_FUNC: the address of a function of the program
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +108,28 @@ def _function_starts(slots: tuple[Instruction | None, ...]) -> tuple[int, ...]:
                     kernel=f"call to invalid destination {target}",
                 )  # fmt: skip
             starts.add(target)
+        elif isinstance(insn, LoadImm64) and (address := function_address(pc, insn)) is not None:
+            if not 0 <= address < len(slots) or slots[address] is None:
+                raise Refusal(
+                    "jump-range", pc, f"the address of insn {address}, which does not exist",
+                    kernel=f"call to invalid destination {address}",
+                )  # fmt: skip
+            starts.add(address)
     if len(starts) > MAX_SUBPROGRAMS:
         raise Refusal(
             "program-size", 0, f"{len(starts)} functions; at most {MAX_SUBPROGRAMS} are allowed",
             kernel="too many subprograms",
         )  # fmt: skip
     return tuple(sorted(starts))
+
+
+def function_address(pc: int, insn: LoadImm64) -> int | None:
+    """Where the function begins whose address is loaded; None for other immediates."""
+    match insn.value:
+        case PseudoImm64(pseudo, distance) if pseudo == _PSEUDO_FUNC:
+            return pc + 1 + distance
+        case _:
+            return None
 
 
 def _calls(

@@ -17,7 +17,10 @@ _POINTERS: Final = {
     FieldKind.PACKET_META: RegKind.PACKET_META,
     FieldKind.FLOW_KEYS: RegKind.FLOW_KEYS,
     FieldKind.SOCK_COMMON_OR_NULL: RegKind.SOCK_COMMON,
+    FieldKind.SOCKET: RegKind.SOCKET,
+    FieldKind.SOCKET_OR_NULL: RegKind.SOCKET,
 }
+_NULLABLE: Final = (FieldKind.SOCK_COMMON_OR_NULL, FieldKind.SOCKET_OR_NULL)
 
 
 def load(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
@@ -31,7 +34,7 @@ def load(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
             "not-supported", path.pc, f"field {field.name} holds a {field.kind.name.lower()}, "
             "which is not verified yet",
         )  # fmt: skip
-    nullable = field.kind is FieldKind.SOCK_COMMON_OR_NULL
+    nullable = field.kind in _NULLABLE
     return path.pointer(kind, nullable=nullable, id_=path.new_id() if nullable else 0)
 
 
@@ -55,9 +58,9 @@ def _field(
             values=(base,), reg=number,
         )  # fmt: skip
     field = context.field_at(offset, size, write=write)
-    if field is not None and field.attach_types:
-        attach = path.spec.attach_type
-        if attach is None or attach.name.lower() not in field.attach_types:
+    if field is not None and (seen := _seen_by(field, write=write)):
+        attach = path.attach_type
+        if attach is None or attach.name.lower() not in seen:
             field = None
     if field is None:
         raise Refusal(
@@ -66,6 +69,11 @@ def _field(
             values=(base,), reg=number,
         )  # fmt: skip
     return field
+
+
+def _seen_by(field: ContextField, *, write: bool) -> tuple[str, ...]:
+    """The attach types whose programs may access the field; empty: all of them."""
+    return (field.store_types if write else ()) or field.attach_types
 
 
 def _why(path: Path, context: Context, offset: int, size: int, *, write: bool) -> str:
@@ -77,8 +85,9 @@ def _why(path: Path, context: Context, offset: int, size: int, *, write: bool) -
             sizes = field.writes if write else field.reads
             if not sizes:
                 return f"{type_name} programs may not {verb} {context.name}.{field.name}"
-            if field.attach_types and size in sizes:
-                types = ", ".join(field.attach_types)
+            seen = _seen_by(field, write=write)
+            if seen and size in sizes:
+                types = ", ".join(seen)
                 return f"only {types} programs may {verb} {context.name}.{field.name}"
             listed = ", ".join(str(allowed) for allowed in sizes)
             return (

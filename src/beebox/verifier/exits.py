@@ -53,13 +53,8 @@ def finish(path: Path) -> None:
 
 
 def _allowed(path: Path) -> ReturnRange | None:
-    """The range that holds for the program; without an attach type, Linux takes number 0."""
-    row = path.spec.type.value
-    attach = path.spec.attach_type
-    if attach is None:
-        attach = next((type_ for type_ in row.attach_types if type_.value == 0), None)
-    for allowed in row.returns:
-        if not allowed.attach_types or attach in allowed.attach_types:
+    for allowed in path.spec.type.value.returns:
+        if not allowed.attach_types or path.attach_type in allowed.attach_types:
             return allowed
     return None
 

@@ -44,6 +44,7 @@ from beebox.verifier import (
     loops,
     memory,
     packet,
+    rights,
     special,
 )
 from beebox.verifier.cfg import Shape, function_ranges
@@ -193,6 +194,7 @@ class Exploration:
     def _use(self, name: str) -> MapSpec:
         spec = self.path.map_spec(name)
         if name not in self.maps:
+            rights.check_map(self.spec, spec, self.path.pc)
             special.require_plain(spec, self.spec.btf, self.path.pc)
             self.maps.add(name)
         return spec

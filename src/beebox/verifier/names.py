@@ -57,7 +57,8 @@ _LOOKED_UP: Final = (RegKind.MAP, RegKind.XDP_SOCK)
 
 def kernel_name(value: Reg) -> str:
     """As the kernel's log has it: ``map_value_or_null``."""
-    if value.nullable and value.kind in _LOOKED_UP:
+    of_a_map = value.kind in _LOOKED_UP or (value.kind is RegKind.SOCKET and value.map)
+    if value.nullable and of_a_map:
         return "map_value_or_null"  # until it is checked, whatever the map holds
     return KERNEL[value.kind] + ("_or_null" if value.nullable else "")
 

@@ -10,6 +10,7 @@ from beebox.isa.instruction import Operand
 from beebox.isa.instruction import Reg as RegNumber
 from beebox.obj.model import MapSpec, ProgramSpec
 from beebox.tables.opcodes import AluOp
+from beebox.verifier import rights
 from beebox.verifier.findings import Refusal
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, Scalar, const
@@ -26,10 +27,12 @@ class Path:
         "_ids",
         "_immediates",
         "_serial",
+        "attach_type",
         "bases",
         "cpus",
         "pc",
         "regs",
+        "sleepable",
         "spec",
         "stack_bytes",
         "state",
@@ -37,6 +40,8 @@ class Path:
 
     def __init__(self, spec: ProgramSpec, cpus: int = 1) -> None:
         self.spec = spec
+        self.attach_type = rights.attach_type(spec)
+        self.sleepable = rights.sleepable(spec)
         self.cpus = cpus  # that it may run on: the bound of bpf_get_smp_processor_id
         self._serial = 0
         self._ids = 0

@@ -236,6 +236,11 @@ def unsigned_range(low: int, high: int) -> Scalar:
     return make(0, U64, low, high)
 
 
+def signed_range(low: int, high: int) -> Scalar:
+    """Every number of ``[low, high]``, signed, also as seen in 32 bits, where both ends fit."""
+    return make(0, U64, smin=low, smax=high, s32_min=low, s32_max=high)
+
+
 _SIZED: Final = {
     1: unsigned_range(0, 0xFF),
     2: unsigned_range(0, 0xFFFF),

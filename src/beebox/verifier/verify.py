@@ -19,8 +19,7 @@ from beebox.isa.instruction import (
 )
 from beebox.obj.model import ProgramSpec
 from beebox.tables.helpers import HELPER_BY_NAME
-from beebox.tables.program_types import ProgramType
-from beebox.verifier import branch, scalar, transfer
+from beebox.verifier import branch, rights, scalar, transfer
 from beebox.verifier.calls import possible_cpus
 from beebox.verifier.cfg import Shape, function_ranges, shape
 from beebox.verifier.explore import Exploration
@@ -31,20 +30,6 @@ from beebox.verifier.result import Finding, Report, SubprogramFact, VerifiedProg
 _PROFILES = ("kernel",)
 _TURN = threading.Lock()  # numbers are interned for one verification at a time
 _CPU = HELPER_BY_NAME["get_smp_processor_id"].id
-PROGRAM_TYPES = frozenset(
-    {
-        ProgramType.SOCKET_FILTER,
-        ProgramType.SCHED_CLS,
-        ProgramType.SCHED_ACT,
-        ProgramType.XDP,
-        ProgramType.CGROUP_SKB,
-        ProgramType.LWT_IN,
-        ProgramType.LWT_OUT,
-        ProgramType.LWT_XMIT,
-        ProgramType.LWT_SEG6LOCAL,
-        ProgramType.FLOW_DISSECTOR,
-    }
-)
 _OUR_FAULTS = (
     ArithmeticError,
     AttributeError,
@@ -79,7 +64,7 @@ def _explored(spec: ProgramSpec, profile: str, cpus: int) -> Report:
     findings: tuple[Finding, ...] = ()
     measured: Shape | None = None
     try:
-        _check_type(spec)
+        rights.check_program(spec)
         measured = shape(spec)
         exploration = Exploration(spec, measured, cpus=cpus)
         exploration.run()
@@ -103,17 +88,6 @@ def _explored(spec: ProgramSpec, profile: str, cpus: int) -> Report:
         profile=profile,
         verified=verified,
     )
-
-
-def _check_type(spec: ProgramSpec) -> None:
-    if spec.type not in PROGRAM_TYPES:
-        raise Refusal("not-supported", 0, f"{spec.type.name} programs are not verified yet")
-    attach = spec.attach_type
-    if attach is not None and attach not in spec.type.value.attach_types:
-        raise Refusal(
-            "attach-type", 0, f"{spec.type.value.name} programs do not attach as "
-            f"{attach.name.lower()}",
-        )  # fmt: skip
 
 
 def _finding(spec: ProgramSpec, refusal: Refusal) -> Finding:

@@ -40,6 +40,7 @@ MAPS = {
     "cpumap": MapSpec("cpumap", MapType.CPUMAP, 4, 4, 4),
     "xskmap": MapSpec("xskmap", MapType.XSKMAP, 4, 4, 4),
     "ring": MapSpec("ring", MapType.RINGBUF, 0, 0, 4096),
+    "sockets": MapSpec("sockets", MapType.SOCKMAP, 4, 4, 4),
     "storage": MapSpec("storage", MapType.CGROUP_STORAGE, 16, 8, 0),
     "events": MapSpec("events", MapType.PERF_EVENT_ARRAY, 4, 4, 4),
     "arrays": MapSpec(

