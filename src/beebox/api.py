@@ -141,13 +141,14 @@ def verify(
 ) -> list[Report]:
     """A report for each program of the object (or each one named), in the object's order.
 
+    Unasked, programs behind a ``?`` are passed over, unless the object has no others.
     ``btf`` is what the object is relocated against, as :func:`target_of` takes it.
     """
     from beebox.obj.linker import link  # noqa: PLC0415 -- on demand
     from beebox.verifier.verify import verify as verify_program  # noqa: PLC0415 -- on demand
 
     spec = spec if isinstance(spec, ObjectSpec) else open_object(spec, btf=btf)
-    names = chosen(spec, programs)
+    names = chosen(spec, programs) or spec.program_names
     spec = resolved(spec, programs=names, btf=btf)
     return [verify_program(link(spec, name)) for name in names]
 

@@ -146,6 +146,22 @@ def test_programs_behind_a_question_mark_are_verified_by_name(beebox: Beebox, so
     assert beebox("verify", f"{source}:nobody").status == 2
 
 
+def test_where_all_are_behind_a_question_mark_all_are_meant(
+    beebox: Beebox, source: Path, packet: Path
+) -> None:
+    text = SHORT.replace('#include "answer.h"', "#define ANSWER XDP_TX")
+    source.write_text(text.replace('SEC("xdp")', 'SEC("?xdp")'))
+    verified = beebox("verify", "-j", source)
+    assert verified.status == 1
+    assert [row["name"] for row in verified.json["programs"]] == ["first", "second"]
+    assert beebox("prog", "run", source, "data_in", packet).status == 2  # which of them?
+    only = source.with_suffix(".s")
+    only.write_text(beebox("prog", "dump", "xlated", f"{source}:first").out)
+    assert '.section "?xdp"' in only.read_text()
+    assert beebox("prog", "run", "-j", only, "data_in", packet).json["retval"] == 3
+    assert beebox("replay", "-j", only, "examples/capture.pcap").status == 0
+
+
 def test_a_file_with_a_colon_in_its_name(beebox: Beebox, source: Path) -> None:
     named = source.with_name("short.c:first")
     named.write_text("no C at all")
@@ -162,3 +178,11 @@ def test_a_section_that_stands_for_no_type_is_named_with_its_program(
     assert done.status == 1
     for part in (source.name, "second", "'nothing'"):
         assert part in done.err
+
+
+def test_what_set_cannot_do_is_told_with_what_was_asked(beebox: Beebox, source: Path) -> None:
+    text = SHORT.replace('#include "answer.h"', "#define ANSWER XDP_PASS\nstruct { int x; } both;")
+    source.write_text(text)
+    for knob in ("both=1", "neither=1"):
+        done = beebox("verify", source, "--set", knob)
+        assert (done.status, f"--set {knob}: " in done.err) == (2, True)

@@ -9,7 +9,7 @@ import click
 
 from beebox.btf.values import Value
 from beebox.cli.elements import is_element
-from beebox.errors import BtfError, InputError
+from beebox.errors import InputError
 from beebox.obj.globals import get_global, set_global
 from beebox.obj.model import ObjectSpec
 
@@ -40,7 +40,7 @@ def with_knobs(spec: ObjectSpec, knobs: tuple[str, ...]) -> ObjectSpec:
             raise InputError(f"--set {knob}: write NAME=VALUE")
         try:
             spec = set_global(spec, name, _value(get_global(spec, name), text))
-        except (BtfError, ValueError) as cause:
+        except (InputError, ValueError) as cause:
             raise InputError(f"--set {knob[:160]}: {cause}") from cause
     return spec
 

@@ -15,7 +15,7 @@ from beebox.cli.btf_option import btf_option
 from beebox.cli.elements import set_elements
 from beebox.cli.knobs import set_option, with_knobs
 from beebox.cli.output import Output, current, example, global_options
-from beebox.cli.selector import choose, split_selector
+from beebox.cli.selector import choose, chosen, split_selector
 from beebox.errors import InputError, NotSupportedError
 from beebox.hooks.packet import hook_of
 from beebox.isa.disassembler import listing
@@ -50,7 +50,7 @@ def dump(
     output = current()
     file, name = split_selector(selector)
     opened = api.open_object(file, btf=btf)
-    names = api.chosen(opened, None if name is None else [name])
+    names = chosen(opened, name)
     spec = api.resolved(opened, programs=names, btf=api.target_of(btf, kconfig=kconfig))
     linked = [link(spec, each) for each in names]
     if output.json:

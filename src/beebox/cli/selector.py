@@ -19,9 +19,17 @@ def split_selector(selector: str) -> tuple[Path, str | None]:
     return Path(file), name
 
 
+def chosen(spec: ObjectSpec, name: str | None) -> tuple[str, ...]:
+    """The program named, or those that are loaded unasked: all, where there are no such.
+
+    Raises :exc:`InputError` for an unknown name.
+    """
+    return api.chosen(spec, None if name is None else [name]) or spec.program_names
+
+
 def choose(spec: ObjectSpec, name: str | None) -> str:
     """The program to use: the named one, or the only one. Raises :exc:`InputError`."""
-    names = api.chosen(spec, None if name is None else [name])
+    names = chosen(spec, name)
     if len(names) > 1:
         choices = ", ".join(f"{spec.file}:{each}" for each in names)
         raise InputError(f"{spec.file}: holds several programs; choose one of {choices}")

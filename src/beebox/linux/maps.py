@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from beebox.btf.types import Btf, Datasec, Linkage, Var
-from beebox.errors import BeeboxError, SyscallError
+from beebox.errors import BeeboxError, MapError, SyscallError
 from beebox.linux import attrs, pins
 from beebox.linux.modules import ModuleTypes
 from beebox.linux.objects import LinuxMap, possible_cpus
 from beebox.linux.syscall import Bpf, Command, Fd, bpf, write_mapped
+from beebox.obj.map_rules import check_spec
 from beebox.obj.model import MapSpec, Pinning
 from beebox.obj.struct_ops import Layout
 from beebox.tables.limits import OBJECT_NAME_BYTES
@@ -44,6 +45,16 @@ def _ring_bytes(wanted: int) -> int:
     page = os.sysconf("SC_PAGE_SIZE")
     pages = -(-wanted // page)
     return page << (pages - 1).bit_length() if wanted else 0
+
+
+def _explained(spec: MapSpec, error: SyscallError) -> SyscallError | MapError:
+    """The kernel's refusal of a map, with the rule that it breaks where we know it."""
+    try:
+        check_spec(spec)
+    except MapError as rule:
+        if rule.errno == error.errno:
+            return rule
+    return SyscallError(f"{error.call} of {spec.name}", error.errno or 0)
 
 
 @dataclass(frozen=True)
@@ -143,7 +154,7 @@ class MapMaker:
             try:
                 fd = self._try(spec, inner, self._types(spec))
             except SyscallError as error:
-                failure = SyscallError(f"{error.call} of {spec.name}", error.errno or 0)
+                failure = _explained(spec, error)
                 if not any(self._types(spec)[1:]) or error.errno == errno.EPERM:
                     raise failure from None
                 try:

@@ -296,7 +296,7 @@ class ObjectSpec:
     functions: Mapping[str, FunctionSpec]
     maps: Mapping[str, MapSpec] = field(default_factory=dict)
     license: str = ""
-    btf: Btf | None = None
+    btf: Btf | None = field(default=None, repr=False)
     file: str = "<object>"
     version: int = 0
     externs: Mapping[str, ExternSpec] = field(default_factory=dict)

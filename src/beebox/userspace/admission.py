@@ -63,14 +63,15 @@ def admit(program: VerifiedProgram) -> None:
     """Refuse what this kernel does not model. Raises :exc:`NotSupportedError`."""
     spec = program.spec
     if spec.type not in PROGRAM_TYPES:
-        raise NotSupportedError(f"{spec.type.value.name} programs in userspace")
+        raise NotSupportedError(f"{spec.name}: {spec.type.value.name} programs in userspace")
     if spec.attach_type is not None and spec.attach_type in UNKNOWN_ATTACH_TYPES:
         raise NotSupportedError(f"{spec.attach_type.name.lower()} programs in userspace")
     known = IN_MAP_CODE | native_helpers(layout_of(spec.type.value.context))
     for helper in sorted(program.helpers - known):
         row = HELPERS.get(helper)
         name = row.name if row else str(helper)
-        raise NotSupportedError(f"helper {name} in userspace", hint=REASONS.get(name))
+        told = f"{spec.name}: helper {name} in userspace"
+        raise NotSupportedError(told, hint=REASONS.get(name))
     _admit_encapsulations(program)
     for name in sorted(program.maps):
         row_of_map = spec.maps[name]

@@ -197,6 +197,18 @@ def test_the_first_refusal_is_told(
     assert len(kernel.created()) == calls
 
 
+def test_a_refusal_says_which_rule_is_broken(kernel: FakeKernel, undo: ExitStack) -> None:
+    empty = replace(HASH, max_entries=0)
+    kernel.fails[Command.MAP_CREATE] = [errno.EINVAL] * 2
+    with pytest.raises(MapError, match="max_entries") as caught:
+        made(kernel, empty, undo, btf=descriptor())
+    assert caught.value.errno == errno.EINVAL
+    kernel.fails[Command.MAP_CREATE] = [errno.ENOMEM] * 2
+    with pytest.raises(SyscallError) as other:
+        made(kernel, empty, undo, btf=descriptor())
+    assert other.value.errno == errno.ENOMEM
+
+
 def test_a_map_without_types_is_tried_once(kernel: FakeKernel, undo: ExitStack) -> None:
     kernel.fails[Command.MAP_CREATE] = [errno.EINVAL]
     with pytest.raises(SyscallError):
