@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from beebox.cli.output import Output
+from beebox.cli.output import Output, printable
 from beebox.cli.progress import progress_bar
 
 
@@ -61,3 +61,17 @@ def test_progress_is_silent_off_a_terminal(
     with progress_bar(output) as progress:
         progress(1, 2, 3)
     assert capsys.readouterr() == ("", "")
+
+
+def test_names_do_not_command_the_terminal(command: Path, tmp_path: Path) -> None:
+    name = r"f\u{1b}]0;title\u{7}"
+    (tmp_path / "f.s").write_text(f'.section "xdp"\n"{name}":\n r0 = r3\n exit\n')
+    seen = on_a_terminal(command, tmp_path, "verify", "f.s")
+    assert r"f\x1b]0;title\x07" in seen
+    assert "\x1b]" not in seen
+    assert "\x07" not in seen
+
+
+def test_what_is_printable() -> None:
+    assert printable("\x1b[1;31mred\x1b[0m\tand é\n") == "\x1b[1;31mred\x1b[0m\tand é\n"
+    assert printable("\x1b[2J\r\x9b\x7f\0") == r"\x1b[2J\x0d\x9b\x7f\x00"

@@ -16,7 +16,7 @@ from beebox import api
 from beebox.btf import kernel, raw_output
 from beebox.btf.c import output as c_output
 from beebox.btf.types import Btf
-from beebox.cli.output import Output, current, example, global_options
+from beebox.cli.output import Output, current, example, global_options, printable
 from beebox.errors import BtfError, InputError
 from beebox.obj.elf import read as read_elf
 
@@ -82,7 +82,7 @@ def dump(words: tuple[str, ...], base: str | None) -> int:
         _write_json(btf, roots, output)
     else:
         for some in _batches(raw_output.text(btf, roots)):
-            click.echo(some, nl=False)
+            click.echo(printable(some), nl=False)
     return 0
 
 

@@ -6,15 +6,17 @@ A table is drawn by rich on a terminal; anywhere else it is plain aligned text w
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 from beebox.errors import BeeboxError, InternalError
 
+_COMMANDS: Final = re.compile(r"\x1b(?!\[[0-9;]*m)|[^\n\t\x1b -~\xa0-\U0010ffff]")
 F = TypeVar("F", bound=Callable[..., Any] | click.Command)
 
 
@@ -32,24 +34,25 @@ class Output:
 
     def text(self, line: str = "") -> None:
         """A line of the result on stdout."""
-        click.echo(line, err=self.aside)
+        click.echo(printable(line), err=self.aside)
 
     def status(self, line: str) -> None:
         """A line on stderr about what happens; silent under JSON."""
         if not self.json:
-            click.echo(line, err=True)
+            click.echo(printable(line), err=True)
 
     def error(self, error: BeeboxError) -> None:
         """The one report of an error: JSON on stdout, or text on stderr."""
         if self.json:
             self.data({"error": error.fields()})
         else:
-            click.echo(f"beebox: error: {error}", err=True)
+            click.echo(printable(f"beebox: error: {error}"), err=True)
 
     def table(
         self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: int = 0
     ) -> None:
         """A table; columns from index ``right`` on are numbers, set flush right."""
+        rows = [[printable(cell) for cell in row] for row in rows]
         if sys.stdout.isatty() and not self.aside:
             self._rich_table(title, columns, rows, right)
         else:
@@ -82,6 +85,14 @@ class Output:
         console = Console()
         console.print(Text(title, style="bold"))
         console.print(table)
+
+
+def printable(text: str) -> str:
+    """``text`` without what would command a terminal: objects bring names and source lines.
+
+    Colours stay, since reports have them.
+    """
+    return _COMMANDS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def _plain(value: object) -> str:
