@@ -86,6 +86,13 @@ class OpenObject:
         if self._live is not None or self._closed:
             raise InputError(f"{self._spec.file}: {problem}")
 
+    def map(self, name: str) -> Map:
+        """The live map. Raises :exc:`InputError` when the kernel was not asked for it, or lacks it."""
+        made = self.live.maps.get(name)
+        if made is None:
+            raise InputError(f"{self._spec.file}: map {name} was not made")
+        return made
+
     def program(self, name: str) -> Program:
         """A loaded program. Raises :exc:`InputError` for one that was left out."""
         if name not in self.live.programs:
@@ -207,7 +214,7 @@ class RawMap:
     def __get__(self, holder: _Holder, owner: type[object]) -> Map: ...
     def __get__(self, holder: _Holder | None, owner: type[object]) -> Self | Map:
         """The live map."""
-        return self if holder is None else holder.opened.live.maps[self._name]
+        return self if holder is None else holder.opened.map(self._name)
 
 
 class MapOf(Generic[K, V]):
@@ -248,7 +255,7 @@ class TypedMap(Generic[K, V]):
     """
 
     def __init__(self, opened: OpenObject, name: str) -> None:
-        self.map: Final = opened.live.maps[name]
+        self.map: Final = opened.map(name)
         self._btf = opened.btf
 
     def _key(self, key: K) -> bytes:
@@ -314,7 +321,7 @@ class TypedQueue(Generic[V]):
     """A live queue, stack or bloom filter whose values are Python's; ``map`` has them in bytes."""
 
     def __init__(self, opened: OpenObject, name: str) -> None:
-        self.map: Final = opened.live.maps[name]
+        self.map: Final = opened.map(name)
         self._btf = opened.btf
 
     def _value(self, data: bytes) -> V:

@@ -282,3 +282,18 @@ last:
         opened.load()
         assert opened.progs.last.test_run(FRAME).retval == 1
         assert list(opened.maps.second) == []
+
+
+def test_a_map_that_the_kernel_lacks_is_told(tmp_path: Path):
+    source = """
+.map rings ringbuf max_entries=4096
+.section "xdp"
+main:
+    r0 = 2
+    exit
+"""
+    made = module(write_skeleton(read_assembly(source), "ringed"), tmp_path)
+    with made.Ringed() as opened:
+        opened.load()
+        with pytest.raises(InputError, match="rings"):
+            _ = opened.maps.rings
