@@ -87,7 +87,7 @@ class OpenObject:
             raise InputError(f"{self._spec.file}: {problem}")
 
     def map(self, name: str) -> Map:
-        """The live map. Raises :exc:`InputError` when the kernel was not asked for it, or lacks it."""
+        """The live map. Raises :exc:`InputError` for one that the kernel does not have."""
         made = self.live.maps.get(name)
         if made is None:
             raise InputError(f"{self._spec.file}: map {name} was not made")
