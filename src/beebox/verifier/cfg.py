@@ -257,6 +257,8 @@ def _prune_points(slots: tuple[Instruction | None, ...]) -> frozenset[int]:
                 points.add(pc + 1 + offset)
             case Call(CallKind.SUBPROG, int(target)):
                 points |= {pc, pc + 1, pc + 1 + target}
+            case Call():
+                points.add(pc + 1)
             case _:
                 pass
     return frozenset(points)

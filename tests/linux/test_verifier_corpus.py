@@ -1,0 +1,95 @@
+"""The corpus of C programs: what our verifier says of each, and the running kernel."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from beebox.api import resolved
+from beebox.clang.run import compile_c
+from beebox.linux.kernel import LinuxKernel
+from beebox.obj import reader
+from beebox.obj.linker import link
+from beebox.obj.model import ProgramSpec
+from beebox.verifier.report import render
+from beebox.verifier.verify import verify
+
+pytestmark = pytest.mark.linux
+CORPUS = Path(__file__).parents[1] / "data/c/corpus"
+_TYPED = "programs on functions, hooks and structs of the kernel"
+_KFUNCS = "kernel functions"
+NOT_JUDGED = {
+    "arena": "arenas",
+    "callbacks": "callbacks",
+    "core_bitfields": _TYPED,
+    "core_local_types": _TYPED,
+    "core_sizes": _TYPED,
+    "dynptrs": "dynptrs",
+    "exceptions": _KFUNCS,
+    "freplace": _TYPED,
+    "graphs": _KFUNCS,
+    "iterators": _TYPED,
+    "kfunc_flavour": _KFUNCS,
+    "kfuncs": _KFUNCS,
+    "kfuncs_weak": _TYPED,
+    "kptrs": _TYPED,
+    "ksyms": "kernel symbols",
+    "ksyms_typed": "kernel symbols",
+    "map_storage": _TYPED,
+    "map_user_ringbuf": "callbacks",
+    "netfilter": "pointers to kernel structs",
+    "open_coded_iterators": _KFUNCS,
+    "refcounts": _KFUNCS,
+    "spin_locks": "locks in map values",
+    "struct_ops_link": _TYPED,
+    "struct_ops_local": _TYPED,
+    "struct_ops_optional": _TYPED,
+    "struct_ops_sleepable": _TYPED,
+    "struct_ops_tcp": _TYPED,
+    "timers": "timers in map values",
+    "tp_btf": _TYPED,
+    "tracing": _TYPED,
+    "workqueues": "work queues in map values",
+    "xdp_dynptr": _KFUNCS,
+}
+"""Objects with programs that our verifier has no verdict on yet, and what of theirs it lacks."""
+NOT_IN_THIS_KERNEL = {"lirc": "built without it"}
+
+
+def programs(name: str) -> list[ProgramSpec]:
+    """The programs of one corpus file, linked for the running kernel."""
+    spec = reader.read(compile_c(CORPUS / f"{name}.c", ()).data, file=f"{name}.bpf.o")
+    spec = resolved(spec)
+    return [link(spec, each) for each in spec.program_names]
+
+
+def test_verdicts_on_the_corpus(record_property) -> None:
+    """The same verdict on each program that is judged; mostly the same work to come to it."""
+    kernel = LinuxKernel()
+    counts = Counter[str]()
+    wrong, not_judged, work = [], set(), {}
+    for name in sorted({path.stem for path in CORPUS.glob("*.c")} - NOT_IN_THIS_KERNEL.keys()):
+        for program in programs(name):
+            ours = verify(program)
+            if not ours.accepted and ours.findings[0].code == "not-supported":
+                not_judged.add(name)
+                continue
+            theirs = kernel.verdict(program)
+            counts["accepted" if ours.accepted else "refused"] += 1
+            if ours.accepted != theirs.accepted:
+                wrong.append((name, program.name, theirs.log[-500:], render(ours)))
+            elif ours.accepted:
+                work[f"{name}/{program.name}"] = (ours.insns_processed, theirs.insns_processed)
+    assert wrong == []
+    assert not_judged == NOT_JUDGED.keys()
+    near = sum(abs(ours - theirs) <= 0.02 * theirs for ours, theirs in work.values())
+    record_property("verdicts", dict(counts))
+    record_property("instructions within 2 % of Linux's", f"{near} of {len(work)}")
+    record_property(
+        "others",
+        {each: pair for each, pair in work.items() if abs(pair[0] - pair[1]) > 0.02 * pair[1]},
+    )
+    assert counts["accepted"] >= 130
+    assert near >= 0.95 * len(work)
