@@ -9,7 +9,7 @@ from beebox.isa.instruction import Atomic, Load, Store
 from beebox.obj.model import INNER, MapSpec
 from beebox.tables.limits import FLOW_KEYS_BYTES, MAX_VAR_OFFSET, NET_IP_ALIGN
 from beebox.tables.map_types import MapFlags, MapType
-from beebox.tables.opcodes import AtomicOp
+from beebox.tables.opcodes import AtomicOp, Size
 from beebox.verifier import context, packet, sockets, stack
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import kernel_name, misaligned, plain_name
@@ -75,6 +75,11 @@ def atomic(path: Path, insn: Atomic) -> None:
     if insn.op is AtomicOp.LOAD_ACQUIRE or insn.op is AtomicOp.STORE_RELEASE:
         _ordered(path, insn, size)
         return
+    if insn.size not in (Size.W, Size.DW):  # as relocating an instruction can make it
+        raise Refusal(
+            "atomic", path.pc, f"an atomic operation on {size} bytes",
+            kernel="invalid atomic operand size",
+        )  # fmt: skip
     base = path.read(insn.dst)
     path.read(insn.src)
     if insn.op is AtomicOp.CMPXCHG:

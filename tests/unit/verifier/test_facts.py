@@ -9,8 +9,10 @@ import pytest
 from beebox.btf.builder import Builder
 from beebox.btf.types import Func, FuncProto, Linkage, Member, Struct
 from beebox.isa.assembler import assemble
+from beebox.isa.instruction import Atomic
 from beebox.obj.model import FuncInfo, MapSpec, ProgramSpec
 from beebox.tables.map_types import MapType
+from beebox.tables.opcodes import Size
 from beebox.tables.program_types import AttachType, ProgramType
 from beebox.verifier import explore
 from beebox.verifier.result import RegFact, RegKind
@@ -311,3 +313,18 @@ def test_a_helper_for_gpl_programs_needs_such_a_license():
     assert verify(spec).accepted
     closed = replace(spec, license="Proprietary")
     assert [finding.code for finding in verify(closed).findings] == ["helper-gpl"]
+
+
+@pytest.mark.parametrize("size", [Size.B, Size.H])
+def test_narrow_atomics_are_refused(size):
+    """No object file holds one, but relocating an instruction may make one."""
+    code = assemble("""
+    *(u64 *)(r10 - 8) = 0
+    r1 = 1
+    lock *(u64 *)(r10 - 8) += r1
+    r0 = 1
+    exit
+    """)
+    narrow = tuple(replace(row, size=size) if isinstance(row, Atomic) else row for row in code)
+    spec = ProgramSpec("p", "xdp", ProgramType.XDP, narrow, {})
+    assert [found.code for found in verify(spec).findings] == ["atomic"]
