@@ -7,6 +7,7 @@ references into it, so that verifiers know them as constants. Source: libbpf's r
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from enum import Enum as Choice
 from typing import Final
@@ -23,6 +24,7 @@ SECTION: Final = ".kconfig"
 _TRISTATE: Final = "libbpf_tristate"
 _LETTERS: Final = {"n": 0, "y": 1, "m": 2}  # enum libbpf_tristate
 _WRAPPED: Final = ("__x64_sys_bpf", "__arm64_sys_bpf", "__s390x_sys_bpf", "__riscv_sys_bpf")
+_NUMBER: Final = re.compile(r"-?(?:0[xX][0-9a-fA-F]+|[0-9]+)")
 _MOST_BYTES: Final = 1 << 20  # of all values; the longest texts of a configuration have hundreds
 _GET_COOKIE: Final = "BPF_FUNC_get_attach_cookie"
 _HELPERS: Final = "bpf_func_id"
@@ -217,11 +219,14 @@ def _letter(variable: _Variable, text: str) -> bytes:
 
 
 def _parsed(text: str) -> int:
+    """As C reads it, octal behind a 0; what Python alone takes for a number is none."""
+    octal = text.lstrip("-").startswith("0") and text.lstrip("-0")[:1].isdigit()
     try:
-        octal = text.lstrip("-").startswith("0") and text.lstrip("-0")[:1].isdigit()
-        return int(text, 8 if octal else 0)
+        if _NUMBER.fullmatch(text):
+            return int(text, 8 if octal else 0)
     except ValueError:
-        raise ValueError(f"{text[:64]!r} is no number") from None
+        pass
+    raise ValueError(f"{text[:64]!r} is no number")
 
 
 def _number(variable: _Variable, number: int) -> bytes:

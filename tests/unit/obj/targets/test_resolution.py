@@ -349,3 +349,19 @@ def test_types_without_functions_say_nothing_of_symbols() -> None:
     spec = resolved(text, target_of_btf(types_of("struct sample { int here; } sample;")))
     assert spec == resolved(text, host())
     assert isinstance(spec.externs["bpf_rcu_read_lock"].resolved, KernelSymbol)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("010", 8), ("0X1f", 31), ("1_0", None), ("0b11", None), ("0o7", None), ("\u0663", None)],
+)
+def test_numbers_of_the_build_are_those_of_c(text: str, value: int | None) -> None:
+    btf = types_of(KERNEL)
+    target = Target("made up", read_btf=lambda: btf, read_config=lambda: {"CONFIG_N": text})
+    source = 'extern int CONFIG_N __kconfig; SEC("socket") int prog(void *c) { return CONFIG_N; }'
+    if value is None:
+        with pytest.raises(TargetError):
+            resolved(source, target)
+    else:
+        contents = resolved(source, target).maps[".kconfig"].contents or b""
+        assert int.from_bytes(contents, "little") == value
