@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: demo test check bench docs lock clean
+.PHONY: demo test check prove bench docs lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)  ## compile, verify and run the example firewall over the example capture
@@ -21,6 +21,9 @@ check: $(STAMP)  ## format, lint, types, import contracts
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+prove: $(STAMP)  ## z3: the verifier's arithmetic is sound, and mutants of it are not
+	$(BIN)/python proofs/run.py --jobs $(WORKERS)
 
 bench: $(STAMP)  ## ns per packet beside the running kernel's, where it may be asked
 	$(BIN)/python benchmarks/replay.py

@@ -33,7 +33,7 @@ def files(repository: Path) -> list[Path]:
     if listed.returncode == 0:
         names = [Path(repository, os.fsdecode(name)) for name in listed.stdout.split(b"\0") if name]
         return [path for path in names if path.is_file()]
-    folders = ("src", "tests", "docs", "examples", "benchmarks", "fuzz")
+    folders = ("src", "tests", "docs", "examples", "benchmarks", "fuzz", "proofs")
     found = [path for folder in folders for path in (repository / folder).rglob("*")]
     found += list(repository.iterdir())
     return [path for path in found if path.is_file() and "__pycache__" not in path.parts]
@@ -81,7 +81,7 @@ def test_nothing_names_the_machine_it_was_made_on(repository: Path, files: list[
 
 
 def test_every_path_that_the_docs_name_exists(repository: Path, files: list[Path]) -> None:
-    folders = "src|tests|docs|examples|benchmarks|fuzz"
+    folders = "src|tests|docs|examples|benchmarks|fuzz|proofs"
     named = re.compile(rf"(?<![\w/.])(?:{folders})/[\w./-]*\w")
     made_later = {"docs/decisions/NNNN"}
     missing = {
