@@ -186,3 +186,35 @@ def test_what_set_cannot_do_is_told_with_what_was_asked(beebox: Beebox, source: 
     for knob in ("both=1", "neither=1"):
         done = beebox("verify", source, "--set", knob)
         assert (done.status, f"--set {knob}: " in done.err) == (2, True)
+
+
+WITHOUT_PACKET = """\
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct asked { int number; };
+
+SEC("syscall") int more(struct asked *ctx)
+{
+	ctx->number += 5;
+	return ctx->number;
+}
+
+SEC("xdp") int pass(struct xdp_md *ctx) { return XDP_PASS; }
+
+char LICENSE[] SEC("license") = "GPL";
+"""
+
+
+@pytest.mark.linux
+def test_prog_run_without_a_packet(beebox: Beebox, source: Path) -> None:
+    source.write_text(WITHOUT_PACKET)
+    before, after = source.with_name("before"), source.with_name("after")
+    before.write_bytes((7).to_bytes(4, "little"))
+    words = ("--kernel", "linux", "ctx_in", before, "ctx_out", after)
+    done = beebox("prog", "run", "-j", f"{source}:more", *words)
+    assert (done.status, done.json["retval"]) == (0, 12)
+    assert after.read_bytes() == (12).to_bytes(4, "little")
+    for kernel in ("linux", "userspace"):
+        refused = beebox("prog", "run", f"{source}:pass", "--kernel", kernel)
+        assert (refused.status, "data_in" in refused.err) == (2, True)

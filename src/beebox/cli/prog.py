@@ -109,7 +109,8 @@ def run(
 
     PKT holds raw bytes, the Ethernet header first; - is standard input. data_out receives the
     packet as the (last) run left it; - is standard output. ctx_in holds the context struct to
-    start from, a struct __sk_buff or xdp_md; ctx_out receives it afterwards.
+    start from, a struct __sk_buff or xdp_md; ctx_out receives it afterwards. Programs of Linux
+    that run without a packet (syscall, raw_tp, ...) want no data_in.
     """
     output = current()
     asked = _asked(words)
@@ -117,7 +118,9 @@ def run(
         if output.json:
             raise InputError("-j and an output of - both want standard output")
         output = replace(output, aside=True)
-    packet = _packet(asked["data_in"])
+    packet = _packet(asked["data_in"]) if "data_in" in asked else None
+    if packet is None and kernel == "userspace":
+        raise InputError("prog run needs a packet: data_in PKT")
     context = _packet(asked["ctx_in"]) if "ctx_in" in asked else None
     file, name = split_selector(selector)
     spec = with_knobs(api.open_object(file, btf=btf), knobs)
@@ -129,7 +132,9 @@ def run(
         set_elements(live.maps, spec.btf, knobs)
         program = live.programs[name]
         repeat = _repeat(asked.get("repeat", "1"))
-        result = program.test_run(packet, repeat=repeat, context=context)
+        if packet is None and _takes_packets(program.spec.type):
+            raise InputError("prog run needs a packet: data_in PKT")
+        result = program.test_run(packet or b"", repeat=repeat, context=context)
         show_log(program, output)
     target = asked.get("data_out")
     if target is not None:
@@ -155,6 +160,14 @@ def run(
     if target is None:
         output.text(f"Packet after: {len(result.data_out)} bytes")
     return 0
+
+
+def _takes_packets(type_: ProgramType) -> bool:
+    try:
+        hook_of(type_)
+    except NotSupportedError:
+        return False
+    return True
 
 
 def _verdict(type_: ProgramType, retval: int) -> str:
@@ -190,8 +203,6 @@ def _asked(words: tuple[str, ...]) -> dict[str, str]:
         if at + 1 == len(words):
             raise InputError(f"{word} needs a value")
         asked[word] = words[at + 1]
-    if "data_in" not in asked:
-        raise InputError("prog run needs a packet: data_in PKT")
     if "ctx_out" in asked and "ctx_in" not in asked:
         raise InputError("ctx_out needs ctx_in: a context comes back as large as it was given")
     return asked
