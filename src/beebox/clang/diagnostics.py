@@ -19,6 +19,7 @@ _NO_PLACE: Final = r"(?m)^(?:[^\n:]+: )?(?:fatal )?error: (?P<text>.*)$"
 _SUMMARY: Final = r"(?m)^\d+ (?:error|warning)s?(?: and \d+ errors?)? generated\.$\n?"
 _CRASH: Final = r"(?ms)^(?:PLEASE submit a bug report|Stack dump:).*"
 _MISSING: Final = r"'(?P<name>[^'\n]+)' file not found"
+_TWICE: Final = r"error: (?:redefinition of|typedef redefinition)"
 _NO_TARGET: Final = (
     r"(?i)unable to create target|unknown target triple|No available targets are compatible"
 )
@@ -39,7 +40,7 @@ def error(words: bytes, file: str, compiler: str) -> CompileError:
     text = text_of(words)
     dumped = re.search(_CRASH, words.decode("utf-8", "replace")) is not None
     crashed = dumped or "error in backend" in text
-    hint = f"that was {compiler}; a newer one may know what to do" if crashed else None
+    hint = f"that was {compiler}; a newer one may know what to do" if crashed else _hint(text)
     found = next(
         (match for match in re.finditer(_PLACE, text) if match["kind"] != "warning"), None
     ) or re.search(_IN_BACKEND, text)
@@ -57,6 +58,15 @@ def error(words: bytes, file: str, compiler: str) -> CompileError:
         hint=hint,
         report=text,
     )
+
+
+def _hint(text: str) -> str | None:
+    """What to do about the mistakes that sources moved here often have."""
+    if re.search(_MISSING, text):
+        return "headers beside the source are found, those of a folder by: beebox compile -I FOLDER"
+    if re.search(_TWICE, text) and "vmlinux.h:" in text:
+        return "vmlinux.h and headers such as linux/bpf.h define the same: include one or the other"
+    return None
 
 
 def missing_header(words: bytes) -> str | None:

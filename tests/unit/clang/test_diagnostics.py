@@ -58,3 +58,12 @@ def test_a_mebibyte_takes_no_time(piece: bytes):
     error = diagnostics.error(piece * ((1 << 20) // len(piece)), "a.c", "cc")
     assert len(str(error)) < 40_000
     assert time.perf_counter() - start < 5
+
+
+def test_what_to_do_about_headers():
+    missing = b"a.c:1:10: fatal error: 'my.h' file not found\n"
+    assert "-I" in (diagnostics.error(missing, "a.c", "cc").hint or "")
+    twice = b"/i/linux/bpf.h:5:6: error: redefinition of 'x'\n/t/vmlinux.h:7:6: note: previous\n"
+    assert "vmlinux.h" in (diagnostics.error(twice, "a.c", "cc").hint or "")
+    own = b"a.c:5:6: error: redefinition of 'x'\na.c:7:6: note: previous\n"
+    assert diagnostics.error(own, "a.c", "cc").hint is None
