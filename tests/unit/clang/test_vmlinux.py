@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from beebox.btf import codec
+from beebox.btf.c import names, output
 from beebox.btf.strings import StringTable
 from beebox.btf.types import Btf, Int, Member, Struct, Typedef
 from beebox.clang import vmlinux
@@ -135,3 +136,8 @@ def test_the_running_kernels(source: Path, monkeypatch: pytest.MonkeyPatch):
     source.write_text(SOURCE.replace("struct thing", "struct task_struct").replace("size", "pid"))
     spec = reader.read(compile_c(source).data)
     assert spec.functions["ask"].core
+
+
+def test_what_is_kept_is_of_these_writers() -> None:
+    """Else a newer beebox would read the headers that an older one wrote."""
+    assert {Path(output.__file__), Path(names.__file__)} <= set(vmlinux._writers())
