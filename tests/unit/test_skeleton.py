@@ -7,6 +7,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from beebox.btf.types import (
+    Array,
     Btf,
     Datasec,
     Enum,
@@ -23,6 +25,7 @@ from beebox.btf.types import (
     Member,
     SectionVar,
     Struct,
+    Typedef,
     Var,
 )
 from beebox.errors import BtfError, InputError, KeyNotFound
@@ -297,3 +300,24 @@ main:
         opened.load()
         with pytest.raises(InputError, match="rings"):
             _ = opened.maps.rings
+
+
+def test_names_that_meet_and_large_types_are_bounded():
+    spec = read_assembly('.section "xdp"\nf:\n r0 = 2\n exit\n')
+    maps = {
+        name: MapSpec(name, MapType.ARRAY, 4, 4, 1)
+        for name in map("m{:c}".format, range(0x100, 0x2800))
+    }
+    large = (Int("char", 1, 8), Array(1, 1, 1 << 20), Int("int", 4, 32), Array(3, 3, 1 << 18))
+    aliases = tuple(Typedef(f"t{number}", 4) for number in range(100))
+    variables = tuple(Var(f"v{number}", 5 + number, Linkage.GLOBAL) for number in range(100))
+    places = tuple(SectionVar(105 + number, 0, 4) for number in range(100))
+    section = Datasec(".data", 4, places)
+    data = MapSpec(".data", MapType.ARRAY, 4, 4, 1, value_type_id=205, contents=bytes(4))
+    spec = replace(
+        spec, btf=Btf((*large, *aliases, *variables, section)), maps={".data": data, **maps}
+    )
+    start = time.perf_counter()
+    text = write_skeleton(spec, "many")
+    assert time.perf_counter() - start < 10
+    assert "m__9984" in text

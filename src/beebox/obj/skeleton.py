@@ -73,11 +73,11 @@ def write_skeleton(spec: ObjectSpec, name: str) -> str:
     """
     if not spec.program_names:
         raise InputError(f"{spec.file}: holds no program")
-    taken = set(_RESERVED)
+    taken = dict.fromkeys(_RESERVED, 1)
     skeleton = class_name(name, taken)
     types = TypeNames(spec.btf, taken)
     parts = [_maps(spec, types), _programs(spec)]
-    used = set(_MEMBERS)
+    used = dict.fromkeys(_MEMBERS, 1)
     for row in spec.maps.values():
         part = _section(spec, row, types, taken, used) if row.is_global_data else None
         if part is not None:
@@ -137,7 +137,7 @@ def _embedded(data: bytes) -> list[str]:
 
 
 def _maps(spec: ObjectSpec, types: TypeNames) -> _Part:
-    taken = set(_DESCRIBED)
+    taken = dict.fromkeys(_DESCRIBED, 1)
     lines: list[str] = []
     for row in spec.maps.values():
         if not row.is_global_data:
@@ -163,7 +163,7 @@ def _map_type(row: MapSpec, types: TypeNames) -> tuple[str, str]:
 
 
 def _programs(spec: ObjectSpec) -> _Part:
-    taken = set(_DESCRIBED)
+    taken = dict.fromkeys(_DESCRIBED, 1)
     lines: list[str] = []
     for name in spec.program_names:
         function = spec.functions[name]
@@ -176,9 +176,9 @@ def _programs(spec: ObjectSpec) -> _Part:
 
 
 def _section(
-    spec: ObjectSpec, row: MapSpec, types: TypeNames, taken: set[str], used: set[str]
+    spec: ObjectSpec, row: MapSpec, types: TypeNames, taken: dict[str, int], used: dict[str, int]
 ) -> _Part | None:
-    names = set(_DESCRIBED)
+    names = dict.fromkeys(_DESCRIBED, 1)
     lines: list[str] = []
     for name, placed in section_variables(spec.btf, row.name).items():
         variable = spec.btf.type(placed.type) if spec.btf is not None else None
@@ -198,8 +198,10 @@ def _section(
     return _Part(attribute, class_name(attribute, taken), text, lines)
 
 
-def _kconfig(spec: ObjectSpec, types: TypeNames, taken: set[str], used: set[str]) -> _Part | None:
-    names = set(_DESCRIBED)
+def _kconfig(
+    spec: ObjectSpec, types: TypeNames, taken: dict[str, int], used: dict[str, int]
+) -> _Part | None:
+    names = dict.fromkeys(_DESCRIBED, 1)
     lines: list[str] = []
     for row in spec.externs.values():
         if row.kind is ExternKind.KCONFIG and (shown := types.name(row.type_id, row.name)):

@@ -20,10 +20,11 @@ WIDTH: Final = 88
 
 BUILTINS: Final = frozenset({"bool", "bytes", "dict", "float", "int", "list", "str"})
 _MOST_DECODED_BYTES: Final = 1 << 20
+_MOST_DECODED_TOGETHER: Final = 1 << 22
 _MOST_NAMED: Final = 32  # enumerators that are spelled out
 
 
-def python_name(name: str, taken: set[str]) -> str:
+def python_name(name: str, taken: dict[str, int]) -> str:
     """An identifier for ``name`` that is not ``taken``, and from now on is.
 
     Leading double underscores go, because Python gives them a meaning of its own in classes.
@@ -38,7 +39,7 @@ def python_name(name: str, taken: set[str]) -> str:
     return _free(shown, taken)
 
 
-def class_name(name: str, taken: set[str]) -> str:
+def class_name(name: str, taken: dict[str, int]) -> str:
     """A class's name: ``flow_key`` is ``FlowKey``."""
     words = [word for word in re.split(r"[^0-9A-Za-z]+", name) if word]
     shown = "".join(word[0].upper() + word[1:] for word in words)
@@ -49,13 +50,15 @@ def class_name(name: str, taken: set[str]) -> str:
     return _free(shown, taken)
 
 
-def _free(name: str, taken: set[str]) -> str:
-    number = 1
-    found = name
+def _free(name: str, taken: dict[str, int]) -> str:
+    """``name``, else with the first free number; ``taken`` has the last one that was given."""
+    number = taken.get(name, 0) + 1
+    found = name if number == 1 else f"{name}_{number}"
     while found in taken:
         number += 1
         found = f"{name}_{number}"
-    taken.add(found)
+    taken[name] = number
+    taken[found] = max(taken.get(found, 0), 1)
     return found
 
 
@@ -86,10 +89,12 @@ def plain(text: str) -> str:
 class TypeNames:
     """Names types of ``btf``, and declares the classes they need, those they hold first."""
 
-    def __init__(self, btf: Btf | None, taken: set[str]) -> None:
+    def __init__(self, btf: Btf | None, taken: dict[str, int]) -> None:
         self._btf = btf if btf is not None else Btf()
         self._taken = taken
         self._names: dict[int, str] = {}
+        self._decodable: dict[int, bool] = {}
+        self._bytes_left = _MOST_DECODED_TOGETHER
         self.lines: list[str] = []
 
     def name(self, type_id: int, hint: str) -> str | None:
@@ -102,10 +107,16 @@ class TypeNames:
         return self._name(type_id, hint)
 
     def _is_decodable(self, type_id: int) -> bool:
+        if type_id not in self._decodable:
+            self._decodable[type_id] = self._decodes(type_id)
+        return self._decodable[type_id]
+
+    def _decodes(self, type_id: int) -> bool:
         try:
             size = self._btf.size_of(type_id)
-            if not 0 < size <= _MOST_DECODED_BYTES:
+            if not 0 < size <= min(_MOST_DECODED_BYTES, self._bytes_left):
                 return False
+            self._bytes_left -= size
             zero = values.decode(self._btf, type_id, bytes(size))
             values.encode(self._btf, type_id, bytes(size))
         except BtfError:
