@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -262,3 +263,12 @@ def test_a_byte_order_mark_is_no_part_of_a_source(beebox: Beebox, tmp_path: Path
     source = tmp_path / "count.py"
     source.write_bytes(b"\xef\xbb\xbf" + Path("examples/count.py").resolve().read_bytes())
     assert beebox("verify", source).status == main.OK
+
+
+def test_who_reads_a_file_says_why_it_cannot(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked beforehand, click would say less than the system does."""
+    monkeypatch.chdir(repository)
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    assert main.run(["compile", "examples/count.py", "-o", str(tmp_path / "count.o")]) == 0

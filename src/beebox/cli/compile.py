@@ -20,12 +20,12 @@ from beebox.errors import InputError
         "beebox compile examples/count.c -D MAX_TALKERS=1024 -- -mcpu=v4",
     ),
 )
-@click.argument("file", metavar="SRC", type=click.Path(path_type=Path))
+@click.argument("file", metavar="SRC", type=click.Path(path_type=Path, readable=False))
 @click.option(
     "-o",
     "target",
     metavar="OBJ",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="Write here; - is standard output.",
 )
 @click.option(
@@ -36,7 +36,7 @@ from beebox.errors import InputError
 @click.option(
     "--btf",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="C: make vmlinux.h of these types; by default of the running kernel's.",
 )
 @click.argument("options", metavar="[-- CLANG-OPTION...]", nargs=-1, type=click.UNPROCESSED)

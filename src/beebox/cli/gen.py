@@ -20,8 +20,14 @@ from beebox.errors import InputError
         "beebox gen object app.o main.c common.py checksum.s",
     ),
 )
-@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
-@click.argument("files", metavar="IN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("target", metavar="OUT", type=click.Path(path_type=Path, readable=False))
+@click.argument(
+    "files",
+    metavar="IN...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path, readable=False),
+)
 @global_options
 def object_command(target: Path, files: tuple[Path, ...]) -> int:
     """Link BPF objects and sources into one object OUT; - is standard output.
@@ -59,13 +65,13 @@ def object_command(target: Path, files: tuple[Path, ...]) -> int:
         "beebox gen skeleton filter.o name flow_filter -o flow_filter.py",
     ),
 )
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path, readable=False))
 @click.argument("words", metavar="[name NAME]", nargs=-1)
 @click.option(
     "-o",
     "target",
     metavar="FILE.py",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     default="-",
     help="Write here; - is standard output, the default.",
 )

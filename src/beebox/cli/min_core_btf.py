@@ -23,9 +23,13 @@ from beebox.obj.minimal_types import minimal_types
     ),
 )
 @click.argument("source", metavar="INPUT")
-@click.argument("target", metavar="OUTPUT", type=click.Path(path_type=Path))
+@click.argument("target", metavar="OUTPUT", type=click.Path(path_type=Path, readable=False))
 @click.argument(
-    "files", metavar="OBJECT...", nargs=-1, required=True, type=click.Path(path_type=Path)
+    "files",
+    metavar="OBJECT...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path, readable=False),
 )
 @global_options
 def min_core_btf_command(source: str, target: Path, files: tuple[Path, ...]) -> int:
