@@ -30,7 +30,7 @@ class ReachedMaps:
 
     def _reach(self, spec: MapSpec, operations: Operations) -> Operations:
         storage = operations.storage
-        writable = not (spec.frozen or spec.flags & MapFlags.RDONLY_PROG)
+        writable = not spec.flags & MapFlags.RDONLY_PROG
         name = f"map {spec.name}"
         self._memory.add(region_at(name, storage.address, storage.size, writable=writable))
         self._operations[operations.handle] = operations

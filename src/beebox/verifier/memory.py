@@ -204,7 +204,7 @@ def _check_flow_keys(path: Path, base: Reg, number: int, offset: int, size: int)
 
 def is_read_only(spec: MapSpec) -> bool:
     """Whether programs may not write into the map's values."""
-    return bool(spec.flags & MapFlags.RDONLY_PROG) or spec.frozen or spec.type in _IN_KERNEL_USE
+    return bool(spec.flags & MapFlags.RDONLY_PROG) or spec.type in _IN_KERNEL_USE
 
 
 def check_region(
@@ -260,19 +260,21 @@ def _check_range(
 def constants(path: Path, base: Reg) -> bytes | None:
     """What nothing can change after load: .rodata's bytes, which Linux reads when it verifies, too.
 
-    None for values that are not so. What a map of maps holds has not its template's contents.
+    None for values that are not so. A frozen map is closed to user space alone: programs may reach
+    it through a map of maps. What such a map holds has not its template's contents.
     Raises :exc:`Refusal` for an array of several values, of which Linux reads none.
     """
     spec = path.map_spec(base.map)
-    if spec.type is not MapType.ARRAY or not spec.frozen or base.map.endswith(INNER):
+    is_constant = spec.frozen and bool(spec.flags & MapFlags.RDONLY_PROG)
+    if spec.type is not MapType.ARRAY or not is_constant or base.map.endswith(INNER):
         return None
-    if spec.max_entries != 1 and spec.flags & MapFlags.RDONLY_PROG:
+    if spec.max_entries != 1:
         raise Refusal(
             "not-supported", path.pc,
             f"reading a constant of {spec.name}, which has {spec.max_entries} values",
             values=(base,),
         )  # fmt: skip
-    return spec.contents if spec.max_entries == 1 else None
+    return spec.contents
 
 
 def _frozen_value(path: Path, base: Reg, offset: int, size: int) -> int | None:

@@ -61,6 +61,9 @@ MAPS = {
     ".rodata": MapSpec(
         ".rodata", MapType.ARRAY, 4, 4, 1, _RDONLY, contents=b"\3\0\0\0", frozen=True
     ),
+    ".data.frozen": MapSpec(
+        ".data.frozen", MapType.ARRAY, 4, 4, 1, contents=b"\3\0\0\0", frozen=True
+    ),
     ".rodata.many": MapSpec(
         ".rodata.many", MapType.ARRAY, 4, 4, 2, _RDONLY, contents=b"\3\0\0\0", frozen=True
     ),
