@@ -16,11 +16,11 @@ from beebox.btf.types import Btf, Struct
 from beebox.btf.wire import ByteOrder, Kind
 from beebox.errors import BtfError
 
-_LOOKS: Final = 50_000
+_LOOKS: Final = 25_000
 _LOOKS_PER_RELOCATION: Final = 8
 """How many candidates the relocations of one object may look at, together."""
 
-_FIELDS: Final = 1 << 18
+_FIELDS: Final = 1 << 17
 """How many fields all structs that are looked into may have: anonymous ones count in each."""
 
 _FEW: Final = 4096
