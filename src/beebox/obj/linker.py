@@ -34,11 +34,11 @@ from beebox.obj.model import (
     ProgramSpec,
     VarRange,
 )
+from beebox.obj.targets.poison import POISONED_MAP
 from beebox.tables.limits import MAX_INSNS, MAX_SUBPROGRAMS, MAX_USED_MAPS
 from beebox.tables.sections import section_row
 
 _EXCEPTION_CALLBACK = "exception_callback:"
-_POISONED_MAP = 2_001_000_000  # libbpf's helper for a map that is not made, plus its number
 _PSEUDO_FUNC = 4  # BPF_PSEUDO_FUNC: the address of a function of the program
 
 
@@ -201,7 +201,7 @@ def _without_absent_maps(
             case LoadImm64(value=MapRef(name=name) | GlobalRef(map_name=name)) if (
                 name in spec.maps and not spec.maps[name].autocreate
             ):
-                number = _POISONED_MAP + list(spec.maps).index(name)
+                number = POISONED_MAP + list(spec.maps).index(name)
                 out += [Call(CallKind.HELPER, number)] * 2
                 poisoned.append(Poisoned(pc, f"map {name} is not made: its autocreate is off"))
             case _:
