@@ -45,6 +45,9 @@ _NUMBERS: Final = (
     "numa_node",
     "pinning",
 )
+_LONG: Final = "map_extra"
+"""The only number with more than 32 bits, and so the only one that an enum may give."""
+
 _TYPES: Final = ("key", "value")
 VALUES: Final = "values"
 SLOT_BYTES: Final = 8
@@ -224,7 +227,7 @@ def _pointee(btf: Btf, name: str, member: Member) -> int:
 
 def _number(btf: Btf, name: str, member: Member) -> int:
     _, row = btf.resolve(member.type)
-    if isinstance(row, Enum) and len(row.values) == 1:
+    if member.name == _LONG and isinstance(row, Enum) and len(row.values) == 1:
         return row.values[0][1] % (1 << 64)
     _, row = btf.resolve(_pointee(btf, name, member))
     if not isinstance(row, Array):

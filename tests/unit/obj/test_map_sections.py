@@ -273,6 +273,11 @@ def test_struct_ops():
         (ARENA + "char x[8193] SEC('.addr_space.1') = {1};" + BODY, "8193"),
         ("int x; struct s { int *p; }; SEC('.struct_ops') struct s m = { &x };", "pointer"),
         ("SEC('.struct_ops') int m = 3;", "struct"),
+        (
+            "struct { __uint(type, 2); enum { much = 1ull << 40 } max_entries; } m SEC('.maps');"
+            + BODY,
+            "max_entries",
+        ),
     ],
 )
 def test_refused(text, word):
