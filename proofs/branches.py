@@ -10,9 +10,11 @@ import z3
 from beebox.isa import semantics
 from beebox.tables.opcodes import JmpOp
 from beebox.verifier import branch
-from evaluator import Evaluator, Mutant, cases, formula, truth
+from evaluator import Evaluator
 from ledger import Obligation, Proof
 from members import contains, evaluator_with, fresh_scalar, is_member, number
+from merging import cases, formula, truth
+from sources import Mutant
 
 _MODULE = "beebox.verifier.branch"
 
@@ -63,9 +65,65 @@ def _wrong(old: str, new: str) -> Mutant:
 
 PROOFS = (
     _proof(
+        JmpOp.EQ,
+        _wrong("a.umax = b.umax = min(a.umax, b.umax)", "a.umax = b.umax = min(a.umax, b.umin)"),
+        _wrong("a.value = b.value = (a.value | b.value) & ~mask", "a.value = b.value = (a.value & b.value) & ~mask"),
+        _wrong("a.umin > b.umax or a.umax < b.umin or a.smin > b.smax or a.smax < b.smin\n            ):", "a.umin >= b.umax or a.umax < b.umin or a.smin > b.smax or a.smax < b.smin\n            ):"),
+        _wrong("        or x.s32_max < y.s32_min", "        or x.s32_max <= y.s32_min"),
+    ),
+    _proof(
+        JmpOp.NE,
+        _wrong("self.umax -= self.umax == number", "self.umax -= self.umax >= number"),
+        _wrong("signed = s64(number) if wide else s32(number)", "signed = s64(number + 1) if wide else s32(number + 1)"),
+        _wrong("return equal is (op is JmpOp.EQ)", "return equal"),
+    ),
+    _proof(
+        JmpOp.SET,
+        _wrong("if b.mask == 0 and b.value and not b.value & (b.value - 1):", "if b.mask == 0 and b.value:"),
+        _wrong("value, mask = x.value & ~b.value, x.mask & ~b.value", "value, mask = x.value, x.mask & b.value"),
+        _wrong("return None if (a.value | a.mask) & b.value else False", "return None if a.mask & b.value else True"),
+        _wrong("same.y_jump, same.x_jump, same.y_fall, same.x_fall)", "same.x_jump, same.y_jump, same.x_fall, same.y_fall)"),
+    ),
+    _proof(
+        JmpOp.GT,
+        _wrong("max(a.umin, b.umin + 1), min(b.umax, a.umax - 1)", "max(a.umin, b.umin + 2), min(b.umax, a.umax - 1)"),
+        _wrong("return _ordered(a.umin > b.umax, a.umax <= b.umin)", "return _ordered(a.umin >= b.umax, a.umax <= b.umin)"),
+    ),
+    _proof(
+        JmpOp.GE,
+        _wrong("max(a.umin, b.umin), min(b.umax, a.umax)", "max(a.umin, b.umin), min(b.umax, a.umax - 1)"),
+        _wrong("return _ordered(a.umin >= b.umax, a.umax < b.umin)", "return _ordered(a.umin >= b.umax, a.umax <= b.umin)"),
+    ),
+    _proof(
         JmpOp.LT,
         _wrong("min(a.umax, b.umax - 1), max(b.umin, a.umin + 1)", "min(a.umax, b.umax - 2), max(b.umin, a.umin + 1)"),
         _wrong("return _ordered(a.umax < b.umin, a.umin >= b.umax)", "return _ordered(a.umax <= b.umin, a.umin >= b.umax)"),
         quick=True,
+    ),
+    _proof(
+        JmpOp.LE,
+        _wrong("a.umax, b.umin = min(a.umax, b.umax), max(b.umin, a.umin)", "a.umax, b.umin = min(a.umax, b.umax - 1), max(b.umin, a.umin)"),
+        _wrong("return _ordered(a.umax <= b.umin, a.umin > b.umax)", "return _ordered(a.umax <= b.umin, a.umin >= b.umax)"),
+        _wrong("_possible(value, mask, x.umin, x.umax, x.smin, x.smax, *mine[2:])", "_possible(value, mask, *mine[2:], *mine[2:])"),
+    ),
+    _proof(
+        JmpOp.SGT,
+        _wrong("max(a.smin, b.smin + 1), min(b.smax, a.smax - 1)", "max(a.smin, b.smin + 1), min(b.smax, a.smin - 1)"),
+        _wrong("return _ordered(a.smin > b.smax, a.smax <= b.smin)", "return _ordered(a.smin > b.smax, a.smax <= b.smax)"),
+    ),
+    _proof(
+        JmpOp.SGE,
+        _wrong("max(a.smin, b.smin), min(b.smax, a.smax)", "max(a.smin, b.smin), min(b.smin, a.smax)"),
+        _wrong("return _ordered(a.smin >= b.smax, a.smax < b.smin)", "return _ordered(a.smin >= b.smin, a.smax < b.smin)"),
+    ),
+    _proof(
+        JmpOp.SLT,
+        _wrong("min(a.smax, b.smax - 1), max(b.smin, a.smin + 1)", "min(a.smax, b.smax - 1), max(b.smin, a.smin + 2)"),
+        _wrong("return _ordered(a.smax < b.smin, a.smin >= b.smax)", "return _ordered(a.smin < b.smin, a.smin >= b.smax)"),
+    ),
+    _proof(
+        JmpOp.SLE,
+        _wrong("a.smax, b.smin = min(a.smax, b.smax), max(b.smin, a.smin)", "a.smax, b.smin = min(a.smax, b.smax), max(b.smin, a.smax)"),
+        _wrong("return _ordered(a.smax <= b.smin, a.smin > b.smax)", "return _ordered(a.smax <= b.smin, a.smin >= b.smax)"),
     ),
 )  # fmt: skip

@@ -15,7 +15,6 @@ import ast
 import builtins
 import functools
 import inspect
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType, MethodType
@@ -23,9 +22,20 @@ from typing import Any
 
 import z3
 
-from terms import Flag, Term, Unsupported, Whole, as_term, from_bytes, pick
+from merging import (
+    TRUE,
+    Choice,
+    Instance,
+    StandIn,
+    as_flag,
+    formula,
+    is_symbolic,
+    merge,
+    truth,
+)
+from sources import Mutant, source_of
+from terms import Flag, Term, Unsupported, Whole, as_term, from_bytes
 
-TRUE = z3.BoolVal(True)
 _COMPARE = {
     ast.Lt: "__lt__",
     ast.LtE: "__le__",
@@ -46,119 +56,6 @@ _BINARY: dict[type, Callable[[Any, Any], Any]] = {
     ast.LShift: lambda a, b: a << b,
     ast.RShift: lambda a, b: a >> b,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """A plausible mistake: ``old`` occurs once in the module's source."""
-
-    module: str
-    old: str
-    new: str
-
-
-class Choice:
-    """One of several values that have no common form (None or a bool, one object or another)."""
-
-    __slots__ = ("cases",)
-
-    def __init__(self, cases: Sequence[tuple[z3.BoolRef, Any]]) -> None:
-        self.cases = cases
-
-
-class Instance:
-    """An object of one of beebox's classes, its fields symbolic.
-
-    ``made_from``: of what a lemma gave, the arguments it was given.
-    """
-
-    def __init__(self, cls: type, fields: dict[str, Any]) -> None:
-        self.cls = cls
-        self.fields = fields
-        self.made_from: dict[str, Any] | None = None
-
-
-def cases(value: Any) -> Sequence[tuple[z3.BoolRef, Any]]:
-    """Every alternative of ``value`` with its condition."""
-    return value.cases if isinstance(value, Choice) else ((TRUE, value),)
-
-
-def truth(value: Any) -> bool | z3.BoolRef:
-    """What ``if value`` asks."""
-    if isinstance(value, Flag):
-        return _settled(value.is_true)
-    if isinstance(value, Term):
-        return _settled(value.compare("__ne__", 0).is_true)
-    if isinstance(value, Choice):
-        return _settled(z3.Or([z3.And(c, formula(truth(v))) for c, v in value.cases]))
-    if isinstance(value, Instance):
-        return True
-    return bool(value)
-
-
-def _settled(condition: z3.BoolRef) -> bool | z3.BoolRef:
-    condition = z3.simplify(condition)
-    return True if z3.is_true(condition) else False if z3.is_false(condition) else condition
-
-
-def formula(condition: bool | z3.BoolRef) -> z3.BoolRef:
-    """A settled condition as a z3 term again."""
-    return z3.BoolVal(condition) if isinstance(condition, bool) else condition
-
-
-def merge(condition: z3.BoolRef, a: Any, b: Any) -> Any:
-    """``a if condition else b``."""
-    if a is b or (type(a) is type(b) and isinstance(a, int) and a == b):
-        return a
-    if isinstance(a, (bool, Flag)) and isinstance(b, (bool, Flag)):
-        return Flag(z3.If(condition, _flag(a), _flag(b)))
-    if isinstance(a, (int, Term, Flag)) and isinstance(b, (int, Term, Flag)):
-        return pick(condition, a, b)
-    if isinstance(a, tuple) and isinstance(b, tuple) and len(a) == len(b):
-        return tuple(merge(condition, x, y) for x, y in zip(a, b, strict=True))
-    left = [(z3.And(condition, c), v) for c, v in cases(a)]
-    return Choice(left + [(z3.And(z3.Not(condition), c), v) for c, v in cases(b)])
-
-
-def _flag(value: bool | Flag) -> z3.BoolRef:
-    return value.is_true if isinstance(value, Flag) else z3.BoolVal(value)
-
-
-def _is_symbolic(value: Any) -> bool:
-    if isinstance(value, (Term, Flag, Choice, Instance)):
-        return True
-    if isinstance(value, (tuple, list)):
-        return any(map(_is_symbolic, value))
-    return isinstance(value, MethodType) and _is_symbolic(value.__self__)
-
-
-@functools.cache
-def _tree(module: str, edits: tuple[Mutant, ...]) -> ast.Module:
-    source = inspect.getsource(sys.modules[module])
-    for edit in edits:
-        if source.count(edit.old) != 1:
-            raise ValueError(f"{edit.old!r} occurs {source.count(edit.old)} times in {module}")
-        if edit.new.count("\n") != edit.old.count("\n"):
-            raise ValueError("a mutant must keep the numbers of the lines")
-        source = source.replace(edit.old, edit.new)
-    return ast.parse(source)
-
-
-def source_of(function: FunctionType, mutants: Sequence[Mutant] = ()) -> Any:
-    """The syntax tree of a function or lambda, from its module's source."""
-    module = function.__module__
-    tree = _tree(module, tuple(edit for edit in mutants if edit.module == module))
-    line, name = function.__code__.co_firstlineno, function.__code__.co_name
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and node.name == name:
-            if min([node.lineno, *(d.lineno for d in node.decorator_list)]) == line:
-                found.append(node)
-        elif isinstance(node, ast.Lambda) and name == "<lambda>" and node.lineno == line:
-            found.append(node)
-    if len(found) != 1:
-        raise Unsupported(f"{len(found)} functions {name} at line {line} of {module}")
-    return found[0]
 
 
 @dataclass(slots=True)
@@ -186,6 +83,8 @@ class Evaluator:
         self.facts: list[z3.BoolRef] = []
         self.guard: z3.BoolRef = TRUE
         self.objects: list[Instance] = []
+        self.products: dict[int, Term] = {}  # by width: what lemmas about one number speak of
+        self.undecided = False  # facts are not asked whether they decide a condition
 
     # calls
 
@@ -199,12 +98,12 @@ class Evaluator:
         if isinstance(function, MethodType) and isinstance(function.__self__, Instance):
             return self._run(function.__func__, (function.__self__, *args), options)
         everything = (*args, *options.values(), function)
-        symbolic = any(map(_is_symbolic, everything))
+        symbolic = any(map(is_symbolic, everything))
         if function in (min, max):
             return self._extreme(function, args)
         if function is abs and symbolic:
             return args[0].magnitude()
-        if function is int.from_bytes and symbolic:
+        if function == int.from_bytes and symbolic:
             return from_bytes(*args)
         if function is bool and symbolic:
             return Flag(formula(truth(args[0])))
@@ -220,6 +119,10 @@ class Evaluator:
                 self._run(function.__init__, (made, *args), options)
                 return made
         return function(*args, **options)
+
+    def interpret(self, function: FunctionType, *args: Any) -> Any:
+        """As :meth:`call`, where only what stands in for the arguments is symbolic."""
+        return self._run(function, args, {})
 
     def _extreme(self, function: Any, args: Sequence[Any]) -> Any:
         values = list(args[0]) if len(args) == 1 else list(args)
@@ -337,6 +240,8 @@ class Evaluator:
 
     def _decided(self, condition: z3.BoolRef, frame: Frame) -> bool | z3.BoolRef:
         """A condition that the facts decide is no choice: its impossible side never runs."""
+        if self.undecided:
+            return condition
         solver = z3.SolverFor("QF_BV")
         solver.set("timeout", 300)
         solver.add(*self.facts, self.guard, z3.Not(frame.done))
@@ -345,7 +250,7 @@ class Evaluator:
         return True if solver.check(z3.Not(condition)) == z3.unsat else condition
 
     def _match(self, arms: Sequence[ast.match_case], subject: Any, frame: Frame) -> bool:
-        if _is_symbolic(subject):
+        if is_symbolic(subject):
             raise Unsupported("match on a symbolic value")
         for index, arm in enumerate(arms):
             if not self._fits(arm.pattern, subject, frame):
@@ -404,8 +309,11 @@ class Evaluator:
                 if not isinstance(owner, Instance):
                     raise Unsupported(f"a field of {owner!r} is set")
                 owner.fields[target.attr] = value
-            case ast.Subscript():  # a memo table: here it stays as it is
-                if not isinstance(self.eval(target.value, frame), dict):
+            case ast.Subscript():
+                owner = self.eval(target.value, frame)
+                if isinstance(owner, StandIn):
+                    owner.store(self.eval(target.slice, frame), value)
+                elif not isinstance(owner, dict):  # a memo table: here it stays as it is
                     raise Unsupported(f"{ast.unparse(target)} is set")
             case _:
                 raise Unsupported(f"assignment to {ast.unparse(target)}")
@@ -469,7 +377,7 @@ class Evaluator:
             return MethodType(inspect.getattr_static(owner.cls, name), owner)
         if isinstance(owner, dict) and name == "get":
             return lambda key, default=None: (
-                default if _is_symbolic(key) else owner.get(key, default)
+                default if is_symbolic(key) else owner.get(key, default)
             )
         return getattr(owner, name)
 
@@ -559,7 +467,7 @@ class Evaluator:
         if isinstance(left, (Term, Flag)) or isinstance(right, (Term, Flag)):
             bools = [value for value in (left, right) if isinstance(value, (bool, Flag))]
             if len(bools) == 2:
-                return Flag((_flag(left) == _flag(right)) == z3.BoolVal(wanted))
+                return Flag((as_flag(left) == as_flag(right)) == z3.BoolVal(wanted))
             return (not wanted) if left is None or right is None else _refuse_identity()
         return (left is right) is wanted
 

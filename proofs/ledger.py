@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import z3
 
-from evaluator import Mutant
+from sources import Mutant
 
 
 class Obligation(NamedTuple):

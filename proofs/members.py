@@ -10,7 +10,9 @@ import z3
 
 from beebox.verifier import scalar
 from beebox.verifier.scalar import S32_MAX, S32_MIN, S64_MAX, S64_MIN, U32, U64, Scalar
-from evaluator import Evaluator, Instance, Mutant, cases
+from evaluator import Evaluator
+from merging import Instance, cases
+from sources import Mutant
 from terms import Flag, Term, as_term, signed, unsigned
 
 VIEWS: Final = (

@@ -18,11 +18,22 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import arithmetic
 import branches
+import conversions
 import ledger
+import product
+import registers
 import scalars
 import tnums
 
-PROOFS = (*tnums.PROOFS, *scalars.PROOFS, *arithmetic.PROOFS, *branches.PROOFS)
+PROOFS = (
+    *tnums.PROOFS,
+    *scalars.PROOFS,
+    *arithmetic.PROOFS,
+    *product.PROOFS,
+    *conversions.PROOFS,
+    *branches.PROOFS,
+    *registers.PROOFS,
+)
 LIMIT_SECONDS = 120.0
 
 

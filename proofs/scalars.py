@@ -8,13 +8,13 @@ included, so the proof holds for any number of rounds and in whatever order the 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import z3
 
-from beebox.verifier import scalar
-from evaluator import TRUE, Evaluator, Frame, Mutant, formula, source_of, truth
+from beebox.verifier import scalar, tnum
+from evaluator import Evaluator, Frame
 from ledger import Obligation, Proof
 from members import (
     VIEWS,
@@ -27,8 +27,13 @@ from members import (
     is_member,
     lemma_of_make,
     number,
+    signed_of,
+    views_of,
 )
-from terms import Flag, Term
+from merging import TRUE, cases, formula, merge, truth
+from sources import Mutant, source_of
+from terms import Flag, Term, as_term, unsigned
+from tnums import in_tnum
 
 _MODULE = "beebox.verifier.scalar"
 
@@ -40,6 +45,7 @@ class _Cut(Evaluator):
         contracts = {
             scalar.make: lemma_of_make([member]),  # the recursion has fewer views: induction
             scalar._intern: interned,
+            tnum.single: _lemma_of_single(member),
         }
         super().__init__(contracts=contracts, mutants=mutants)
         self.member = member
@@ -104,6 +110,23 @@ class _Cut(Evaluator):
         super().returned(frame, value)
 
 
+def _lemma_of_single(member: Term) -> Callable[..., Any]:
+    """Instead of ``tnum.single``: by its proof, None or the member in the range."""
+
+    def contract(evaluator: Evaluator, value: Any, mask: Any, low: Any, high: Any) -> Any:
+        found, number_found = z3.FreshBool("found"), unsigned("single", 64)
+        inside = [
+            in_tnum(value, mask, member, scalar.U64),
+            as_term(low).compare("__le__", member).is_true,
+            member.compare("__le__", high).is_true,
+        ]
+        same = number_found.compare("__eq__", member).is_true
+        evaluator.facts.append(z3.Implies(z3.And(inside), same))
+        return merge(found, number_found, None)
+
+    return contract
+
+
 def _read(body: Sequence[ast.stmt]) -> set[str]:
     """Names that statements read and do not set on top level before."""
     found: set[str] = set()
@@ -122,6 +145,48 @@ def _read(body: Sequence[ast.stmt]) -> set[str]:
 
 def _make(mutants: Sequence[Mutant]) -> Iterator[Obligation]:
     yield from _Cut(number("c"), mutants).prove()
+
+
+def _tight(mutants: Sequence[Mutant]) -> Iterator[Obligation]:
+    """Where the low half's bits are known, its ranges are that number: 32-bit shifts rely on it.
+
+    Of a scalar with members. The last round and what follows it, from any views.
+    """
+    node = source_of(scalar.make, mutants)
+    (at,) = (index for index, part in enumerate(node.body) if isinstance(part, ast.For))
+    evaluator = evaluator_with([], mutants)
+    evaluator.contracts[scalar.make] = _tight_by_induction
+    evaluator.undecided = True
+    names = {**fresh_views("v"), "force": Flag(z3.Bool("force")), "last": True}
+    frame = Frame(names, dict(vars(scalar)))
+    parts = [*node.body[:at], *node.body[at].body, *node.body[at + 1 :]]
+    first_after = len(node.body[:at]) + len(node.body[at].body)
+    leaving = False
+    for index, part in enumerate(parts):
+        leaving = leaving or (isinstance(part, ast.If) and isinstance(part.body[0], ast.Break))
+        if (index >= first_after or not leaving) and evaluator.statement(part, frame):
+            break
+    for condition, value in frame.returns:
+        for when, one in cases(value):
+            if one is not scalar.EMPTY:
+                goal = z3.Implies(z3.And(condition, when), _is_tight(one))
+                yield Obligation("the ranges of the low half", evaluator.facts, goal)
+
+
+def _tight_by_induction(evaluator: Evaluator, *_args: Any, **_options: Any) -> Any:
+    made = fresh_scalar("made")
+    evaluator.facts.append(_is_tight(made))
+    return made
+
+
+def _is_tight(value: Any) -> z3.BoolRef:
+    views = {name: as_term(view) for name, view in views_of(value).items()}
+    low = views["value"] & scalar.U32
+    known = (views["mask"] & scalar.U32).compare("__eq__", 0).is_true
+    same = [views[view].compare("__eq__", low).is_true for view in ("u32_min", "u32_max")]
+    signed_low = signed_of(low, 32)
+    same += [views[view].compare("__eq__", signed_low).is_true for view in ("s32_min", "s32_max")]
+    return z3.Implies(known, z3.And(same))
 
 
 def _subset(mutants: Sequence[Mutant]) -> Iterator[Obligation]:
@@ -150,6 +215,17 @@ def _unsigned_range(mutants: Sequence[Mutant]) -> Iterator[Obligation]:
 
 
 PROOFS = (
+    Proof(
+        "make is tight",
+        _tight,
+        (
+            Mutant(
+                _MODULE,
+                "        u32_max = min(u32_max, low_value | low_mask)",
+                "        u32_max = min(u32_max, umax & U32)",
+            ),
+        ),
+    ),
     Proof(
         "subset",
         _subset,

@@ -11,8 +11,10 @@ from beebox.isa import semantics
 from beebox.tables.opcodes import AluOp
 from beebox.verifier import tnum
 from beebox.verifier.scalar import U32, U64
-from evaluator import Evaluator, Mutant, cases
+from evaluator import Evaluator
 from ledger import Obligation, Proof
+from merging import cases
+from sources import Mutant
 from terms import Term, as_term, unsigned
 
 _MODULE = "beebox.verifier.tnum"
