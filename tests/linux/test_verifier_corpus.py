@@ -22,7 +22,7 @@ _TYPED = "programs on functions, hooks and structs of the kernel"
 _KFUNCS = "kernel functions"
 NOT_JUDGED = {
     "arena": "arenas",
-    "callbacks": "callbacks",
+    "callbacks": _TYPED,
     "core_bitfields": _TYPED,
     "core_local_types": _TYPED,
     "core_sizes": _TYPED,
@@ -38,7 +38,7 @@ NOT_JUDGED = {
     "ksyms": "kernel symbols",
     "ksyms_typed": "kernel symbols",
     "map_storage": _TYPED,
-    "map_user_ringbuf": "callbacks",
+    "map_user_ringbuf": "a callback of user_ringbuf_drain",
     "netfilter": "pointers to kernel structs",
     "open_coded_iterators": _KFUNCS,
     "refcounts": _KFUNCS,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from calls import TYPES, Maps
-from probing import Answer, Hook, ask
+from calls import CALLBACK, CALLBACK_CODE, MAIN, TYPES, Maps
+from probing import EXIT, Answer, Hook, ask
 
 from beebox.isa.codec import decode
 from beebox.isa.instruction import GlobalRef, Instruction, LoadImm64, MapRef, PseudoImm64
 from beebox.linux.pins import map_info
-from beebox.obj.model import MapSpec, ProgramSpec
+from beebox.obj.model import FuncInfo, MapSpec, ProgramSpec
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.sections import ProgramFlags
 from beebox.verifier.report import render
@@ -54,6 +54,10 @@ def compare(
 def spec_of(hook: Hook, code: bytes, *, license_name: str = "GPL") -> ProgramSpec:
     """The program as our verifier reads it: descriptors become names of maps."""
     maps: dict[str, MapSpec] = {}
+    functions: tuple[FuncInfo, ...] = ()
+    if code.endswith(EXIT + CALLBACK_CODE):
+        place = (len(code) - len(CALLBACK_CODE)) // len(EXIT)
+        functions = (FuncInfo(0, "main", MAIN), FuncInfo(place, "callback", CALLBACK))
     insns = tuple(_named(insn, maps) for insn in decode(code))
     return ProgramSpec(
         "question",
@@ -64,6 +68,7 @@ def spec_of(hook: Hook, code: bytes, *, license_name: str = "GPL") -> ProgramSpe
         hook.attach_type,
         ProgramFlags(hook.flags),
         license_name,
+        functions=functions,
         btf=TYPES,
     )
 

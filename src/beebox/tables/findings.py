@@ -193,6 +193,12 @@ _ROWS: Final = (
         "compile with debug information; let the function return int",
     ),
     FindingRow(
+        "callback",
+        "calls",
+        "a helper cannot be given this function",
+        "make the function static, and compile with debug information",
+    ),
+    FindingRow(
         "legacy-load",
         "memory",
         "LD_ABS or LD_IND where they are not possible",

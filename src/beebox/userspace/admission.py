@@ -17,6 +17,7 @@ from beebox.isa.instruction import (
     Load,
     LoadImm64,
     MayGoto,
+    PseudoImm64,
     Reg,
     Store,
 )
@@ -72,6 +73,7 @@ def admit(program: VerifiedProgram) -> None:
         name = row.name if row else str(helper)
         told = f"{spec.name}: helper {name} in userspace"
         raise NotSupportedError(told, hint=REASONS.get(name))
+    _admit_addresses(program)
     _admit_encapsulations(program)
     for name in sorted(program.maps):
         row_of_map = spec.maps[name]
@@ -79,6 +81,13 @@ def admit(program: VerifiedProgram) -> None:
         for each in (row_of_map, *inner):
             if each.type not in MAP_TYPES:
                 raise NotSupportedError(f"map {name}: {each.type.value.name} in userspace")
+
+
+def _admit_addresses(program: VerifiedProgram) -> None:
+    """Refuse addresses that only the Linux kernel makes: of functions, of its own objects."""
+    for pc, insn in enumerate(program.spec.slots):
+        if isinstance(insn, LoadImm64) and isinstance(insn.value, PseudoImm64):
+            raise NotSupportedError(f"the address of a function, at insn {pc}, in userspace")
 
 
 def _admit_encapsulations(program: VerifiedProgram) -> None:

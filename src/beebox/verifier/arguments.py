@@ -19,6 +19,7 @@ _MEMORY: Final = (
     RegKind.STACK,
     RegKind.PACKET,
     RegKind.PACKET_META,
+    RegKind.MAP_KEY,
     RegKind.MAP_VALUE,
     RegKind.MEM,
 )
@@ -36,6 +37,8 @@ _EXPECTED: Final = {
     ArgKind.CONST_SIZE_OR_ZERO: (RegKind.SCALAR,),
     ArgKind.CONST_ALLOC_SIZE_OR_ZERO: (RegKind.SCALAR,),
     ArgKind.CTX: (RegKind.CTX,),
+    ArgKind.STACK: (RegKind.STACK,),
+    ArgKind.FUNC: (RegKind.FUNC,),
     ArgKind.CONST_STR: (RegKind.MAP_VALUE,),
     ArgKind.SOCK_COMMON: _SOCKETS,
     ArgKind.BTF_ID_SOCK_COMMON: _SOCKETS,
@@ -62,12 +65,15 @@ _CHANGES_SOCKETS: Final = {
 }
 """Which programs may change maps of sockets: those that never see a locked one."""
 
-_STAYS_AT_START: Final = (RegKind.CTX, RegKind.MAP)
+_STAYS_AT_START: Final = (RegKind.CTX, RegKind.MAP, RegKind.FUNC)
 ALWAYS_PRESENT: Final = (MapType.ARRAY, MapType.PERCPU_ARRAY)
 """Map types whose elements exist for every key below ``max_entries``."""
 _WRITES_MAP: Final = frozenset(
     {"map_update_elem", "map_delete_elem", "map_push_elem", "map_pop_elem"}
 )
+
+_CALLS_BACK: Final = frozenset({"loop", "for_each_map_elem"})
+"""Helpers whose functions are verified (:mod:`beebox.verifier.callbacks`)."""
 
 
 class Arguments:
@@ -110,7 +116,7 @@ def _check(path: Path, row: Helper, number: int, arg: Arg, value: Reg, found: Ar
     if kind is ArgKind.MAP_VALUE and path.map_spec(found.map).type in _HOLDS_SOCKETS:
         kind = ArgKind.BTF_ID_SOCK_COMMON
     expected = _EXPECTED.get(kind)
-    if expected is None:
+    if expected is None or (kind is ArgKind.FUNC and row.name not in _CALLS_BACK):
         what = kind.name.lower()
         raise Refusal(
             "not-supported", path.pc, f"bpf_{row.name} takes a {what}, which is not verified yet"
@@ -272,6 +278,8 @@ def _access(path: Path, row: Helper, number: int, value: Reg, size: int, *, writ
                 stack.smear(path, value.frame, low, high)
         case RegKind.PACKET | RegKind.PACKET_META:
             packet.check_bounds(path, value, number, 0, size, write=writes)
+        case RegKind.MAP_KEY:
+            memory.check_key(path, value, number, 0, size, write=writes, by_helper=True)
         case RegKind.MAP_VALUE | RegKind.MEM:
             memory.check_region(path, value, number, 0, size, write=writes)
         case _:

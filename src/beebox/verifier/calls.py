@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import cache
 from typing import Final
 
@@ -43,8 +44,11 @@ _SOCKET: Final = {
 }
 
 
-def helper(path: Path, insn: Call) -> None:
-    """Check the arguments, void R1-R5, set R0."""
+def helper(path: Path, insn: Call, called: Callable[[], None]) -> None:
+    """Check the arguments, void R1-R5, set R0.
+
+    ``called`` happens between: when the arguments are known to be right, and still there.
+    """
     row = _row(insn.target, path.spec.type) if isinstance(insn.target, int) else None
     if row is None:
         _check_poison(path, insn)
@@ -58,6 +62,7 @@ def helper(path: Path, insn: Call) -> None:
         references.require_none(path, "a tail call", kernel="tail_call")
     if found.released:
         references.release(path, found.released)
+    called()
     for number in range(1, 6):
         path.regs[number] = None
     path.regs[0] = _result(path, row, found)

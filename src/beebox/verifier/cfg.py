@@ -30,13 +30,16 @@ from beebox.isa.instruction import (
     Swap,
 )
 from beebox.obj.model import ProgramSpec
-from beebox.tables.helpers import HELPERS
+from beebox.tables.helpers import HELPERS, ArgKind
 from beebox.tables.limits import MAX_INSNS, MAX_SUBPROGRAMS
 from beebox.tables.opcodes import AluOp, AtomicOp, Mode
 from beebox.verifier.findings import Refusal
 
 _CALLER_SAVED = 0b111111  # R0-R5
 _ARGUMENTS = 0b111110  # R1-R5
+_CALLING_BACK = frozenset(
+    row.id for row in HELPERS.values() if any(arg.kind is ArgKind.FUNC for arg in row.args)
+)
 _PSEUDO_FUNC = 4  # BPF_PSEUDO_FUNC: the address of a function of the program
 
 
@@ -135,11 +138,13 @@ def function_address(pc: int, insn: LoadImm64) -> int | None:
 def _calls(
     slots: tuple[Instruction | None, ...], start: int, end: int
 ) -> Iterator[tuple[int, int]]:
-    """``(pc, distance)`` of each call of a subprogram."""
+    """``(pc, distance)`` of each call of a subprogram, and of each address of one."""
     for pc in range(start, end):
         match slots[pc]:
             case Call(CallKind.SUBPROG, int(target)):
                 yield pc, target
+            case LoadImm64(value=PseudoImm64(pseudo, distance)) if pseudo == _PSEUDO_FUNC:
+                yield pc, distance
             case _:
                 pass
 
@@ -259,6 +264,10 @@ def _prune_points(slots: tuple[Instruction | None, ...]) -> frozenset[int]:
                 points |= {pc, pc + 1, pc + 1 + target}
             case Call():
                 points.add(pc + 1)
+                if insn.kind is CallKind.HELPER and insn.target in _CALLING_BACK:
+                    points.add(pc)
+            case LoadImm64(value=PseudoImm64(pseudo, distance)) if pseudo == _PSEUDO_FUNC:
+                points |= {pc, pc + 2, pc + 1 + distance}
             case _:
                 pass
     return frozenset(points)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import assert_never
 
 from beebox.isa.instruction import (
@@ -36,6 +36,7 @@ from beebox.tables.limits import (
 )
 from beebox.verifier import (
     arithmetic,
+    callbacks,
     calls,
     comparison,
     early,
@@ -55,6 +56,10 @@ from beebox.verifier.prune import Pruner
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, Scalar, const
 from beebox.verifier.state import Frame, Reg, State
+
+
+def _nothing() -> None:
+    """What a helper calls that calls no function of the program."""
 
 
 class Exploration:
@@ -151,6 +156,7 @@ class Exploration:
                     memory.atomic(path, insn)
                     pc += 1
                 case LoadPacket():
+                    callbacks.refuse_inside(path, "a classic load")
                     legacy.load(path, insn)
                     pc = self._may_end(pc, const(0))
                 case MayGoto():
@@ -185,6 +191,8 @@ class Exploration:
                 problem = f"the kernel symbol {name} is not verified yet"
             case SubprogRef(name):
                 problem = f"the address of {name}: callbacks are not verified yet"
+            case PseudoImm64(pseudo=4, low=distance):
+                return callbacks.address(self.spec, self.path, self.path.pc + 1 + distance)
             case PseudoImm64(pseudo, low):
                 problem = f"the kernel reads {low} as an object (pseudo {pseudo}): not verified"
             case other:
@@ -248,11 +256,13 @@ class Exploration:
     def _call(self, insn: Call, pc: int) -> int:
         self._jumps += 1
         if insn.kind is CallKind.HELPER:
-            calls.helper(self.path, insn)
+            back = callbacks.calls_back(insn)
+            calls.helper(self.path, insn, partial(self._call_back, insn) if back else _nothing)
             if isinstance(insn.target, int):
                 self.helpers.add(insn.target)
             if not early.is_tail_call(insn):
                 return pc + 1
+            callbacks.refuse_inside(self.path, "a tail call")
             goes_on = self._may_end(pc, ANY)
             if goes_on != pc + 1:
                 packet.void_pointers(self.path)  # the program that was called may have moved it
@@ -278,6 +288,13 @@ class Exploration:
         self.path.regs = regs
         return target
 
+    def _call_back(self, insn: Call) -> None:
+        """The helper may call a function of the program: explore that, too."""
+        function = self.shape.function_of(self.path.read(2).range)
+        state = callbacks.enter(self.path, insn, function)
+        if state is not None:
+            self._push(state)
+
     def _return(self) -> int:
         frames = self.path.state.frames
         result = self.path.regs[0]
@@ -286,9 +303,16 @@ class Exploration:
                 "return-value", self.path.pc, "a function returns a pointer into its own stack",
                 kernel="cannot return stack pointer to the caller", values=(result,), reg=0,
             )  # fmt: skip
+        if frames[-1].callback:
+            callbacks.check_result(self.path)
         left = frames.pop()
         self.path.regs = frames[-1].regs
-        self.path.regs[0] = result
+        if left.callback:
+            before = self.pruner.previous_round(self.path.state, left.return_pc, own=True)
+            if before is not None:
+                loops.widen(self.path, before, self.path.state)
+        else:
+            self.path.regs[0] = result
         return left.return_pc
 
     def stack_bytes(self) -> list[int]:

@@ -53,6 +53,10 @@ def describe(value: Reg) -> str:
         case RegKind.MAP_VALUE:
             null = ", or NULL" if value.nullable else ""
             return f"pointer to a value of map {value.map} {where}{null}"
+        case RegKind.MAP_KEY:
+            return f"pointer to a key of map {value.map} {where}"
+        case RegKind.FUNC:
+            return f"the address of the function at insn {value.range}"
         case RegKind.MAP:
             return f"the map {value.map}"
         case RegKind.CTX:

@@ -1,4 +1,4 @@
-"""Loops that a budget ends: ``may_goto``, whose rounds nobody counts while verifying.
+"""Loops that a budget or a helper ends: ``may_goto``, and functions that are called repeatedly.
 
 A loop converges when a round's state is covered by an earlier round's that is still explored. For
 that, numbers that changed between two rounds and that no decision relied on become unknown.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from beebox.isa.instruction import MayGoto
 from beebox.obj.model import ProgramSpec
+from beebox.verifier.callbacks import calls_back
 from beebox.verifier.cfg import successors
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
@@ -28,15 +29,24 @@ class Visit:
 
 
 class Loops:
-    """The loops of a program with ``may_goto``; of one without, nothing."""
+    """The loops of a program with ``may_goto`` or callbacks; of one without, nothing."""
 
-    __slots__ = ("_component", "_visits", "may_gotos")
+    __slots__ = ("_component", "_visits", "calls_back", "may_gotos")
 
     def __init__(self, spec: ProgramSpec) -> None:
         slots = spec.slots
         self.may_gotos = frozenset(pc for pc, insn in enumerate(slots) if isinstance(insn, MayGoto))
-        self._component = components(spec) if self.may_gotos else {}
+        self.calls_back = frozenset(pc for pc, insn in enumerate(slots) if calls_back(insn))
+        self._component: dict[int, int] = {}
+        if self.may_gotos or self.calls_back:
+            own = {pc: pc for pc in self.calls_back}  # calling again and again is a loop, too
+            self._component = own | components(spec)
         self._visits: dict[tuple[int, ...], Visit] = {}
+
+    @property
+    def any(self) -> bool:
+        """Whether there are such loops."""
+        return bool(self._component)
 
     def visit_of(self, state: State | Checkpoint, pc: int) -> Visit | None:
         """The stay in the outermost loop that ``state`` at ``pc`` is in."""
@@ -46,7 +56,7 @@ class Loops:
         key: list[int] = []
         for index in range(len(frames)):
             inner = index == len(frames) - 1
-            at = pc if inner else frames[index + 1].return_pc - 1
+            at = pc if inner else frames[index + 1].call_pc
             loop = self._component.get(at)
             if loop is not None:
                 return self._visits.setdefault((*key, -1, loop), Visit())

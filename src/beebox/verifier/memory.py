@@ -180,6 +180,8 @@ def check(path: Path, base: Reg, number: int, offset: int, size: int, *, write: 
             packet.check(path, base, number, offset, size, write=write)
         case RegKind.MAP_VALUE | RegKind.MEM:
             check_region(path, base, number, offset, size, write=write)
+        case RegKind.MAP_KEY:
+            check_key(path, base, number, offset, size, write=write)
         case RegKind.FLOW_KEYS:
             _check_flow_keys(path, base, number, offset, size)
         case _:
@@ -189,6 +191,28 @@ def check(path: Path, base: Reg, number: int, offset: int, size: int, *, write: 
                 kernel=f"R{number} invalid mem access '{kernel_name(base)}'",
                 values=(base,), reg=number,
             )  # fmt: skip
+
+
+def check_key(
+    path: Path,
+    base: Reg,
+    number: int,
+    offset: int,
+    size: int,
+    *,
+    write: bool,
+    by_helper: bool = False,
+) -> None:
+    """Whether ``size`` bytes at ``base + offset`` lie in a map's key, which is only read."""
+    if write:
+        raise Refusal(
+            "read-only", path.pc, "the key of an element cannot be changed",
+            kernel=f"R{number} cannot write into map_key" if by_helper
+            else f"write to change key R{number} not allowed",
+            values=(base,), reg=number,
+        )  # fmt: skip
+    key_size = path.map_spec(base.map).key_size
+    _check_range(path, base, number, offset, size, key_size, "a key", write=False)
 
 
 def _check_flow_keys(path: Path, base: Reg, number: int, offset: int, size: int) -> None:

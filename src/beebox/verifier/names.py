@@ -17,6 +17,7 @@ KERNEL: Final = {
     RegKind.PACKET_META: "pkt_meta",
     RegKind.PACKET_END: "pkt_end",
     RegKind.MAP: "map_ptr",
+    RegKind.MAP_KEY: "map_key",
     RegKind.MAP_VALUE: "map_value",
     RegKind.STACK: "fp",
     RegKind.FLOW_KEYS: "flow_keys",
@@ -25,6 +26,7 @@ KERNEL: Final = {
     RegKind.TCP_SOCK: "tcp_sock",
     RegKind.XDP_SOCK: "xdp_sock",
     RegKind.MEM: "ringbuf_mem",
+    RegKind.FUNC: "func",
     RegKind.MIXED: "mixed",
 }
 _PLAIN: Final = {
@@ -34,6 +36,7 @@ _PLAIN: Final = {
     RegKind.PACKET_META: "a packet metadata pointer",
     RegKind.PACKET_END: "the end of the packet",
     RegKind.MAP: "a map",
+    RegKind.MAP_KEY: "a pointer to a key of a map",
     RegKind.MAP_VALUE: "a pointer to a map value",
     RegKind.STACK: "a stack pointer",
     RegKind.FLOW_KEYS: "a pointer to the flow keys",
@@ -42,12 +45,14 @@ _PLAIN: Final = {
     RegKind.TCP_SOCK: "a pointer to a TCP socket",
     RegKind.XDP_SOCK: "a pointer to an XDP socket",
     RegKind.MEM: "a pointer to a ring buffer record",
+    RegKind.FUNC: "the address of a function",
     RegKind.MIXED: "a pointer or a number",
 }
 
 
 _ALIGNED: Final = {
     RegKind.STACK: "stack ",
+    RegKind.MAP_KEY: "key ",
     RegKind.MAP_VALUE: "value ",
     RegKind.CTX: "context ",
     RegKind.FLOW_KEYS: "flow keys ",

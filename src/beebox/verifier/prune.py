@@ -27,6 +27,7 @@ from beebox.verifier.state import (
 )
 
 _ANYTHING: Final = UNWRITTEN + MISC
+_EXACT: Final = (RegKind.MEM, RegKind.FUNC)  # their ``range`` is a size or a place
 
 
 class Pruner:
@@ -59,18 +60,23 @@ class Pruner:
 
     def arrive(self, state: State, pc: int, *, jumps: int, processed: int, serial: int) -> bool:
         """Whether the path can end at this prune point. Refuses a loop without progress."""
-        in_budget = pc in self._loops.may_gotos
-        add = in_budget or (jumps - self._last_jumps >= 2 and processed - self._last_processed >= 8)
+        in_budget, calls_back = pc in self._loops.may_gotos, pc in self._loops.calls_back
+        forced = in_budget or calls_back
+        add = forced or (jumps - self._last_jumps >= 2 and processed - self._last_processed >= 8)
         checkpoints = self._seen.setdefault(pc, [])
         fingerprint = self._fingerprint(state, pc) if checkpoints or add else 0
         for index in range(len(checkpoints) - 1, -1, -1):
             checkpoint = checkpoints[index]
             if checkpoint.branches:
+                if calls_back and _covers(checkpoint, state, every_number=True):
+                    return self._cover_later(checkpoint, state, pc)
                 other_round = checkpoint.rounds != state.rounds
                 if in_budget and other_round and _covers(checkpoint, state, every_number=True):
                     return self._cover_later(checkpoint, state, pc)
                 if (
                     not other_round
+                    and not calls_back
+                    and checkpoint.called_back == state.called_back
                     and checkpoint.fingerprint == fingerprint
                     and self._same(checkpoint, state, pc)
                 ):
@@ -80,12 +86,12 @@ class Pruner:
                         kernel=f"infinite loop detected at insn {pc}",
                     )  # fmt: skip
                 if (
-                    not in_budget
+                    not forced
                     and jumps - self._last_jumps < 20
                     and processed - self._last_processed < 100
                 ):
                     add = False
-            elif self._loops.may_gotos and self._unsettled(checkpoint):
+            elif self._loops.any and self._unsettled(checkpoint):
                 if _covers(checkpoint, state, every_number=True):
                     return self._cover_later(checkpoint, state, pc)
             elif _covers(checkpoint, state):
@@ -94,7 +100,7 @@ class Pruner:
                 return True
             if add:
                 checkpoint.misses += 1
-                patience = 64 if in_budget and checkpoint.branches else 3
+                patience = 64 if forced and checkpoint.branches else 3
                 if checkpoint.misses > checkpoint.hits * patience + patience:
                     checkpoints.pop(index)
                     self.live_now -= 1
@@ -103,10 +109,13 @@ class Pruner:
             self._remember(state, pc, serial, checkpoints, fingerprint)
         return False
 
-    def previous_round(self, state: State, pc: int) -> Checkpoint | None:
-        """The newest unfinished checkpoint at ``pc`` before the path's own, in the same call."""
+    def previous_round(self, state: State, pc: int, *, own: bool = False) -> Checkpoint | None:
+        """The newest unfinished checkpoint at ``pc``, in the same call.
+
+        That which the path comes from counts only with ``own``.
+        """
         for checkpoint in reversed(self._seen.get(pc, ())):
-            if checkpoint.branches and checkpoint is not state.parent:
+            if checkpoint.branches and (own or checkpoint is not state.parent):
                 pairs = zip(checkpoint.frames, state.frames, strict=False)
                 if len(checkpoint.frames) == len(state.frames) and all(
                     old.return_pc == new.return_pc for old, new in pairs
@@ -158,7 +167,14 @@ class Pruner:
                     frame.regs[number] = None
             frame.regs[10] = None  # the same in every state
         checkpoint = Checkpoint(
-            frames, state.parent, pc, serial, fingerprint, refs=state.refs, rounds=state.rounds
+            frames,
+            state.parent,
+            pc,
+            serial,
+            fingerprint,
+            refs=state.refs,
+            rounds=state.rounds,
+            called_back=state.called_back,
         )
         checkpoints.append(checkpoint)
         state.parent = checkpoint
@@ -218,7 +234,7 @@ def _covers(checkpoint: Checkpoint, state: State, *, every_number: bool = False)
         return False
     # The innermost frame first: there most states differ.
     for old, new in zip(reversed(checkpoint.frames), reversed(state.frames), strict=True):
-        if old.return_pc != new.return_pc:
+        if old.return_pc != new.return_pc or old.rounds > new.rounds:
             return False
         old_regs, new_regs = old.regs, new.regs
         for was, now in zip(old_regs, new_regs, strict=True):
@@ -294,7 +310,7 @@ class _Pairing:
             return False
         if old.nullable != new.nullable or old.range > new.range:
             return False
-        if old.range != new.range and (old.range < 0 or old.kind is RegKind.MEM):
+        if old.range != new.range and (old.range < 0 or old.kind in _EXACT):
             return False
         if not self._same_id(old.id, new.id) or not self._same_id(old.ref, new.ref):
             return False

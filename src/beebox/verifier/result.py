@@ -24,6 +24,7 @@ class RegKind(Enum):
     PACKET_META = auto()
     PACKET_END = auto()
     MAP = auto()  # a map's handle; ``map`` names it, ``NAME[]`` an inner map of NAME (nullable)
+    MAP_KEY = auto()  # what for_each_map_elem gives a function: a key of ``map``
     MAP_VALUE = auto()  # ``map`` names it, in the same way; ``nullable`` before the check
     STACK = auto()
     FLOW_KEYS = auto()  # struct bpf_flow_keys of a flow dissector
@@ -32,6 +33,7 @@ class RegKind(Enum):
     TCP_SOCK = auto()
     XDP_SOCK = auto()  # what an xskmap holds
     MEM = auto()  # a ring buffer's reserved record; ``nullable`` before the check
+    FUNC = auto()  # the address of a function of the program
     MIXED = auto()
 
 

@@ -116,31 +116,57 @@ class Slot:
 
 
 class Frame:
-    """One call frame. ``stack[i]`` covers bytes ``[-8*(i+1), -8*i)`` below R10."""
+    """One call frame. ``stack[i]`` covers bytes ``[-8*(i+1), -8*i)`` below R10.
 
-    __slots__ = ("function", "regs", "return_pc", "stack")
+    ``callback``: a helper called the function; it returns to the helper's call, not behind it.
+    ``rounds`` counts the calls that the helper called now has made.
+    """
+
+    __slots__ = ("callback", "function", "regs", "return_pc", "rounds", "stack")
 
     def __init__(
-        self, regs: list[Reg | None], stack: list[Slot | None], return_pc: int, function: int
+        self,
+        regs: list[Reg | None],
+        stack: list[Slot | None],
+        return_pc: int,
+        function: int,
+        *,
+        callback: bool = False,
+        rounds: int = 0,
     ) -> None:
         self.regs = regs
         self.stack = stack
         self.return_pc = return_pc
         self.function = function
+        self.callback = callback
+        self.rounds = rounds
+
+    @property
+    def call_pc(self) -> int:
+        """The call that made the frame."""
+        return self.return_pc if self.callback else self.return_pc - 1
 
     def copy(self) -> Frame:
         """A frame that can change without this one changing."""
-        return Frame(self.regs[:], self.stack[:], self.return_pc, self.function)
+        return Frame(
+            self.regs[:],
+            self.stack[:],
+            self.return_pc,
+            self.function,
+            callback=self.callback,
+            rounds=self.rounds,
+        )
 
 
 class State:
     """A path under exploration: its frames, outermost first, and the checkpoint it came from.
 
     ``refs`` are the references acquired and not yet released: (id, pc of the call) each.
-    ``rounds`` counts the ``may_goto`` that the path fell through.
+    ``rounds`` counts the ``may_goto`` that the path fell through, ``called_back`` the functions
+    that helpers called on it.
     """
 
-    __slots__ = ("frames", "parent", "pc", "refs", "rounds")
+    __slots__ = ("called_back", "frames", "parent", "pc", "refs", "rounds")
 
     def __init__(
         self,
@@ -149,17 +175,19 @@ class State:
         pc: int,
         refs: tuple[tuple[int, int], ...] = (),
         rounds: int = 0,
+        called_back: int = 0,
     ) -> None:
         self.frames = frames
         self.parent = parent
         self.pc = pc
         self.refs = refs
         self.rounds = rounds
+        self.called_back = called_back
 
     def copy(self, pc: int) -> State:
         """The same knowledge, to go on at ``pc``."""
         frames = [frame.copy() for frame in self.frames]
-        return State(frames, self.parent, pc, self.refs, self.rounds)
+        return State(frames, self.parent, pc, self.refs, self.rounds, self.called_back)
 
     def linked(self, value: Reg) -> tuple[Reg, ...]:
         """The other numbers that are a constant away from ``value``."""
@@ -222,6 +250,7 @@ class Checkpoint:
 
     __slots__ = (
         "branches",
+        "called_back",
         "fingerprint",
         "frames",
         "hits",
@@ -244,10 +273,12 @@ class Checkpoint:
         *,
         refs: tuple[tuple[int, int], ...] = (),
         rounds: int = 0,
+        called_back: int = 0,
     ) -> None:
         self.frames = frames
         self.parent = parent
         self.pc = pc
+        self.called_back = called_back
         self.serial = serial
         self.fingerprint = fingerprint
         self.refs = refs

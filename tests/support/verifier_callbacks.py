@@ -1,0 +1,233 @@
+"""Programs with functions that helpers call: cases, and random ones."""
+
+from __future__ import annotations
+
+import random
+from typing import NamedTuple
+
+from beebox.btf.builder import Builder
+from beebox.btf.types import Func, FuncProto, Linkage
+from beebox.isa.assembler import assemble
+from beebox.obj.linker import link
+from beebox.obj.model import FunctionSpec, MapSpec, ObjectSpec, ProgramSpec
+from beebox.tables.map_types import MapType
+
+MAPS = {
+    "table": MapSpec("table", MapType.HASH, 4, 16, 8),
+    "ring": MapSpec("ring", MapType.RINGBUF, 0, 0, 4096),
+    "user": MapSpec("user", MapType.USER_RINGBUF, 0, 0, 4096),
+    ".data": MapSpec(".data", MapType.ARRAY, 4, 16, 1, contents=bytes(16)),
+}
+
+
+def program(
+    main: str, *, linkage: Linkage = Linkage.STATIC, typed: bool = True, **functions: str
+) -> ProgramSpec:
+    """A program and the functions that it names with ``func[NAME]``."""
+    builder = Builder()
+    proto = builder.add(FuncProto(builder.signed_int(), ()))
+    specs = {}
+    for name, text in {"main": main, **functions}.items():
+        kind = Linkage.GLOBAL if name == "main" else linkage
+        type_id = builder.add(Func(name, proto, kind)) if typed else 0
+        section = "xdp" if name == "main" else ".text"
+        specs[name] = FunctionSpec(
+            name, section, assemble(text), is_global=kind is Linkage.GLOBAL, type_id=type_id
+        )
+    types = builder.build() if typed else None
+    return link(ObjectSpec(specs, MAPS, license="GPL", btf=types), "main")
+
+
+def looping(
+    body: str, rounds: str = "100", *, before: str = "", after: str = "", **more
+) -> ProgramSpec:
+    """``bpf_loop`` over a function that gets a pointer to 16 bytes of stack, both words 0."""
+    main = (
+        f"*(u64 *)(r10 - 8) = 0\n*(u64 *)(r10 - 16) = 0\nr6 = r1\n{before}\nr1 = {rounds}\n"
+        f"r2 = func[each] ll\nr3 = r10\nr3 += -16\nr4 = 0\ncall bpf_loop\n{after}\nr0 = 2\nexit"
+    )
+    return program(main, each=body, **more)
+
+
+def over_elements(body: str, **more) -> ProgramSpec:
+    """``bpf_for_each_map_elem``, in the same way."""
+    main = (
+        "*(u64 *)(r10 - 8) = 0\n*(u64 *)(r10 - 16) = 0\nr1 = map[table] ll\n"
+        "r2 = func[each] ll\nr3 = r10\nr3 += -16\nr4 = 0\ncall bpf_for_each_map_elem\n"
+        "r0 = 2\nexit"
+    )
+    return program(main, each=body, **more)
+
+
+class Case(NamedTuple):
+    name: str
+    expected: str  # "accepted" or a finding's code
+    spec: ProgramSpec
+
+
+GO_ON = "r0 = 0\nexit"
+COUNT = "r1 = *(u64 *)(r2 + 0)\nr1 += 1\n*(u64 *)(r2 + 0) = r1\n" + GO_ON
+RESERVE = "r1 = map[ring] ll\nr2 = 8\nr3 = 0\ncall bpf_ringbuf_reserve\n"
+SUBMIT = "r1 = r0\nr2 = 0\ncall bpf_ringbuf_submit\n"
+INDEX = "r1 = global[.data] ll\nr2 = *(u64 *)(r10 - 16)\nr1 += r2\nr1 = *(u8 *)(r1 + 0)\n"
+CASES = [
+    Case("nothing", "accepted", looping(GO_ON)),
+    Case("counts", "accepted", looping(COUNT)),
+    Case("any number of rounds", "accepted", looping(COUNT, "*(u32 *)(r6 + 16)")),
+    Case("returns 1", "accepted", looping("r0 = 1\nexit")),
+    Case("returns 0 or 1", "accepted", looping("r0 = r1\nr0 &= 1\nexit")),
+    Case("returns 2", "return-range", looping("r0 = 2\nexit")),
+    Case("returns -1", "return-range", looping("r0 = -1\nexit")),
+    Case("returns its index", "return-range", looping("r0 = r1\nexit")),
+    Case("returns a pointer", "return-value", looping("r0 = global[.data] ll\nexit")),
+    Case("returns its stack", "return-value", looping("r0 = r10\nexit")),
+    Case("returns nothing", "return-value", looping("exit")),
+    Case("reads a third argument", "uninitialised-register", looping("r0 = r3\nr0 = 0\nexit")),
+    Case("beyond what it was given", "stack-bounds", looping("*(u64 *)(r2 + 16) = 0\n" + GO_ON)),
+    Case("a count as an index", "map-value-bounds", looping(COUNT, after=INDEX)),
+    Case("3 rounds: the count as an index", "accepted", looping(COUNT, "3", after=INDEX)),
+    Case("15 rounds: the count as an index", "accepted", looping(COUNT, "15", after=INDEX)),
+    Case("16 rounds: the count as an index", "map-value-bounds", looping(COUNT, "16", after=INDEX)),
+    Case(
+        "its index as an index", "unbounded-offset",
+        looping("r3 = global[.data] ll\nr3 += r1\n*(u8 *)(r3 + 0) = 0\n" + GO_ON),
+    ),
+    Case(
+        "its index as an index, checked", "accepted",
+        looping(
+            "if r1 > 15 goto out\nr3 = global[.data] ll\nr3 += r1\n*(u8 *)(r3 + 0) = 0\nout:\n"
+            + GO_ON
+        ),
+    ),
+    Case(
+        "an index that the function makes worse", "map-value-bounds",
+        looping(
+            "r3 = *(u64 *)(r2 + 0)\nr4 = global[.data] ll\nr4 += r3\n*(u8 *)(r4 + 0) = 0\n"
+            "r3 += 1\n*(u64 *)(r2 + 0) = r3\n" + GO_ON
+        ),
+    ),
+    Case(
+        "a pointer that the function replaces", "not-a-pointer",
+        looping(
+            "r3 = 7\n*(u64 *)(r2 + 0) = r3\n" + GO_ON,
+            before="r1 = global[.data] ll\n*(u64 *)(r10 - 16) = r1",
+            after="r1 = *(u64 *)(r10 - 16)\n*(u8 *)(r1 + 0) = 0",
+        ),
+    ),
+    Case(
+        "a record, submitted", "accepted",
+        looping(RESERVE + "if r0 == 0 goto out\n" + SUBMIT + "out:\n" + GO_ON),
+    ),
+    Case("a record, kept", "reference-leak", looping(RESERVE + GO_ON)),
+    Case(
+        "a record of the caller's, submitted perhaps", "reference-leak",
+        looping(
+            "r1 = *(u64 *)(r2 + 0)\nr2 = 0\ncall bpf_ringbuf_submit\nr0 = 1\nexit",
+            before=RESERVE + "if r0 == 0 goto out\n*(u64 *)(r10 - 16) = r0", after="out:",
+        ),
+    ),
+    Case(
+        "a function in a function", "accepted",
+        looping(
+            "r1 = 10\nr3 = r2\nr2 = func[inner] ll\nr4 = 0\ncall bpf_loop\n" + GO_ON, inner=COUNT
+        ),
+    ),
+    Case("a function that is not static", "callback", looping(GO_ON, linkage=Linkage.GLOBAL)),
+    Case("a function without types", "callback", looping(GO_ON, typed=False)),
+    Case("a pointer for the number of rounds", "argument-type", looping(GO_ON, "r6")),
+    Case(
+        "a number for a function", "argument-type",
+        program("r1 = 1\nr2 = 7\nr3 = 0\nr4 = 0\ncall bpf_loop\nr0 = 2\nexit"),
+    ),
+    Case(
+        "the address of a function, moved", "argument-type",
+        program(
+            "r1 = 1\nr2 = func[each] ll\nr2 += 8\nr3 = 0\nr4 = 0\ncall bpf_loop\nr0 = 2\nexit",
+            each=GO_ON,
+        ),
+    ),
+    Case(
+        "the address of a function, read", "not-a-pointer",
+        program("r2 = func[each] ll\nr0 = *(u8 *)(r2 + 0)\nexit", each=GO_ON),
+    ),
+    Case(
+        "a context that is no stack", "argument-type",
+        program(
+            "r3 = r1\nr1 = 1\nr2 = func[each] ll\nr4 = 0\ncall bpf_loop\nr0 = 2\nexit", each=GO_ON
+        ),
+    ),
+    Case(
+        "no context", "accepted",
+        program(
+            "r1 = 1\nr2 = func[each] ll\nr3 = 0\nr4 = 0\ncall bpf_loop\nr0 = 2\nexit", each=GO_ON
+        ),
+    ),
+    Case("elements: nothing", "accepted", over_elements(GO_ON)),
+    Case(
+        "elements: key and value", "accepted",
+        over_elements(
+            "r2 = *(u32 *)(r2 + 0)\nr5 = *(u64 *)(r3 + 8)\nr5 += r2\n*(u64 *)(r3 + 0) = r5\n"
+            "*(u64 *)(r4 + 0) = r5\n" + GO_ON
+        ),
+    ),
+    Case("elements: a key, written", "read-only", over_elements("*(u32 *)(r2 + 0) = 1\n" + GO_ON)),
+    Case(
+        "elements: beyond the key", "memory-bounds",
+        over_elements("r0 = *(u64 *)(r2 + 0)\n" + GO_ON),
+    ),
+    Case(
+        "elements: beyond the value", "map-value-bounds",
+        over_elements("r0 = *(u64 *)(r3 + 16)\n" + GO_ON),
+    ),
+    Case(
+        "elements: deleted", "accepted", over_elements("call bpf_map_delete_elem\n" + GO_ON)
+    ),
+    Case(
+        "elements: a key filled by a helper", "read-only",
+        over_elements("r1 = r2\nr2 = 4\nr3 = 0\ncall bpf_probe_read_kernel\n" + GO_ON),
+    ),
+    Case("elements: returns 2", "return-range", over_elements("r0 = 2\nexit")),
+]  # fmt: skip
+
+
+def random_program(seed: int) -> ProgramSpec:
+    """A loop over a function that changes two words of its caller, and what follows from them."""
+    pick = random.Random(seed)
+
+    def statements(base: str, count: int) -> list[str]:
+        lines = []
+        for _ in range(count):
+            at = pick.choice((0, 8))
+            size = pick.choice(("u64", "u64", "u32"))
+            op = pick.choice(("+=", "-=", "&=", "|=", "^=", ">>=", "="))
+            number = pick.choice((0, 1, 1, 2, 3, 7, 15, 16, -1)) if op != ">>=" else 1
+            label = f"l{pick.randrange(1 << 30)}"
+            match pick.randrange(7):
+                case 0:
+                    test = pick.choice(("==", "!=", ">", "<", "s>"))
+                    lines += [f"r5 = *({size} *)({base} + {at})"]
+                    lines += [f"if r5 {test} {number} goto {label}"]
+                    lines += [f"*({size} *)({base} + {at}) = {pick.choice((0, 3, 9))}", f"{label}:"]
+                case 1:
+                    lines += [f"r5 = *({size} *)({base} + {at})"]
+                    lines += [f"if r5 > {pick.choice((7, 15, 16))} goto {label}"]
+                    lines += ["r4 = global[.data] ll", "r4 += r5", "r5 = *(u8 *)(r4 + 0)"]
+                    lines += [f"{label}:"]
+                case 2 if pick.random() < 0.5:
+                    lines += [f"r5 = *({size} *)({base} + {at})", "r4 = global[.data] ll"]
+                    lines += ["r4 += r5", "*(u8 *)(r4 + 0) = 1"]
+                case _:
+                    lines += [f"r5 = *({size} *)({base} + {at})", f"r5 {op} {number}"]
+                    lines += [f"*({size} *)({base} + {at}) = r5"]
+        return lines
+
+    body = statements("r2", pick.randint(1, 4))
+    body += [pick.choice(("r0 = 0", "r0 = 0", "r0 = 1", "r0 = r1\nr0 &= 1")), "exit"]
+    after = ["r2 = r10", "r2 += -16", *statements("r2", pick.randint(1, 3))]
+    if pick.random() < 0.3:
+        return over_elements("\n".join(["r2 = r4", *body]))
+    return looping(
+        "\n".join(body),
+        pick.choice(("1", "2", "3", "5", "100", "*(u32 *)(r6 + 16)")),
+        after="\n".join(after),
+    )
