@@ -17,13 +17,25 @@ def write_result(target: Path, data: bytes, sources: Sequence[Path], output: Out
     """
     if str(target) == "-" and output.json:
         raise InputError("-j and -o - both want standard output")
+    if str(target) != "-" and _is_one_of(target, sources):
+        raise InputError(f"{target} is a source; write to another file")
+    write_file(target, data)
+
+
+def write_file(target: Path, data: bytes) -> None:
+    """``data`` to the file ``target``, or to standard output for ``-``. Raises :exc:`InputError`."""
     try:
         if str(target) == "-":
             sys.stdout.buffer.write(data)
-        elif target.exists() and any(target.samefile(source) for source in sources):
-            raise InputError(f"{target} is a source; write to another file")
         else:
             target.write_bytes(data)
     except (OSError, ValueError) as cause:
         reason = cause.strerror if isinstance(cause, OSError) else str(cause)
         raise InputError(f"{target}: {reason}") from cause
+
+
+def _is_one_of(target: Path, sources: Sequence[Path]) -> bool:
+    try:
+        return target.exists() and any(target.samefile(source) for source in sources)
+    except (OSError, ValueError):
+        return False  # writing it will say what is wrong

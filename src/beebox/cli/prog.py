@@ -13,6 +13,7 @@ from beebox import api
 from beebox.backend import Program
 from beebox.cli.btf_option import btf_option
 from beebox.cli.elements import set_elements
+from beebox.cli.files import write_file
 from beebox.cli.knobs import set_option, with_knobs
 from beebox.cli.output import Output, current, example, global_options
 from beebox.cli.selector import choose, chosen, split_selector
@@ -138,9 +139,9 @@ def run(
         show_log(program, output)
     target = asked.get("data_out")
     if target is not None:
-        _write(Path(target), result.data_out)
+        write_file(Path(target), result.data_out)
     if "ctx_out" in asked:
-        _write(Path(asked["ctx_out"]), result.context)
+        write_file(Path(asked["ctx_out"]), result.context)
     if output.json:
         output.data(
             {
@@ -221,14 +222,3 @@ def _repeat(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= _MAX_REPEAT:
         raise InputError(f"repeat {text}: write a number from 1 to {_MAX_REPEAT}")
     return int(text)
-
-
-def _write(target: Path, data: bytes) -> None:
-    try:
-        if str(target) == "-":
-            sys.stdout.buffer.write(data)
-        else:
-            target.write_bytes(data)
-    except (OSError, ValueError) as cause:
-        reason = cause.strerror if isinstance(cause, OSError) else str(cause)
-        raise InputError(f"{target}: {reason}") from cause

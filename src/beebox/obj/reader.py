@@ -15,6 +15,7 @@ from typing import Final
 from beebox.btf.types import Btf
 from beebox.errors import ObjectError
 from beebox.obj import maps as map_definitions
+from beebox.obj import variables
 from beebox.obj.code import Code, find_functions
 from beebox.obj.elf import Elf, Section, SectionFlag, SectionType
 from beebox.obj.elf import read as read_elf
@@ -28,8 +29,9 @@ from beebox.obj.typeinfo import read_types
 from beebox.tables.limits import PAGE_BYTES
 from beebox.tables.map_types import MapType
 
+_TYPES: Final = frozenset({".BTF", ".BTF.ext", variables.SECTION})
 _KNOWN: Final = frozenset(
-    {map_definitions.SECTION, "license", "version", ".eh_frame", *STRUCT_OPS_SECTIONS}
+    {map_definitions.SECTION, "license", "version", ".eh_frame", *STRUCT_OPS_SECTIONS, *_TYPES}
 )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from c_objects import compile_c
 
 from beebox.btf.types import Linkage
 from beebox.errors import ObjectError
 from beebox.isa.instruction import GlobalRef, LoadImm64, MapRef, SubprogRef
-from beebox.obj import edit, reader, writer
+from beebox.obj import edit, elf, reader, writer
+from beebox.obj.elf import SectionFlag
 from beebox.obj.linker import link
 from beebox.obj.model import INNER, Pinning
 from beebox.tables.map_types import MapFlags, MapType
@@ -153,6 +156,17 @@ def test_sections_of_tools_are_kept():
         ".xdp_run_config": bytes(8),
         "xdp_metadata": bytes(8) + b"\7" + bytes(7),
     }
+    assert reader.read(writer.write(spec)) == spec
+
+
+def test_types_are_no_data_of_a_tool():
+    """Whatever flags their section has; .BTF would be there twice when it is written."""
+    data = bytearray(compile_c(BODY.replace("'", '"')))
+    (headers,) = struct.unpack_from("<Q", data, 40)
+    at = headers + 64 * elf.read(bytes(data)).find(".BTF")
+    struct.pack_into("<Q", data, at + 8, SectionFlag.ALLOC)
+    spec = reader.read(bytes(data))
+    assert spec.foreign == {}
     assert reader.read(writer.write(spec)) == spec
 
 
