@@ -23,7 +23,7 @@ def write_result(target: Path, data: bytes, sources: Sequence[Path], output: Out
 
 
 def write_file(target: Path, data: bytes) -> None:
-    """``data`` to the file ``target``, or to standard output for ``-``. Raises :exc:`InputError`."""
+    """``data`` to the file, or to standard output for ``-``. Raises :exc:`InputError`."""
     try:
         if str(target) == "-":
             sys.stdout.buffer.write(data)
