@@ -136,7 +136,7 @@ _LARGE = 1 << 16
 def more_seeds() -> dict[str, bytes]:
     """Objects of our own compiler, and of clang from the corpus of the tests.
 
-    Where a kernel's types make clang's hundreds of kilobytes, mostly DWARF, ours of the same are taken:
+    Where a kernel's types make clang's hundreds of kilobytes, mostly DWARF, ours are taken:
     a run then gets through ten times as many.
     """
     root = Path(__file__).parent.parent
