@@ -157,6 +157,6 @@ PROOFS = (
     ),
     _proof(AluOp.DIV, _UNKNOWN_OPS, quick=True),
     _proof(AluOp.SDIV, _UNKNOWN_OPS),
-    _proof(AluOp.MOD, _UNKNOWN_OPS, quick=True),
+    _proof(AluOp.MOD, _UNKNOWN_OPS),
     _proof(AluOp.SMOD, _UNKNOWN_OPS),
 )  # fmt: skip

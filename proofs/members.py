@@ -100,12 +100,14 @@ def views_of(value: Any) -> dict[str, Any]:
 
 def contains(value: Any, z: Term) -> Goals:
     """``z`` is a member of ``value``, view by view."""
-    found: dict[str, list[z3.BoolRef]] = {}
-    for condition, one in cases(value):
+    found: Goals = {}
+    alternatives = cases(value)
+    for index, (condition, one) in enumerate(alternatives):
         views = (isinstance(one, Instance) and one.made_from) or views_of(one)
+        which = f" of result {index}" if len(alternatives) > 1 else ""
         for view, goal in in_views(views, z).items():
-            found.setdefault(view, []).append(z3.Implies(condition, goal))
-    return {view: z3.And(goals) for view, goals in found.items()}
+            found[view + which] = z3.Implies(condition, goal) if which else goal
+    return found
 
 
 def is_member(value: Any, z: Term) -> z3.BoolRef:
