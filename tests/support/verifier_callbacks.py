@@ -70,6 +70,22 @@ COUNT = "r1 = *(u64 *)(r2 + 0)\nr1 += 1\n*(u64 *)(r2 + 0) = r1\n" + GO_ON
 RESERVE = "r1 = map[ring] ll\nr2 = 8\nr3 = 0\ncall bpf_ringbuf_reserve\n"
 SUBMIT = "r1 = r0\nr2 = 0\ncall bpf_ringbuf_submit\n"
 INDEX = "r1 = global[.data] ll\nr2 = *(u64 *)(r10 - 16)\nr1 += r2\nr1 = *(u8 *)(r1 + 0)\n"
+
+
+def three_kinds(rounds: str) -> ProgramSpec:
+    """Each round sets one of three words; setting the first two takes two, and is not allowed."""
+    return looping(
+        "r6 = r2\ncall bpf_get_prandom_u32\nif r0 == 1 goto first\nif r0 == 2 goto second\n"
+        "*(u64 *)(r6 - 8) = 42\nr0 = 0\nexit\nfirst:\n*(u64 *)(r6 + 0) = 42\nr0 = 0\nexit\n"
+        "second:\n*(u64 *)(r6 + 8) = 42\nr0 = 0\nexit",
+        rounds,
+        before="*(u64 *)(r10 - 24) = 7",
+        after="r1 = *(u64 *)(r10 - 16)\nif r1 != 42 goto out\nr1 = *(u64 *)(r10 - 8)\n"
+        "if r1 != 42 goto out\nr1 = *(u64 *)(r10 - 24)\nif r1 != 7 goto out\n"
+        "r1 = global[.data] ll\nr1 = *(u8 *)(r1 + 16)\nout:",
+    )
+
+
 CASES = [
     Case("nothing", "accepted", looping(GO_ON)),
     Case("counts", "accepted", looping(COUNT)),
@@ -134,6 +150,16 @@ CASES = [
     ),
     Case("a function that is not static", "callback", looping(GO_ON, linkage=Linkage.GLOBAL)),
     Case("a function without types", "callback", looping(GO_ON, typed=False)),
+    Case("two rounds of three kinds, all that happened", "map-value-bounds", three_kinds("2")),
+    Case("one round of three kinds, all that happened", "accepted", three_kinds("1")),
+    Case(
+        "an index that the function makes worse on another path", "unbounded-offset",
+        looping(
+            "r6 = r2\ncall bpf_get_prandom_u32\nif r0 == 7 goto use\nr1 = *(u64 *)(r6 + 0)\n"
+            "r1 += 1\n*(u64 *)(r6 + 0) = r1\nr0 = 0\nexit\nuse:\nr1 = *(u64 *)(r6 + 0)\n"
+            "r2 = global[.data] ll\nr2 += r1\n*(u8 *)(r2 + 0) = 0\n" + GO_ON
+        ),
+    ),
     Case("a pointer for the number of rounds", "argument-type", looping(GO_ON, "r6")),
     Case(
         "a number for a function", "argument-type",
