@@ -60,7 +60,8 @@ class _Cut(Evaluator):
         return self.found
 
     def _forget(self) -> None:
-        self.top.names = {**fresh_views("v"), "force": self.force}
+        kept = {name: self.top.names[name] for name in ("last",) if name in self.top.names}
+        self.top.names = {**kept, **fresh_views("v"), "force": self.force}
         self.top.done = z3.BoolVal(False)
         self.guard = TRUE
         self.facts = list(in_views(self._views(), self.member).values())
@@ -70,22 +71,19 @@ class _Cut(Evaluator):
 
     def _cut(self, body: Sequence[ast.stmt]) -> None:
         for index, statement in enumerate(body):
-            if isinstance(statement, ast.For):
-                self.assign(statement.target, Flag(z3.Bool("last")), self.top)
-                last = dict(self.top.names)
+            if isinstance(statement, ast.For):  # its body runs from any state of the invariant
+                self._keeps(statement)
+                self._forget()
+                self.assign(statement.target, Flag(z3.FreshBool("round")), self.top)
                 self._cut(statement.body)
-                self.top.names = last
                 self._forget()
                 continue
             if self.statement(statement, self.top):
                 return
-            temporary = set(self.top.names) - {*VIEWS, "force", "last"}
+            temporary = set(self.top.names) - {*VIEWS, "force", "last", "_"}
             if not temporary & _read(body[index + 1 :]):
                 self._keeps(statement)
-                last_flag = self.top.names.get("last")
                 self._forget()
-                if last_flag is not None:
-                    self.top.names["last"] = last_flag
 
     def _keeps(self, statement: ast.stmt) -> None:
         where = f"line {statement.lineno}"
