@@ -26,6 +26,8 @@ _ASSUMED: Final = {
     ProgramType.CGROUP_SOCK: AttachType.CGROUP_INET_SOCK_CREATE,
     ProgramType.CGROUP_SKB: AttachType.CGROUP_INET_INGRESS,
     ProgramType.SK_REUSEPORT: AttachType.SK_REUSEPORT_SELECT,
+    ProgramType.RAW_TRACEPOINT: AttachType.TRACE_RAW_TP,
+    ProgramType.RAW_TRACEPOINT_WRITABLE: AttachType.TRACE_RAW_TP,
 }
 """What Linux takes a program for that was loaded without an attach type."""
 
