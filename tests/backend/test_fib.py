@@ -281,6 +281,7 @@ def test_a_link_without_carrier_may_lead_on(ignoring):
         namespaces.ip("link set vb down")
         for family in ("ipv4", "ipv6"):
             namespaces.setting(family, "va", "ignore_routes_with_linkdown", ignoring)
+        namespaces.wait_for_linkdown("va")  # Linux tells its routes a little later
         told = parse_network(namespaces.description())
         with fib.everywhere(told) as ask:
             for dst in ("10.1.2.3", "10.0.0.1", "10.0.0.2", "2001:db8:1::1", "2001:db8::1"):

@@ -9,6 +9,7 @@ import ctypes
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby
@@ -70,6 +71,18 @@ def shown(*words: str) -> str:
     """What ``ip -j`` tells of this namespace, as it stands: ip may repeat a key."""
     told = subprocess.run(["ip", "-j", *words], text=True, capture_output=True, check=True).stdout
     return told.strip() or "[]"
+
+
+def wait_for_linkdown(device: str) -> None:
+    """Until every route over a device without carrier says so: up to a second after the device."""
+    for _ in range(200):
+        routes = json.loads(shown("route", "show", "table", "all", "dev", device))
+        routes += json.loads(shown("-6", "route", "show", "table", "all", "dev", device))
+        ours = [row for row in routes if row.get("type") in {None, "unicast"}]
+        if ours and all("linkdown" in row.get("flags", ()) for row in ours):
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"the routes over {device} do not see that it has no carrier: {routes}")
 
 
 def description(*, numeric: bool = False) -> str:

@@ -45,6 +45,8 @@ def find_functions(elf: Elf, *, file: str) -> tuple[Function, ...]:
             continue
         if section.size > 8 * MAX_INSNS or elf.find(section.name) != index:
             raise ObjectError("too much code", file=file, section=section.name)
+        if not section.name:
+            raise ObjectError(f"section {index} has code and no name", file=file)
         start = end = aliases = 0
         for symbol in sorted(by_section.get(index, ()), key=lambda symbol: symbol.value):
             is_alias = (symbol.value, symbol.value + symbol.size) == (start, end)
