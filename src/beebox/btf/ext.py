@@ -145,7 +145,18 @@ def _table(
 
 
 def encode(ext: Ext, strings: StringTable, byte_order: ByteOrder = "little") -> bytes:
-    """The .BTF.ext section; its texts go to ``strings``, which .BTF then carries."""
+    """The .BTF.ext section; its texts go to ``strings``, which .BTF then carries.
+
+    Raises :exc:`BtfError` where a number does not fit its field.
+    """
+    try:
+        data = _encoded(ext, strings)
+    except struct.error:
+        raise BtfError("BTF.ext: a number does not fit its field") from None
+    return data if byte_order == "little" else _other_order(data)
+
+
+def _encoded(ext: Ext, strings: StringTable) -> bytes:
     functions = {
         section: [_FUNC.pack(record.offset, record.type_id) for record in records]
         for section, records in ext.functions.items()
@@ -172,8 +183,7 @@ def encode(ext: Ext, strings: StringTable, byte_order: ByteOrder = "little") -> 
         places += [at, len(table)]
         at += len(table)
     header = _HEADER.pack(MAGIC, 1, 0, _HEADER.size + _CORE_HEADER.size, *places[:4])
-    data = header + _CORE_HEADER.pack(*places[4:]) + b"".join(tables)
-    return data if byte_order == "little" else _other_order(data)
+    return header + _CORE_HEADER.pack(*places[4:]) + b"".join(tables)
 
 
 def pack_func(offset: int, type_id: int) -> bytes:

@@ -68,3 +68,16 @@ def test_big_endian_gives_the_same_values() -> None:
     assert ext.parse(big, strings) == TABLES
     with pytest.raises(BtfError):
         ext.parse(big + b"\0", strings)
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        ext.Ext(functions={"xdp": (ext.FuncRecord(1 << 32, 4),)}),
+        ext.Ext(lines={"xdp": (ext.LineRecord(1 << 32, "a.c", 1, 1, ""),)}),
+        ext.Ext(core={"xdp": (ext.CoreRecord(8, 1 << 32, "0", 0),)}),
+    ],
+)
+def test_numbers_that_do_not_fit(tables: ext.Ext) -> None:
+    with pytest.raises(BtfError):
+        written(tables)
