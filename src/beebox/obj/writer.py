@@ -415,13 +415,13 @@ class _Writer:
     def _shown_types(self, btf: Btf) -> Btf:
         """Types as compilers write them, of what is there.
 
-        Hidden functions are global, and loaders' to restrict. Sections have the size that they
-        have here; one that is not here would be malformed.
+        Hidden functions are global, and loaders' to restrict, which find them by name. Sections
+        have the size that they have here; one that is not here would be malformed.
         """
         hidden = {
             row.type_id
             for row in self._spec.functions.values()
-            if row.is_global and _is_static(btf, row.type_id)
+            if row.is_global and _is_static(btf, row.type_id, row.name)
         }
         sizes = {row.name: row.size or len(row.data) for row in self._sections}
         types = list(btf.types)
@@ -440,6 +440,9 @@ class _Writer:
         return Btf(tuple(types))
 
 
-def _is_static(btf: Btf | None, type_id: int) -> bool:
+def _is_static(btf: Btf | None, type_id: int, name: str | None = None) -> bool:
+    """Whether the FUNC, called ``name`` if that is given, is static."""
     row = btf.type(type_id) if btf else None
-    return isinstance(row, Func) and row.linkage is Linkage.STATIC
+    if not isinstance(row, Func) or name not in {None, row.name}:
+        return False
+    return row.linkage is Linkage.STATIC

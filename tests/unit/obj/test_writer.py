@@ -346,3 +346,17 @@ def test_what_would_be_read_differently_is_not_written(row: MapSpec) -> None:
     function = FunctionSpec("f", "xdp", (LoadImm64(Reg.R0, 0), Exit()))
     with pytest.raises(ObjectError):
         writer.write(ObjectSpec({"f": function}, {row.name: row}))
+
+
+@pytest.mark.parametrize("known_as", ["hidden", "otherwise"])
+def test_a_hidden_function_comes_back(known_as: str) -> None:
+    """Readers find its FUNC by name: one of another name keeps the linkage that types give it."""
+    builder = Builder()
+    type_id = builder.function(known_as, builder.signed_int(), (), Linkage.STATIC)
+    functions = {"hidden": FunctionSpec("hidden", "xdp", (Exit(),), type_id=type_id)}
+    spec = ObjectSpec(functions, btf=builder.build(), license="GPL")
+    again = reader.read(writer.write(spec), file=spec.file)
+    assert again.btf is not None
+    function = again.btf.type(again.functions["hidden"].type_id)
+    assert isinstance(function, Func)
+    assert function.linkage is Linkage.STATIC
