@@ -360,3 +360,17 @@ def test_a_hidden_function_comes_back(known_as: str) -> None:
     function = again.btf.type(again.functions["hidden"].type_id)
     assert isinstance(function, Func)
     assert function.linkage is Linkage.STATIC
+
+
+@pytest.mark.xfail(reason="a hidden function makes every FUNC of its name static", strict=True)
+def test_two_types_of_one_name_keep_their_linkage() -> None:
+    builder = Builder()
+    shown = builder.function("f", builder.signed_int(), (), Linkage.GLOBAL)
+    hidden = builder.function("f", builder.signed_int(), (), Linkage.STATIC)
+    functions = {"f": FunctionSpec("f", "xdp", (Exit(),), type_id=hidden)}
+    spec = ObjectSpec(functions, btf=builder.build(), license="GPL")
+    again = reader.read(writer.write(spec), file=spec.file)
+    assert again.btf is not None
+    function = again.btf.type(shown)
+    assert isinstance(function, Func)
+    assert function.linkage is Linkage.GLOBAL
