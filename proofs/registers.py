@@ -16,7 +16,8 @@ from beebox.verifier import arithmetic, path, scalar, stack, transfer
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import U64
 from beebox.verifier.state import Frame as CallFrame
-from beebox.verifier.state import Reg, State
+from beebox.verifier.state import State
+from beebox.verifier.value import Reg
 from evaluator import Evaluator
 from ledger import Obligation, Proof
 from members import contains, evaluator_with, fresh_scalar, is_member, number

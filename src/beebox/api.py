@@ -6,6 +6,7 @@ never loads LLVM.
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from beebox.verifier.result import Report
 
 KernelName: TypeAlias = Literal["userspace", "linux"]
+ProfileName: TypeAlias = Literal["kernel", "strict", "unprivileged"]
 EngineName: TypeAlias = Literal["jit", "interpreter"]
 SOURCE_SUFFIXES = (".py", ".c", ".s", ".o")
 _MOST_SOURCE_BYTES = 64 << 20
@@ -138,19 +140,31 @@ def verify(
     *,
     programs: Sequence[str] | None = None,
     btf: Target | str | Path | None = None,
+    profile: ProfileName = "kernel",
+    timeout_s: float | None = None,
 ) -> list[Report]:
     """A report for each program of the object (or each one named), in the object's order.
 
     Unasked, programs behind a ``?`` are passed over, unless the object has no others.
-    ``btf`` is what the object is relocated against, as :func:`target_of` takes it.
+    ``btf`` is what the object is relocated against, as :func:`target_of` takes it. ``timeout_s``
+    is for each program: one without a verdict by then is refused (finding ``timeout``).
     """
     from beebox.obj.linker import link  # noqa: PLC0415 -- on demand
+    from beebox.obj.targets.host import host  # noqa: PLC0415 -- on demand
+    from beebox.verifier.options import Options, Profile  # noqa: PLC0415 -- on demand
     from beebox.verifier.verify import verify as verify_program  # noqa: PLC0415 -- on demand
 
     spec = spec if isinstance(spec, ObjectSpec) else open_object(spec, btf=btf)
     names = chosen(spec, programs) or spec.program_names
-    spec = resolved(spec, programs=names, btf=btf)
-    return [verify_program(link(spec, name)) for name in names]
+    target = target_of(btf)
+    spec = resolved(spec, programs=names, btf=target)
+    options = Options(Profile(profile), target=target or host())
+    reports = []
+    for name in names:
+        if timeout_s is not None:
+            options = replace(options, deadline_ns=time.monotonic_ns() + int(timeout_s * 1e9))
+        reports.append(verify_program(link(spec, name), options))
+    return reports
 
 
 def resolved(

@@ -33,7 +33,7 @@ from beebox.verifier.cfg import shape
 from beebox.verifier.explore import Exploration
 from beebox.verifier.findings import Refusal
 from beebox.verifier.result import RegKind
-from beebox.verifier.state import BEYOND_END
+from beebox.verifier.value import BEYOND_END
 from beebox.verifier.verify import verify
 
 _U64 = (1 << 64) - 1

@@ -247,6 +247,12 @@ _ROWS: Final = (
         "more paths than the verifier explores",
         "simplify branches or bound loops more tightly",
     ),
+    FindingRow(
+        "timeout",
+        "resources",
+        "no verdict in the time that was given",
+        "give more time, or simplify branches",
+    ),
     FindingRow("program-size", "resources", "an empty or oversized program", ""),
     FindingRow(
         "atomic",

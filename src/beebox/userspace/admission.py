@@ -8,18 +8,21 @@ from typing import Final
 from beebox.errors import NotSupportedError
 from beebox.hooks.packet import HOOKED
 from beebox.isa.instruction import (
+    AddrSpaceCast,
     Alu,
     Call,
     CallKind,
     Instruction,
     Jump,
     JumpIf,
+    KsymRef,
     Load,
     LoadImm64,
     MayGoto,
     PseudoImm64,
     Reg,
     Store,
+    SubprogRef,
 )
 from beebox.tables.helpers import HELPER_BY_NAME, HELPERS
 from beebox.tables.map_types import MapType
@@ -27,7 +30,8 @@ from beebox.tables.opcodes import AluOp
 from beebox.tables.program_types import AttachType
 from beebox.userspace.native_helpers import IN_MAP_CODE, native_helpers
 from beebox.userspace.unmodelled import REASONS
-from beebox.verifier.result import VerifiedProgram
+from beebox.verifier import special
+from beebox.verifier.result import RegKind, VerifiedProgram
 from beebox.vm.contexts import layout_of
 
 PROGRAM_TYPES: Final = HOOKED
@@ -54,6 +58,26 @@ MAP_TYPES: Final = frozenset(
     }
 )
 
+POINTERS: Final = frozenset(
+    {
+        RegKind.SCALAR,
+        RegKind.CTX,
+        RegKind.PACKET,
+        RegKind.PACKET_META,
+        RegKind.PACKET_END,
+        RegKind.MAP,
+        RegKind.MAP_VALUE,
+        RegKind.STACK,
+        RegKind.FLOW_KEYS,
+        RegKind.SOCK_COMMON,
+        RegKind.SOCKET,
+        RegKind.TCP_SOCK,
+        RegKind.XDP_SOCK,
+        RegKind.MIXED,
+    }
+)
+"""What registers may hold."""
+
 LWT_PUSH_ENCAP: Final = HELPER_BY_NAME["lwt_push_encap"].id
 BPF_LWT_ENCAP_IP: Final = 2
 
@@ -74,6 +98,7 @@ def admit(program: VerifiedProgram) -> None:
         told = f"{spec.name}: helper {name} in userspace"
         raise NotSupportedError(told, hint=REASONS.get(name))
     _admit_addresses(program)
+    _admit_pointers(program)
     _admit_encapsulations(program)
     for name in sorted(program.maps):
         row_of_map = spec.maps[name]
@@ -81,13 +106,35 @@ def admit(program: VerifiedProgram) -> None:
         for each in (row_of_map, *inner):
             if each.type not in MAP_TYPES:
                 raise NotSupportedError(f"map {name}: {each.type.value.name} in userspace")
+            field = special.kernel_field(each, spec.btf)
+            if field is not None:
+                raise NotSupportedError(f"map {name}: values with a {field} in userspace")
 
 
 def _admit_addresses(program: VerifiedProgram) -> None:
     """Refuse addresses that only the Linux kernel makes: of functions, of its own objects."""
     for pc, insn in enumerate(program.spec.slots):
-        if isinstance(insn, LoadImm64) and isinstance(insn.value, PseudoImm64):
-            raise NotSupportedError(f"the address of a function, at insn {pc}, in userspace")
+        match insn:
+            case LoadImm64(value=PseudoImm64() | SubprogRef()):
+                what = "the address of a function"
+            case LoadImm64(value=KsymRef(name)):
+                what = f"the kernel symbol {name}"
+            case Call(kind=CallKind.KFUNC):
+                what = f"a call of the kernel function {insn.target}"
+            case AddrSpaceCast():
+                what = "an address-space cast"
+            case _:
+                continue
+        raise NotSupportedError(f"{what}, at insn {pc}, in userspace")
+
+
+def _admit_pointers(program: VerifiedProgram) -> None:
+    """Refuse pointers to what this kernel does not have."""
+    for pc, row in enumerate(program.regs):
+        for number, fact in enumerate(row or ()):
+            if fact is not None and fact.kind not in POINTERS:
+                kind = fact.kind.name.lower()
+                raise NotSupportedError(f"R{number} at insn {pc} is a {kind}, in userspace")
 
 
 def _admit_encapsulations(program: VerifiedProgram) -> None:

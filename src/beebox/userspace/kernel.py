@@ -22,6 +22,7 @@ from beebox.userspace.network.model import Network
 from beebox.userspace.observation import Observation
 from beebox.userspace.program import Lane, UserspaceProgram, compatibility, make_program
 from beebox.userspace.runtime import ALL_LINEAR, Environment
+from beebox.verifier.options import Options
 from beebox.verifier.result import Report, VerifiedProgram
 from beebox.verifier.verify import verify
 from beebox.vm.contexts import layout_of
@@ -134,7 +135,8 @@ class UserspaceKernel:
                 raise InputError(f"{spec.file}: no program {name} (there are: {known})")
         names = spec.with_slot_programs(names)
         spec = resolve(spec, self._target, names)
-        reports = {name: verify(link(spec, name), cpus=self._cpus) for name in names}
+        options = Options(cpus=self._cpus, target=self._target)
+        reports = {name: verify(link(spec, name), options) for name in names}
         for report in reports.values():
             admit(report.require_accepted())
         maps = self._maps(spec, {used for report in reports.values() for used in report.spec.maps})

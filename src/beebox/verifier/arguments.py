@@ -13,7 +13,7 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.names import KERNEL, kernel_name, misaligned, plain_name
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.state import Reg
+from beebox.verifier.value import PtrFlag, Reg
 
 _MEMORY: Final = (
     RegKind.STACK,
@@ -23,9 +23,11 @@ _MEMORY: Final = (
     RegKind.MAP_VALUE,
     RegKind.MEM,
 )
-_MEMORY_AS_LOGGED: Final = (
-    "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_"
-)
+_RECORD: Final = (RegKind.MEM,)
+_AS_LOGGED: Final = {
+    _MEMORY: "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_",
+    _RECORD: "ringbuf_mem",
+}
 _PACKET: Final = (RegKind.PACKET, RegKind.PACKET_META)
 _SOCKETS: Final = (RegKind.SOCK_COMMON, RegKind.SOCKET, RegKind.TCP_SOCK, RegKind.XDP_SOCK)
 _EXPECTED: Final = {
@@ -43,7 +45,7 @@ _EXPECTED: Final = {
     ArgKind.SOCK_COMMON: _SOCKETS,
     ArgKind.BTF_ID_SOCK_COMMON: _SOCKETS,
     ArgKind.SOCKET: (RegKind.SOCKET,),
-    ArgKind.RINGBUF_MEM: (RegKind.MEM,),
+    ArgKind.RINGBUF_MEM: _RECORD,
 }
 """The kinds of value that fit. What is not here is not verified yet, and refused."""
 
@@ -189,7 +191,10 @@ def _check_kind(
             hint="copy the bytes to the stack first",
         )  # fmt: skip
     moved = value.off or not value.scalar.is_const or value.scalar.value
-    if value.kind in expected and (arg.nullable or not value.nullable):
+    fits = value.kind in expected and (arg.nullable or not value.nullable)
+    if arg.kind is ArgKind.RINGBUF_MEM and not value.flags & PtrFlag.RINGBUF:
+        fits = False  # memory of another kind
+    if fits:
         if not moved or (value.kind not in _STAYS_AT_START and not arg.releases):
             return
         if value.kind is not RegKind.SCALAR:
@@ -210,7 +215,7 @@ def _wrong_kind(
     path: Path, row: Helper, number: int, value: Reg, expected: tuple[RegKind, ...]
 ) -> NoReturn:
     wanted = ", ".join(KERNEL[kind] for kind in expected)
-    logged = _MEMORY_AS_LOGGED if expected is _MEMORY else wanted
+    logged = _AS_LOGGED.get(expected, wanted)
     if expected is _MEMORY and value.kind is RegKind.SCALAR and row.args[number - 1].nullable:
         logged = "fp"
     raise Refusal(

@@ -12,7 +12,8 @@ from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, S32_MAX, S32_MIN, S64_MIN, U32, Scalar, const, make, of_size
-from beebox.verifier.state import Reg, State
+from beebox.verifier.state import State
+from beebox.verifier.value import Reg
 
 _SIGN_EXTENDING = (AluOp.MOVSX8, AluOp.MOVSX16, AluOp.MOVSX32)
 _MASKS = (AluOp.AND, AluOp.OR)

@@ -20,7 +20,8 @@ from beebox.verifier.names import plain_name
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import S64_MAX, S64_MIN
-from beebox.verifier.state import Frame, Reg, State
+from beebox.verifier.state import Frame, State
+from beebox.verifier.value import Reg
 
 _LOOP: Final = HELPER_BY_NAME["loop"].id
 _FOR_EACH: Final = HELPER_BY_NAME["for_each_map_elem"].id

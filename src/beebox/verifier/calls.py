@@ -18,7 +18,7 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, signed_range, unsigned_range
-from beebox.verifier.state import Reg
+from beebox.verifier.value import PtrFlag, Reg
 
 _GPL: Final = frozenset(
     {"GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"}
@@ -57,6 +57,7 @@ def helper(path: Path, insn: Call, called: Callable[[], None]) -> None:
             kernel=f"invalid func unknown#{insn.target}",
         )  # fmt: skip
     _check_caller(path, row)
+    path.helpers.add(row.id)
     found = check(path, row)
     if row.name == "tail_call":
         references.require_none(path, "a tail call", kernel="tail_call")
@@ -125,7 +126,7 @@ def _result(path: Path, row: Helper, found: Arguments) -> Reg | None:
     match row.ret:
         case RetKind.INTEGER:
             if row.name == "get_smp_processor_id":
-                return path.number(unsigned_range(0, path.cpus - 1))
+                return path.number(unsigned_range(0, path.options.cpus - 1))
             if row.name in _AT_MOST_ASKED:
                 return path.number(signed_range(-_MAX_ERRNO, found.most))
             return path.number(ANY)
@@ -138,7 +139,8 @@ def _result(path: Path, row: Helper, found: Arguments) -> Reg | None:
         case RetKind.SOCKET_OR_NULL | RetKind.TCP_SOCK_OR_NULL | RetKind.SOCK_COMMON_OR_NULL:
             return _maybe(path, row, found, _SOCKET[row.ret])
         case RetKind.RINGBUF_MEM_OR_NULL:
-            return _maybe(path, row, found, RegKind.MEM, size=found.alloc_size)
+            record = PtrFlag.RINGBUF
+            return _maybe(path, row, found, RegKind.MEM, size=found.alloc_size, flags=record)
         case _:
             raise Refusal(
                 "not-supported", path.pc,
@@ -146,7 +148,15 @@ def _result(path: Path, row: Helper, found: Arguments) -> Reg | None:
             )  # fmt: skip
 
 
-def _maybe(path: Path, row: Helper, found: Arguments, kind: RegKind, *, size: int = 0) -> Reg:
+def _maybe(
+    path: Path,
+    row: Helper,
+    found: Arguments,
+    kind: RegKind,
+    *,
+    size: int = 0,
+    flags: PtrFlag = PtrFlag.NONE,
+) -> Reg:
     """A pointer that may be NULL: with a reference of its own, or kept alive by an argument's."""
     id_ = path.new_id()
     ref = 0
@@ -155,7 +165,7 @@ def _maybe(path: Path, row: Helper, found: Arguments, kind: RegKind, *, size: in
         references.acquire(path, id_)
     elif row.casts:
         ref = found.ref
-    return path.pointer(kind, id_=id_, ref=ref, range_=size, nullable=True)
+    return path.pointer(kind, id_=id_, ref=ref, range_=size, nullable=True, flags=flags)
 
 
 def _looked_up(path: Path, row: Helper, found: Arguments) -> Reg:

@@ -13,7 +13,8 @@ from beebox.verifier.branch import MIRROR, branch
 from beebox.verifier.packet import ANY_PACKET
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.state import AT_END, BEYOND_END, Reg, State
+from beebox.verifier.state import State
+from beebox.verifier.value import AT_END, BEYOND_END, Reg
 
 _NEVER_NULL: Final = (
     RegKind.MAP_VALUE,

@@ -9,7 +9,7 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import of_size
-from beebox.verifier.state import Reg
+from beebox.verifier.value import Reg
 
 _POINTERS: Final = {
     FieldKind.PACKET: RegKind.PACKET,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
-from typing import assert_never
+import time
+from functools import partial
+from typing import Final, assert_never
 
 from beebox.isa.instruction import (
     AddrSpaceCast,
@@ -12,50 +13,45 @@ from beebox.isa.instruction import (
     Call,
     CallKind,
     Exit,
-    GlobalRef,
     Jump,
     JumpIf,
-    KsymRef,
     Load,
     LoadImm64,
     LoadPacket,
-    MapRef,
     MayGoto,
-    PseudoImm64,
     Store,
-    SubprogRef,
     Swap,
 )
-from beebox.obj.model import MapSpec, ProgramSpec
-from beebox.tables.limits import (
-    MAX_CALL_FRAMES,
-    MAX_INSNS,
-    MAX_JUMP_SEQUENCE,
-    MAX_STACK_BYTES,
-    MAX_TAIL_CALL_STACK_BYTES,
-)
+from beebox.obj.model import ProgramSpec
+from beebox.tables.limits import MAX_INSNS, MAX_JUMP_SEQUENCE
 from beebox.verifier import (
     arithmetic,
     callbacks,
     calls,
     comparison,
+    depth,
     early,
+    entry,
     exits,
+    functions,
+    immediates,
+    kfuncs,
     legacy,
     loops,
     memory,
     packet,
-    rights,
-    special,
 )
 from beebox.verifier.cfg import Shape, function_ranges
 from beebox.verifier.findings import Refusal
 from beebox.verifier.join import Join
+from beebox.verifier.observer import Observer
+from beebox.verifier.options import DEFAULT, Options
 from beebox.verifier.path import Path
 from beebox.verifier.prune import Pruner
-from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, Scalar, const
-from beebox.verifier.state import Frame, Reg, State
+from beebox.verifier.state import State
+
+_LOOKS_AT_CLOCK: Final = 0xFFF  # every how many instructions
 
 
 def _nothing() -> None:
@@ -66,28 +62,35 @@ class Exploration:
     """One verification. After :meth:`run` returned, the program is safe."""
 
     def __init__(
-        self, spec: ProgramSpec, shape: Shape, *, cpus: int = 1, prune: bool = True
+        self,
+        spec: ProgramSpec,
+        shape: Shape,
+        options: Options = DEFAULT,
+        *,
+        prune: bool = True,
+        observer: Observer | None = None,
     ) -> None:
         self.spec = spec
         self.shape = shape
         self.tail_calling = early.check_subprograms(spec, function_ranges(shape, len(spec.slots)))
         self.moving = early.moving_globals(spec, shape)
-        self.path = Path(spec, cpus)
+        self.path = Path(spec, options)
         self.join = Join(shape)
         self.pruner = Pruner(shape, loops.Loops(spec))
         self.processed = 0
-        self.helpers: set[int] = set()
-        self.maps: set[str] = set()
         self._jumps = 0
         self._prune = prune
+        self._observer = observer
         self._work: list[State] = []
 
     def run(self) -> None:
         """Explore everything. Raises :exc:`Refusal`."""
-        self._work.append(self.path.state)
+        self._work.append(entry.program(self.path))
         while self._work:
             state = self._work.pop()
             self.path.enter(state)
+            if self._observer is not None:
+                self._observer.entered(self.path, state)
             self._follow(state)
             checkpoint = self.path.state.parent
             while checkpoint is not None:
@@ -96,12 +99,12 @@ class Exploration:
                     break
                 self.pruner.finished(checkpoint)
                 checkpoint = checkpoint.parent
-        self._check_stack_depth()
+        depth.check(self.shape, self.stack_bytes(), self.tail_calling)
 
     def _follow(self, state: State) -> None:
         """One path, to its end or to where it is pruned."""
         path, slots, prune_points = self.path, self.spec.slots, self.shape.prune
-        join, pruner = self.join, self.pruner
+        join, pruner, observer = self.join, self.pruner, self._observer
         pc = state.pc
         while True:
             path.pc = pc
@@ -111,7 +114,11 @@ class Exploration:
                     "too-complex", pc, f"more than {MAX_INSNS} instructions were processed",
                     kernel=f"BPF program is too large. Processed {self.processed} insn",
                 )  # fmt: skip
+            if not self.processed & _LOOKS_AT_CLOCK:
+                self._check_deadline(pc)
             join.arrive(pc, state)
+            if observer is not None:
+                observer.arrive(path, pc)
             if (
                 self._prune
                 and pc in prune_points
@@ -119,6 +126,8 @@ class Exploration:
                     state, pc, jumps=self._jumps, processed=self.processed, serial=path.serial
                 )
             ):
+                if observer is not None:
+                    observer.pruned(path, pc)
                 return
             insn = slots[pc]
             match insn:
@@ -136,7 +145,7 @@ class Exploration:
                 case JumpIf():
                     pc = self._branch(insn, pc)
                 case LoadImm64():
-                    path.write(insn.dst, self._immediate(insn))
+                    path.write(insn.dst, immediates.load(path, insn))
                     pc += 2
                 case Call():
                     pc = self._call(insn, pc)
@@ -147,8 +156,10 @@ class Exploration:
                     self._jumps += 1
                     if len(state.frames) == 1:
                         exits.finish(path)
+                        if observer is not None:
+                            observer.ended(path, pc)
                         return
-                    pc = self._return()
+                    pc = functions.leave(path, pruner)
                 case Swap():
                     arithmetic.swap(path, insn)
                     pc += 1
@@ -171,41 +182,6 @@ class Exploration:
                     raise Refusal("jump-range", pc, "control reaches the middle of an instruction")
                 case _:
                     assert_never(insn)
-
-    def _immediate(self, insn: LoadImm64) -> Reg:
-        match insn.value:
-            case int(number):
-                return self.path.number(const(number))
-            case MapRef(name):
-                self._use(name)
-                return self.path.pointer(RegKind.MAP, map_=name)
-            case GlobalRef(name, offset):
-                spec = self._use(name)
-                if not 0 <= offset < max(spec.value_size, 1):
-                    raise Refusal(
-                        "map-value-bounds", self.path.pc,
-                        f"offset {offset} is outside the {spec.value_size} bytes of {name}",
-                    )  # fmt: skip
-                return self.path.pointer(RegKind.MAP_VALUE, map_=name, off=offset)
-            case KsymRef(name):
-                problem = f"the kernel symbol {name} is not verified yet"
-            case SubprogRef(name):
-                problem = f"the address of {name}: callbacks are not verified yet"
-            case PseudoImm64(pseudo=4, low=distance):
-                return callbacks.address(self.spec, self.path, self.path.pc + 1 + distance)
-            case PseudoImm64(pseudo, low):
-                problem = f"the kernel reads {low} as an object (pseudo {pseudo}): not verified"
-            case other:
-                assert_never(other)
-        raise Refusal("not-supported", self.path.pc, problem)
-
-    def _use(self, name: str) -> MapSpec:
-        spec = self.path.map_spec(name)
-        if name not in self.maps:
-            rights.check_map(self.spec, spec, self.path.pc)
-            special.require_plain(spec, self.spec.btf, self.path.pc)
-            self.maps.add(name)
-        return spec
 
     def _branch(self, insn: JumpIf, pc: int) -> int:
         self._jumps += 1
@@ -236,6 +212,8 @@ class Exploration:
         """Explore ``other``, too, after the path followed now."""
         if self.path.parent is not None:
             self.path.parent.branches += 1
+        if self._observer is not None:
+            self._observer.pushed(self.path, other)
         self._work.append(other)
         if len(self._work) > MAX_JUMP_SEQUENCE:
             raise Refusal(
@@ -251,42 +229,33 @@ class Exploration:
             return pc + 1
         self._push(path.state.copy(pc + 1))
         path.regs[0] = path.number(result)
-        return self._return()
+        return functions.leave(path, self.pruner)
 
     def _call(self, insn: Call, pc: int) -> int:
         self._jumps += 1
-        if insn.kind is CallKind.HELPER:
-            back = callbacks.calls_back(insn)
-            calls.helper(self.path, insn, partial(self._call_back, insn) if back else _nothing)
-            if isinstance(insn.target, int):
-                self.helpers.add(insn.target)
-            if not early.is_tail_call(insn):
+        path = self.path
+        match insn.kind:
+            case CallKind.HELPER:
+                back = callbacks.calls_back(insn)
+                calls.helper(path, insn, partial(self._call_back, insn) if back else _nothing)
+                if not early.is_tail_call(insn):
+                    return pc + 1
+                callbacks.refuse_inside(path, "a tail call")
+                goes_on = self._may_end(pc, ANY)
+                if goes_on != pc + 1:
+                    packet.void_pointers(path)  # the program that was called may have moved it
+                return goes_on
+            case CallKind.KFUNC:
+                kfuncs.call(path, insn)
                 return pc + 1
-            callbacks.refuse_inside(self.path, "a tail call")
-            goes_on = self._may_end(pc, ANY)
-            if goes_on != pc + 1:
-                packet.void_pointers(self.path)  # the program that was called may have moved it
-            return goes_on
-        if insn.kind is not CallKind.SUBPROG or not isinstance(insn.target, int):
-            raise Refusal("not-supported", pc, "calls of kernel functions are not verified here")
-        frames = self.path.state.frames
-        if len(frames) >= MAX_CALL_FRAMES:
-            raise Refusal(
-                "call-depth", pc, f"more than {MAX_CALL_FRAMES} nested calls",
-                kernel=f"the call stack of {len(frames) + 1} frames is too deep",
-            )  # fmt: skip
-        target = pc + 1 + insn.target
-        callee = self.shape.function_of(target)
-        if callee in self.moving:
-            packet.void_pointers(self.path)
-        caller = self.path.regs
-        regs: list[Reg | None] = [None] * 11
-        regs[1:6] = caller[1:6]
-        regs[10] = self.path.pointer(RegKind.STACK, frame=len(frames))
-        caller[0:6] = [None] * 6
-        frames.append(Frame(regs, [], pc + 1, callee))
-        self.path.regs = regs
-        return target
+            case CallKind.SUBPROG:
+                if not isinstance(insn.target, int):
+                    raise Refusal("not-supported", pc, f"{insn.target} is not linked")
+                target = pc + 1 + insn.target
+                callee = self.shape.function_of(target)
+                return functions.enter(path, target, callee, moves_packet=callee in self.moving)
+            case other:
+                assert_never(other)
 
     def _call_back(self, insn: Call) -> None:
         """The helper may call a function of the program: explore that, too."""
@@ -295,59 +264,14 @@ class Exploration:
         if state is not None:
             self._push(state)
 
-    def _return(self) -> int:
-        frames = self.path.state.frames
-        result = self.path.regs[0]
-        if result is not None and result.kind is RegKind.STACK:
+    def _check_deadline(self, pc: int) -> None:
+        deadline = self.path.options.deadline_ns
+        if deadline is not None and time.monotonic_ns() > deadline:
             raise Refusal(
-                "return-value", self.path.pc, "a function returns a pointer into its own stack",
-                kernel="cannot return stack pointer to the caller", values=(result,), reg=0,
+                "timeout", pc,
+                f"no verdict in time: {self.processed} instructions were processed",
             )  # fmt: skip
-        if frames[-1].callback:
-            callbacks.check_result(self.path)
-        left = frames.pop()
-        self.path.regs = frames[-1].regs
-        if left.callback:
-            before = self.pruner.previous_round(self.path.state, left.return_pc, own=True)
-            if before is not None:
-                loops.widen(self.path, before, self.path.state)
-        else:
-            self.path.regs[0] = result
-        return left.return_pc
 
     def stack_bytes(self) -> list[int]:
         """How much of its stack frame each function uses, by index in ``shape.starts``."""
         return [self.path.stack_bytes.get(index, 0) for index in range(len(self.shape.starts))]
-
-    def _check_stack_depth(self) -> None:
-        """The frames of a call chain, each rounded up to 16 bytes, share 512 bytes of stack."""
-        own = [(used + 15) // 16 * 16 for used in self.stack_bytes()]
-        calls = self.shape.calls
-
-        @cache
-        def deepest(function: int, frames: int, above: int) -> int:
-            if frames > MAX_CALL_FRAMES:  # also where functions call each other in a circle
-                raise Refusal(
-                    "call-depth", self.shape.starts[function],
-                    f"more than {MAX_CALL_FRAMES} nested calls",
-                    kernel=f"the call stack of {frames - 1} frames is too deep !",
-                )  # fmt: skip
-            if function in self.tail_calling and above >= MAX_TAIL_CALL_STACK_BYTES and frames > 1:
-                raise Refusal(
-                    "call-depth", self.shape.starts[function],
-                    f"a function that calls bpf_tail_call stands below {above} bytes of stack; "
-                    f"fewer than {MAX_TAIL_CALL_STACK_BYTES} are allowed",
-                    kernel="tail_calls are not allowed when call stack of previous frames is "
-                    f"{above} bytes. Too large",
-                )  # fmt: skip
-            used = above + own[function]
-            below = [deepest(callee, frames + 1, used) for callee in calls[function]]
-            return max(below, default=used)
-
-        total = deepest(0, 1, 0)
-        if total > MAX_STACK_BYTES:
-            raise Refusal(
-                "call-depth", 0, f"the call chain needs {total} bytes of stack; "
-                f"{MAX_STACK_BYTES} is the limit",
-                kernel=f"combined stack size of {len(own)} calls is {total}. Too large",
-            )  # fmt: skip

@@ -7,7 +7,7 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.names import plain_name
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY
-from beebox.verifier.state import Reg
+from beebox.verifier.value import Reg
 
 _MOST_STEPS = 6
 
@@ -65,6 +65,9 @@ def describe(value: Reg) -> str:
             return f"stack pointer {where}"
         case RegKind.FLOW_KEYS:
             return f"the flow keys {where}"
+        case RegKind.BTF_ID | RegKind.BUF | RegKind.TP_BUFFER | RegKind.ARENA | RegKind.DYNPTR:
+            named = f" {value.type.name}" if value.type is not None else ""
+            return f"{plain_name(value)}{named} {where}"
         case RegKind.SOCK_COMMON | RegKind.SOCKET | RegKind.TCP_SOCK | RegKind.XDP_SOCK:
             return plain_name(value)
         case RegKind.MEM:

@@ -10,7 +10,8 @@ from functools import lru_cache
 
 from beebox.verifier.cfg import Shape
 from beebox.verifier.result import RegFact, RegKind
-from beebox.verifier.state import Reg, State
+from beebox.verifier.state import State
+from beebox.verifier.value import Reg
 
 _SCALAR = RegFact(RegKind.SCALAR)
 _ZERO = RegFact(RegKind.SCALAR, offset=0)  # only here: the constant 0, which may also be NULL

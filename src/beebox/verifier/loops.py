@@ -15,7 +15,8 @@ from beebox.verifier.cfg import successors
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY
-from beebox.verifier.state import Checkpoint, Reg, Slot, State
+from beebox.verifier.state import Checkpoint, Slot, State
+from beebox.verifier.value import Reg
 
 
 class Visit:

@@ -16,8 +16,8 @@ from beebox.verifier.names import kernel_name, misaligned, plain_name
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import const, of_size
-from beebox.verifier.state import Reg
 from beebox.verifier.transfer import sign_extend
+from beebox.verifier.value import Reg
 
 _IN_KERNEL_USE = (MapType.DEVMAP, MapType.DEVMAP_HASH)
 """Their values are what the kernel itself works with: programs only read them."""

@@ -7,7 +7,7 @@ from typing import Final
 from beebox.tables.limits import NET_IP_ALIGN
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import Scalar
-from beebox.verifier.state import Reg
+from beebox.verifier.value import PtrFlag, Reg
 
 _MOST_DECIMAL: Final = 1 << 15
 KERNEL: Final = {
@@ -25,7 +25,12 @@ KERNEL: Final = {
     RegKind.SOCKET: "sock",
     RegKind.TCP_SOCK: "tcp_sock",
     RegKind.XDP_SOCK: "xdp_sock",
-    RegKind.MEM: "ringbuf_mem",
+    RegKind.MEM: "mem",
+    RegKind.BTF_ID: "ptr_",
+    RegKind.DYNPTR: "dynptr_ptr",
+    RegKind.BUF: "buf",
+    RegKind.TP_BUFFER: "tp_buffer",
+    RegKind.ARENA: "arena",
     RegKind.FUNC: "func",
     RegKind.MIXED: "mixed",
 }
@@ -44,7 +49,12 @@ _PLAIN: Final = {
     RegKind.SOCKET: "a pointer to a socket",
     RegKind.TCP_SOCK: "a pointer to a TCP socket",
     RegKind.XDP_SOCK: "a pointer to an XDP socket",
-    RegKind.MEM: "a pointer to a ring buffer record",
+    RegKind.MEM: "a pointer to memory",
+    RegKind.BTF_ID: "a pointer to a struct of the kernel",
+    RegKind.DYNPTR: "a dynptr",
+    RegKind.BUF: "a pointer to a buffer",
+    RegKind.TP_BUFFER: "a pointer to a tracepoint's buffer",
+    RegKind.ARENA: "an arena address",
     RegKind.FUNC: "the address of a function",
     RegKind.MIXED: "a pointer or a number",
 }
@@ -57,6 +67,15 @@ _ALIGNED: Final = {
     RegKind.CTX: "context ",
     RegKind.FLOW_KEYS: "flow keys ",
 }
+_PREFIXES: Final = (
+    (PtrFlag.RDONLY, "rdonly_"),
+    (PtrFlag.RINGBUF, "ringbuf_"),
+    (PtrFlag.USER, "user_"),
+    (PtrFlag.PERCPU, "percpu_"),
+    (PtrFlag.RCU, "rcu_"),
+    (PtrFlag.UNTRUSTED, "untrusted_"),
+    (PtrFlag.TRUSTED, "trusted_"),
+)
 _LOOKED_UP: Final = (RegKind.MAP, RegKind.XDP_SOCK)
 
 
@@ -65,7 +84,11 @@ def kernel_name(value: Reg) -> str:
     of_a_map = value.kind in _LOOKED_UP or (value.kind is RegKind.SOCKET and value.map)
     if value.nullable and of_a_map:
         return "map_value_or_null"  # until it is checked, whatever the map holds
-    return KERNEL[value.kind] + ("_or_null" if value.nullable else "")
+    null = "_or_null" if value.nullable else ""
+    if value.kind is RegKind.BTF_ID:
+        null = null and "or_null_"
+    prefix = "".join(text for flag, text in _PREFIXES if value.flags & flag)
+    return prefix + KERNEL[value.kind] + null
 
 
 def bits(scalar: Scalar) -> str:

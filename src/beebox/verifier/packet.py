@@ -8,7 +8,7 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY
-from beebox.verifier.state import Reg
+from beebox.verifier.value import Reg
 
 ANY_PACKET = (RegKind.PACKET, RegKind.PACKET_META, RegKind.PACKET_END)
 

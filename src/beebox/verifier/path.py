@@ -6,16 +6,24 @@ modules of this room are functions on it, one per kind of instruction.
 
 from __future__ import annotations
 
+from beebox.btf.types import Btf
 from beebox.isa.instruction import Operand
 from beebox.isa.instruction import Reg as RegNumber
 from beebox.obj.model import MapSpec, ProgramSpec
 from beebox.tables.opcodes import AluOp
 from beebox.verifier import rights
 from beebox.verifier.findings import Refusal
+from beebox.verifier.options import DEFAULT, Options
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, Scalar, const
-from beebox.verifier.state import Checkpoint, Frame, Reg, State, mark_precise
+from beebox.verifier.state import (
+    Checkpoint,
+    Frame,
+    State,
+    mark_precise,
+)
 from beebox.verifier.transfer import alu
+from beebox.verifier.value import PtrFlag, Reg, TypeRef
 
 _NO_OFFSET = const(0)
 
@@ -27,9 +35,12 @@ class Path:
         "_ids",
         "_immediates",
         "_serial",
+        "_types",
         "attach_type",
         "bases",
-        "cpus",
+        "helpers",
+        "maps",
+        "options",
         "pc",
         "regs",
         "sleepable",
@@ -38,22 +49,22 @@ class Path:
         "state",
     )
 
-    def __init__(self, spec: ProgramSpec, cpus: int = 1) -> None:
+    def __init__(self, spec: ProgramSpec, options: Options = DEFAULT) -> None:
         self.spec = spec
+        self.options = options
         self.attach_type = rights.attach_type(spec)
         self.sleepable = rights.sleepable(spec)
-        self.cpus = cpus  # that it may run on: the bound of bpf_get_smp_processor_id
         self._serial = 0
         self._ids = 0
         self._immediates: dict[int, Reg] = {}
+        self._types: dict[tuple[int, int], TypeRef] = {}
         self.pc = 0
         self.bases: dict[int, RegKind] = {}  # by load or store: what its address pointed to
         self.stack_bytes: dict[int, int] = {}  # by function: how deep its frame was used
-        regs: list[Reg | None] = [None] * 11
-        regs[1] = self.pointer(RegKind.CTX)
-        regs[10] = self.pointer(RegKind.STACK)
-        self.regs = regs
-        self.state = State([Frame(regs, [], -1, 0)], None, 0)
+        self.helpers: set[int] = set()  # that the program may call, and the maps that it uses
+        self.maps: set[str] = set()
+        self.regs: list[Reg | None] = [None] * 11
+        self.state = State([Frame(self.regs, [], -1, 0)], None, 0)
 
     @property
     def serial(self) -> int:
@@ -120,6 +131,8 @@ class Path:
         map_: str = "",
         frame: int = 0,
         nullable: bool = False,
+        flags: PtrFlag = PtrFlag.NONE,
+        type_: TypeRef | None = None,
         p1: Reg | None = None,
         p2: Reg | None = None,
     ) -> Reg:
@@ -137,6 +150,8 @@ class Path:
             map_=map_,
             frame=frame,
             nullable=nullable,
+            flags=flags,
+            type_=type_,
             p1=p1,
             p2=p2,
         )
@@ -152,6 +167,8 @@ class Path:
             "map_": old.map,
             "frame": old.frame,
             "nullable": old.nullable,
+            "flags": old.flags,
+            "type_": old.type,
             "p1": old,
         }
         return self.pointer(old.kind, **{**fields, **changes})  # type: ignore[arg-type]  # the fields above, by name
@@ -206,6 +223,15 @@ class Path:
         if spec is None:
             raise Refusal("not-supported", self.pc, f"the program names no map {name!r}")
         return spec
+
+    def type_ref(self, btf: Btf, type_id: int) -> TypeRef:
+        """A type that pointers point to: one object for equal ones."""
+        key = (id(btf), type_id)
+        found = self._types.get(key)
+        if found is None:
+            name = getattr(btf.type(type_id), "name", "") if type_id else "void"
+            found = self._types[key] = TypeRef(btf, type_id, name)
+        return found
 
     @property
     def parent(self) -> Checkpoint | None:

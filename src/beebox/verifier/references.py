@@ -9,14 +9,15 @@ from __future__ import annotations
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.scalar import ANY, const
-from beebox.verifier.state import Reg, State
+from beebox.verifier.state import Held, State
+from beebox.verifier.value import Reg
 
 
 def resolve_null(path: Path, state: State, pointer: Reg, *, is_null: bool) -> None:
     """On this side of a comparison with 0, every copy of ``pointer`` is NULL, or is not."""
     id_ = pointer.id
     if is_null and pointer.ref and pointer.ref == id_:
-        state.refs = tuple(ref for ref in state.refs if ref[0] != id_)  # nothing was acquired
+        state.refs = tuple(ref for ref in state.refs if ref.id != id_)  # nothing was acquired
 
     def resolved(old: Reg) -> Reg:
         return path.number(const(0), old) if is_null else not_null(path, old)
@@ -31,13 +32,13 @@ def not_null(path: Path, old: Reg) -> Reg:
 
 def acquire(path: Path, id_: int) -> None:
     """The path now holds the reference ``id_``."""
-    path.state.refs = (*path.state.refs, (id_, path.pc))
+    path.state.refs = (*path.state.refs, Held(id_, path.pc))
 
 
 def release(path: Path, id_: int) -> None:
     """The reference is gone: what it kept valid is now just a number."""
     state = path.state
-    state.refs = tuple(ref for ref in state.refs if ref[0] != id_)
+    state.refs = tuple(ref for ref in state.refs if ref.id != id_)
     state.replace_where(lambda reg: reg.ref == id_, lambda old: path.number(ANY, old))
 
 
@@ -48,7 +49,7 @@ def require_none(path: Path, what: str, *, kernel: str) -> None:
     """
     if not path.state.refs:
         return
-    id_, pc = path.state.refs[0]
+    id_, pc = path.state.refs[0][:2]
     raise Refusal(
         "reference-leak", path.pc,
         f"{what} while the reference acquired at insn {pc} is not released",

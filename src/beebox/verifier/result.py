@@ -32,7 +32,12 @@ class RegKind(Enum):
     SOCKET = auto()
     TCP_SOCK = auto()
     XDP_SOCK = auto()  # what an xskmap holds
-    MEM = auto()  # a ring buffer's reserved record; ``nullable`` before the check
+    MEM = auto()  # memory of a known size: a reserved record, a dynptr's; ``nullable`` at first
+    BTF_ID = auto()  # a struct that BTF describes: the kernel's, or one that the program made
+    DYNPTR = auto()  # a dynptr itself, as a function is given one
+    BUF = auto()  # a buffer of an iterator, whose size the kernel checks
+    TP_BUFFER = auto()  # the buffer of a writable tracepoint
+    ARENA = auto()  # an address in an arena
     FUNC = auto()  # the address of a function of the program
     MIXED = auto()
 

@@ -10,7 +10,7 @@ from beebox.verifier.names import kernel_name
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import of_size
-from beebox.verifier.state import Reg
+from beebox.verifier.value import Reg
 
 _STRUCTS: Final = {
     RegKind.SOCK_COMMON: SOCK_COMMON,

@@ -31,15 +31,18 @@ _TAGS: Final = frozenset({"kptr", "kptr_untrusted", "percpu_kptr", "uptr"})
 
 def require_plain(spec: MapSpec, btf: Btf | None, pc: int) -> None:
     """Refuse a map whose values, or whose inner maps' values, have a field of the kernel's."""
-    if btf is None:
-        return
     for row in (spec, spec.inner):
-        field = _special(btf, row.value_type_id) if row is not None else None
+        field = kernel_field(row, btf) if row is not None else None
         if field is not None:
             raise Refusal(
                 "not-supported", pc,
                 f"values of map {spec.name} hold a {field}, which is not verified yet",
             )  # fmt: skip
+
+
+def kernel_field(spec: MapSpec, btf: Btf | None) -> str | None:
+    """The name of a field of the kernel's in the map's values, None where there is none."""
+    return _special(btf, spec.value_type_id) if btf is not None else None
 
 
 def _special(btf: Btf, type_id: int) -> str | None:

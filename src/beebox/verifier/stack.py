@@ -13,8 +13,16 @@ from beebox.verifier.names import bits, misaligned
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import const, of_size
-from beebox.verifier.state import MISC, SPILL, SPILLED, UNWRITTEN, ZERO, Reg, Slot
+from beebox.verifier.state import (
+    MISC,
+    SPILL,
+    SPILLED,
+    UNWRITTEN,
+    ZERO,
+    Slot,
+)
 from beebox.verifier.transfer import truncate
+from beebox.verifier.value import Reg
 
 _NOTHING = UNWRITTEN * 8
 

@@ -1,104 +1,53 @@
-"""What the verifier knows at one point of one path: registers, stack, frames.
-
-A :class:`Reg` is immutable and shared between states; copying a register shares the object, so a
-later refinement finds every copy by identity. ``p1``, ``p2`` and ``pc`` make the registers a value
-graph: from which values, at which instruction, a value was computed. Precision marking and
-explanations walk it. The invariant that both rest on: a value's ``serial`` is greater than those of
-the values it was computed from.
-"""
+"""What the verifier knows at one point of one path: registers, stack, frames, what is held."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum, auto
+from typing import Final, NamedTuple
 
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import Scalar
+from beebox.verifier.value import Reg
 
 UNWRITTEN = "-"
 MISC = "m"
 ZERO = "0"
 SPILL = "s"
+DYNPTR = "d"
+ITER = "i"
+IRQ = "q"
 SPILLED = SPILL * 8
-"""Kinds of stack bytes: never written, some number, the number 0, part of the slot's value."""
-
-AT_END = -1
-BEYOND_END = -2
-"""Ranges of packet pointers that were compared with the packet's end and are not before it."""
+"""Kinds of stack bytes: never written, some number, the number 0, part of the slot's value; or part
+of a dynptr, an iterator or saved interrupt flags, which ``reg`` of the slot describes."""
 
 
-class Reg:
-    """An abstract value.
+class HeldKind(Enum):
+    """What is acquired, and has to be given back on every path."""
 
-    A number may be linked with others that are a constant away from it: they share ``id``, and
-    ``off`` is the distance from their common base. The base itself has no ``id``: its ``serial`` is
-    what the others call it.
+    PTR = auto()  # a reference: a socket, a record, a kernel object
+    LOCK = auto()  # bpf_spin_lock
+    RES_LOCK = auto()  # bpf_res_spin_lock
+    RES_LOCK_IRQ = auto()  # ... that saved the interrupt flags
+    IRQ = auto()  # interrupts are off
 
-    For pointers ``scalar`` is the variable part of the offset and ``off`` the constant part.
-    ``range`` counts the packet bytes proven behind the variable part, for packet pointers of one
-    ``id``, or is AT_END or BEYOND_END; for MEM it is the memory's size. ``ref`` names the reference
-    that the pointer holds or was derived from, 0 for none. ``marked`` is a note of
-    :func:`mark_precise`, the only field that changes.
-    """
 
-    __slots__ = (
-        "frame",
-        "id",
-        "kind",
-        "map",
-        "marked",
-        "nullable",
-        "off",
-        "p1",
-        "p2",
-        "pc",
-        "range",
-        "ref",
-        "scalar",
-        "serial",
-    )
+class Held(NamedTuple):
+    """One thing acquired: its id, the pc of the call, and of a lock which object it is in."""
 
-    def __init__(
-        self,
-        kind: RegKind,
-        scalar: Scalar,
-        serial: int,
-        pc: int,
-        *,
-        off: int = 0,
-        range_: int = 0,
-        id_: int = 0,
-        ref: int = 0,
-        map_: str = "",
-        frame: int = 0,
-        nullable: bool = False,
-        p1: Reg | None = None,
-        p2: Reg | None = None,
-    ) -> None:
-        self.kind = kind
-        self.scalar = scalar
-        self.serial = serial
-        self.pc = pc
-        self.off = off
-        self.range = range_
-        self.id = id_
-        self.ref = ref
-        self.map = map_
-        self.frame = frame
-        self.nullable = nullable
-        self.p1 = p1
-        self.p2 = p2
-        self.marked: Checkpoint | None = None
+    id: int
+    pc: int
+    kind: HeldKind = HeldKind.PTR
+    holder: object = None
 
-    @property
-    def root(self) -> int:
-        """Of a number: what it and those linked with it have in common; 0 for an immediate."""
-        return self.id or self.serial
 
-    def __repr__(self) -> str:
-        if self.kind is RegKind.SCALAR:
-            return repr(self.scalar)
-        variable = "" if self.scalar.is_const else f" + ({self.scalar})"
-        return f"{self.kind.name.lower()}{self.off:+d}{variable}"
+class Guards(NamedTuple):
+    """Sections that the path is inside of: how often each was entered."""
+
+    rcu: int = 0
+    preempt: int = 0
+
+
+OUTSIDE: Final = Guards()
 
 
 class Slot:
@@ -161,21 +110,22 @@ class Frame:
 class State:
     """A path under exploration: its frames, outermost first, and the checkpoint it came from.
 
-    ``refs`` are the references acquired and not yet released: (id, pc of the call) each.
+    ``refs`` is what was acquired and not yet released, ``guards`` the sections it is inside of.
     ``rounds`` counts the ``may_goto`` that the path fell through, ``called_back`` the functions
     that helpers called on it.
     """
 
-    __slots__ = ("called_back", "frames", "parent", "pc", "refs", "rounds")
+    __slots__ = ("called_back", "frames", "guards", "parent", "pc", "refs", "rounds")
 
     def __init__(
         self,
         frames: list[Frame],
         parent: Checkpoint | None,
         pc: int,
-        refs: tuple[tuple[int, int], ...] = (),
+        refs: tuple[Held, ...] = (),
         rounds: int = 0,
         called_back: int = 0,
+        guards: Guards = OUTSIDE,
     ) -> None:
         self.frames = frames
         self.parent = parent
@@ -183,11 +133,12 @@ class State:
         self.refs = refs
         self.rounds = rounds
         self.called_back = called_back
+        self.guards = guards
 
     def copy(self, pc: int) -> State:
         """The same knowledge, to go on at ``pc``."""
         frames = [frame.copy() for frame in self.frames]
-        return State(frames, self.parent, pc, self.refs, self.rounds, self.called_back)
+        return State(frames, self.parent, pc, self.refs, self.rounds, self.called_back, self.guards)
 
     def linked(self, value: Reg) -> tuple[Reg, ...]:
         """The other numbers that are a constant away from ``value``."""
@@ -253,6 +204,7 @@ class Checkpoint:
         "called_back",
         "fingerprint",
         "frames",
+        "guards",
         "hits",
         "misses",
         "parent",
@@ -271,14 +223,16 @@ class Checkpoint:
         serial: int,
         fingerprint: int = 0,
         *,
-        refs: tuple[tuple[int, int], ...] = (),
+        refs: tuple[Held, ...] = (),
         rounds: int = 0,
         called_back: int = 0,
+        guards: Guards = OUTSIDE,
     ) -> None:
         self.frames = frames
         self.parent = parent
         self.pc = pc
         self.called_back = called_back
+        self.guards = guards
         self.serial = serial
         self.fingerprint = fingerprint
         self.refs = refs

@@ -10,7 +10,7 @@ from beebox.tables.map_types import MapType
 from beebox.verifier import memory
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
-from beebox.verifier.state import Reg
+from beebox.verifier.value import Reg
 
 _END: Final = rb"(?=\Z|[\t-\r !-/:-@\[-`{-~])"  # the kernel's isspace() and ispunct(), or NUL
 _SPECIFIER: Final = re.compile(

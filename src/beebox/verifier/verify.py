@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from dataclasses import replace
 
 from beebox.errors import NotSupportedError
 from beebox.isa.codec import encode
@@ -25,9 +26,10 @@ from beebox.verifier.cfg import Shape, function_ranges, shape
 from beebox.verifier.explore import Exploration
 from beebox.verifier.findings import Refusal
 from beebox.verifier.history import causal_path
+from beebox.verifier.observer import Observer
+from beebox.verifier.options import DEFAULT, Options, Profile
 from beebox.verifier.result import Finding, Report, SubprogramFact, VerifiedProgram
 
-_PROFILES = ("kernel",)
 _TURN = threading.Lock()  # numbers are interned for one verification at a time
 _CPU = HELPER_BY_NAME["get_smp_processor_id"].id
 _OUR_FAULTS = (
@@ -41,21 +43,24 @@ _OUR_FAULTS = (
 )
 
 
-def verify(spec: ProgramSpec, *, profile: str = "kernel", cpus: int = 1) -> Report:
-    """The verdict on ``spec``; profile "kernel" is Linux 6.18's on a privileged load.
+def verify(
+    spec: ProgramSpec, options: Options = DEFAULT, *, observer: Observer | None = None
+) -> Report:
+    """The verdict on ``spec``; by default Linux 6.18's on a privileged load.
 
-    The program may run on the ``cpus`` first CPUs, and on as many as this machine has.
+    The program may run on the first ``options.cpus`` CPUs, and on as many as this machine has.
+    ``observer`` is told of the exploration while it runs.
 
     A fault of the verifier itself is a refusal, too (finding ``internal``). Threads take turns.
-    Raises :exc:`NotSupportedError` for an unknown profile.
     """
-    if profile not in _PROFILES:
-        raise NotSupportedError(f"verifier profile {profile!r}")
+    if options.profile is not Profile.KERNEL or options.version is not None:
+        raise NotSupportedError(f"verifier profile {options.profile.value!r}, other versions")
+    options = replace(options, cpus=max(options.cpus, possible_cpus()))
     with _TURN:
-        return _explored(spec, profile, max(cpus, possible_cpus()))
+        return _explored(spec, options, observer)
 
 
-def _explored(spec: ProgramSpec, profile: str, cpus: int) -> Report:
+def _explored(spec: ProgramSpec, options: Options, observer: Observer | None) -> Report:
     if scalar.forget():
         transfer.forget()
         branch.forget()
@@ -66,7 +71,7 @@ def _explored(spec: ProgramSpec, profile: str, cpus: int) -> Report:
     try:
         rights.check_program(spec)
         measured = shape(spec)
-        exploration = Exploration(spec, measured, cpus=cpus)
+        exploration = Exploration(spec, measured, options, observer=observer)
         exploration.run()
     except Refusal as refusal:
         findings = (_finding(spec, refusal),)
@@ -77,7 +82,7 @@ def _explored(spec: ProgramSpec, profile: str, cpus: int) -> Report:
     elapsed = time.perf_counter_ns() - start
     verified = None
     if not findings and exploration is not None and measured is not None:
-        verified = _verified(spec, measured, exploration, profile)
+        verified = _verified(spec, measured, exploration)
     return Report(
         spec=spec,
         findings=findings,
@@ -85,7 +90,7 @@ def _explored(spec: ProgramSpec, profile: str, cpus: int) -> Report:
         states=exploration.pruner.total if exploration is not None else 0,
         peak_states=exploration.pruner.peak if exploration is not None else 0,
         time_ns=elapsed,
-        profile=profile,
+        profile=options.profile.value,
         verified=verified,
     )
 
@@ -105,9 +110,8 @@ def _finding(spec: ProgramSpec, refusal: Refusal) -> Finding:
     )
 
 
-def _verified(
-    spec: ProgramSpec, measured: Shape, exploration: Exploration, profile: str
-) -> VerifiedProgram:
+def _verified(spec: ProgramSpec, measured: Shape, exploration: Exploration) -> VerifiedProgram:
+    path = exploration.path
     names = {0: spec.name} | {info.pc: info.name for info in spec.functions}
     ranges = function_ranges(measured, len(spec.slots))
     subprograms = tuple(
@@ -116,13 +120,13 @@ def _verified(
     )
     return VerifiedProgram(
         spec=spec,
-        digest=digest(spec, cpus=exploration.path.cpus),
-        profile=profile,
+        digest=digest(spec, cpus=path.options.cpus),
+        profile=path.options.profile.value,
         regs=exploration.join.regs(),
         edges=exploration.join.edges,
         subprograms=subprograms,
-        helpers=frozenset(exploration.helpers),
-        maps=frozenset(exploration.maps),
+        helpers=frozenset(path.helpers),
+        maps=frozenset(path.maps),
     )
 
 

@@ -158,6 +158,7 @@ def test_there_are_many_and_names_are_unique():
 _NO_CASE = {
     "callback": "cases have one function with its address: tests/unit/verifier/test_callbacks.py",
     "internal": "a bug",
+    "timeout": "cases have no deadline: see tests/unit/verifier/test_facts.py",
     "too-complex": "takes seconds: tests/unit/verifier/test_facts.py lowers the limit",
     "program-size": "an empty program is no case, and a long one no reading",
     "missing-in-target": "cases have no target: tests/unit/obj/test_resolution.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from beebox.tables.map_types import MapType
 from beebox.tables.opcodes import Size
 from beebox.tables.program_types import AttachType, ProgramType
 from beebox.verifier import explore
+from beebox.verifier.options import Options
 from beebox.verifier.result import RegFact, RegKind
 from beebox.verifier.rights import PROGRAM_TYPES
 from beebox.verifier.verify import digest, verify
@@ -243,7 +245,7 @@ def test_digest_counts_cpus_where_the_program_asks_for_one():
     other = replace(asks, insns=assemble("call bpf_get_prandom_u32\nexit"))
     assert digest(asks, cpus=1000) != digest(asks)
     assert digest(other, cpus=1000) == digest(other)
-    many = verify(asks, cpus=1000).require_accepted()
+    many = verify(asks, Options(cpus=1000)).require_accepted()
     assert many.digest == digest(asks, cpus=1000)
 
 
@@ -328,3 +330,12 @@ def test_narrow_atomics_are_refused(size):
     narrow = tuple(replace(row, size=size) if isinstance(row, Atomic) else row for row in code)
     spec = ProgramSpec("p", "xdp", ProgramType.XDP, narrow, {})
     assert [found.code for found in verify(spec).findings] == ["atomic"]
+
+
+def test_no_verdict_in_time_is_a_refusal():
+    rounds = assemble("r1 = 0\nr1 += 1\nif r1 < 100000 goto -2\nr0 = 0\nexit")
+    spec = ProgramSpec("p", "xdp", ProgramType.XDP, rounds, {})
+    assert verify(spec).accepted
+    report = verify(spec, Options(deadline_ns=time.monotonic_ns() - 1))
+    assert [finding.code for finding in report.findings] == ["timeout"]
+    assert report.insns_processed < 10_000

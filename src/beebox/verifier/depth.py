@@ -1,0 +1,46 @@
+"""The stack of call chains, once every function's own need is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from beebox.tables.limits import MAX_CALL_FRAMES, MAX_STACK_BYTES, MAX_TAIL_CALL_STACK_BYTES
+from beebox.verifier.cfg import Shape
+from beebox.verifier.findings import Refusal
+
+
+def check(shape: Shape, used_bytes: Sequence[int], tail_calling: frozenset[int]) -> None:
+    """The frames of a call chain, each rounded up to 16 bytes, share 512 bytes of stack.
+
+    ``used_bytes`` is by function; ``tail_calling`` are those that call ``bpf_tail_call``.
+    """
+    own = [(used + 15) // 16 * 16 for used in used_bytes]
+
+    @cache
+    def deepest(function: int, frames: int, above: int) -> int:
+        if frames > MAX_CALL_FRAMES:  # also where functions call each other in a circle
+            raise Refusal(
+                "call-depth", shape.starts[function],
+                f"more than {MAX_CALL_FRAMES} nested calls",
+                kernel=f"the call stack of {frames - 1} frames is too deep !",
+            )  # fmt: skip
+        if function in tail_calling and above >= MAX_TAIL_CALL_STACK_BYTES and frames > 1:
+            raise Refusal(
+                "call-depth", shape.starts[function],
+                f"a function that calls bpf_tail_call stands below {above} bytes of stack; "
+                f"fewer than {MAX_TAIL_CALL_STACK_BYTES} are allowed",
+                kernel="tail_calls are not allowed when call stack of previous frames is "
+                f"{above} bytes. Too large",
+            )  # fmt: skip
+        total = above + own[function]
+        below = [deepest(callee, frames + 1, total) for callee in shape.calls[function]]
+        return max(below, default=total)
+
+    total = deepest(0, 1, 0)
+    if total > MAX_STACK_BYTES:
+        raise Refusal(
+            "call-depth", 0, f"the call chain needs {total} bytes of stack; "
+            f"{MAX_STACK_BYTES} is the limit",
+            kernel=f"combined stack size of {len(own)} calls is {total}. Too large",
+        )  # fmt: skip

@@ -1,0 +1,16 @@
+"""Where a program starts: what its registers hold when the kernel calls it."""
+
+from __future__ import annotations
+
+from beebox.verifier.path import Path
+from beebox.verifier.result import RegKind
+from beebox.verifier.state import Frame, State
+from beebox.verifier.value import Reg
+
+
+def program(path: Path) -> State:
+    """The state at the first instruction: the context in R1, the frame in R10."""
+    regs: list[Reg | None] = [None] * 11
+    regs[1] = path.pointer(RegKind.CTX)
+    regs[10] = path.pointer(RegKind.STACK)
+    return State([Frame(regs, [], -1, 0)], None, 0)

@@ -1,0 +1,53 @@
+"""16-byte loads of constants: numbers, maps, addresses of values, functions and kernel symbols."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from beebox.isa.instruction import GlobalRef, KsymRef, LoadImm64, MapRef, PseudoImm64, SubprogRef
+from beebox.obj.model import MapSpec
+from beebox.verifier import callbacks, rights, special
+from beebox.verifier.findings import Refusal
+from beebox.verifier.path import Path
+from beebox.verifier.result import RegKind
+from beebox.verifier.scalar import const
+from beebox.verifier.value import Reg
+
+
+def load(path: Path, insn: LoadImm64) -> Reg:
+    """What the instruction puts into its register."""
+    match insn.value:
+        case int(number):
+            return path.number(const(number))
+        case MapRef(name):
+            use(path, name)
+            return path.pointer(RegKind.MAP, map_=name)
+        case GlobalRef(name, offset):
+            spec = use(path, name)
+            if not 0 <= offset < max(spec.value_size, 1):
+                raise Refusal(
+                    "map-value-bounds", path.pc,
+                    f"offset {offset} is outside the {spec.value_size} bytes of {name}",
+                )  # fmt: skip
+            return path.pointer(RegKind.MAP_VALUE, map_=name, off=offset)
+        case KsymRef(name):
+            problem = f"the kernel symbol {name} is not verified yet"
+        case SubprogRef(name):
+            problem = f"the address of {name}: callbacks are not verified yet"
+        case PseudoImm64(pseudo=4, low=distance):
+            return callbacks.address(path.spec, path, path.pc + 1 + distance)
+        case PseudoImm64(pseudo, low):
+            problem = f"the kernel reads {low} as an object (pseudo {pseudo}): not verified"
+        case other:
+            assert_never(other)
+    raise Refusal("not-supported", path.pc, problem)
+
+
+def use(path: Path, name: str) -> MapSpec:
+    """The map that the program uses now. Refuses one that it may not use."""
+    spec = path.map_spec(name)
+    if name not in path.maps:
+        rights.check_map(path.spec, spec, path.pc)
+        special.require_plain(spec, path.spec.btf, path.pc)
+        path.maps.add(name)
+    return spec

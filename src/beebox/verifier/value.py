@@ -1,0 +1,134 @@
+"""Abstract values: what a register or a spilled slot holds, and from which values it was computed.
+
+A :class:`Reg` is immutable and shared between states; copying a register shares the object, so a
+later refinement finds every copy by identity. ``p1``, ``p2`` and ``pc`` make the registers a value
+graph: from which values, at which instruction, a value was computed. Precision marking and
+explanations walk it. The invariant that both rest on: a value's ``serial`` is greater than those of
+the values it was computed from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntFlag
+from typing import TYPE_CHECKING
+
+from beebox.btf.types import Btf
+from beebox.verifier.result import RegKind
+from beebox.verifier.scalar import Scalar
+
+if TYPE_CHECKING:
+    from beebox.verifier.state import Checkpoint
+
+AT_END = -1
+BEYOND_END = -2
+"""Ranges of packet pointers that were compared with the packet's end and are not before it."""
+
+
+class PtrFlag(IntFlag):
+    """What else is known of a pointer: the kernel's ``bpf_type_flag`` but PTR_MAYBE_NULL."""
+
+    NONE = 0
+    RDONLY = 1 << 0  # MEM_RDONLY
+    RINGBUF = 1 << 1  # MEM_RINGBUF
+    USER = 1 << 2  # MEM_USER
+    PERCPU = 1 << 3  # MEM_PERCPU
+    UNTRUSTED = 1 << 4  # PTR_UNTRUSTED
+    ALLOC = 1 << 5  # MEM_ALLOC: made by bpf_obj_new, of a type of the program's BTF
+    TRUSTED = 1 << 6  # PTR_TRUSTED
+    RCU = 1 << 7  # MEM_RCU
+    NON_OWN_REF = 1 << 8  # of a node that a list or tree owns; valid while its lock is held
+    FIXED_SIZE = 1 << 9  # MEM_FIXED_SIZE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TypeRef:
+    """A BTF type that a pointer points to. :meth:`Path.type_ref` gives one object for equal ones.
+
+    ``btf`` is the kernel's, a module's or the program's own.
+    """
+
+    btf: Btf
+    id: int
+    name: str
+
+
+class Reg:
+    """An abstract value.
+
+    A number may be linked with others that are a constant away from it: they share ``id``, and
+    ``off`` is the distance from their common base. The base itself has no ``id``: its ``serial`` is
+    what the others call it.
+
+    For pointers ``scalar`` is the variable part of the offset and ``off`` the constant part.
+    ``range`` counts the packet bytes proven behind the variable part, for packet pointers of one
+    ``id``, or is AT_END or BEYOND_END; for MEM it is the memory's size. ``ref`` names the reference
+    that the pointer holds or was derived from, 0 for none. ``marked`` is a note of
+    :func:`mark_precise`, the only field that changes.
+    """
+
+    __slots__ = (
+        "flags",
+        "frame",
+        "id",
+        "kind",
+        "map",
+        "marked",
+        "nullable",
+        "off",
+        "p1",
+        "p2",
+        "pc",
+        "range",
+        "ref",
+        "scalar",
+        "serial",
+        "type",
+    )
+
+    def __init__(
+        self,
+        kind: RegKind,
+        scalar: Scalar,
+        serial: int,
+        pc: int,
+        *,
+        off: int = 0,
+        range_: int = 0,
+        id_: int = 0,
+        ref: int = 0,
+        map_: str = "",
+        frame: int = 0,
+        nullable: bool = False,
+        flags: PtrFlag = PtrFlag.NONE,
+        type_: TypeRef | None = None,
+        p1: Reg | None = None,
+        p2: Reg | None = None,
+    ) -> None:
+        self.kind = kind
+        self.scalar = scalar
+        self.serial = serial
+        self.pc = pc
+        self.off = off
+        self.range = range_
+        self.id = id_
+        self.ref = ref
+        self.map = map_
+        self.frame = frame
+        self.nullable = nullable
+        self.flags = flags
+        self.type = type_
+        self.p1 = p1
+        self.p2 = p2
+        self.marked: Checkpoint | None = None
+
+    @property
+    def root(self) -> int:
+        """Of a number: what it and those linked with it have in common; 0 for an immediate."""
+        return self.id or self.serial
+
+    def __repr__(self) -> str:
+        if self.kind is RegKind.SCALAR:
+            return repr(self.scalar)
+        variable = "" if self.scalar.is_const else f" + ({self.scalar})"
+        return f"{self.kind.name.lower()}{self.off:+d}{variable}"

@@ -1,0 +1,95 @@
+"""C programs of our own, by feature: Linux's verdict, ours, and the one that their names tell.
+
+Each file of ``tests/data/c/verdicts`` holds programs called ``ok_*``, to be accepted, and
+``bad_*``, to be refused.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from beebox.api import resolved
+from beebox.clang.run import compile_c
+from beebox.linux.kernel import LinuxKernel
+from beebox.linux.load import Verdict
+from beebox.obj import reader
+from beebox.obj.linker import link
+from beebox.obj.model import ProgramSpec
+from beebox.obj.targets.host import host
+from beebox.verifier.options import Options
+from beebox.verifier.report import render
+from beebox.verifier.verify import verify
+
+pytestmark = pytest.mark.linux
+FOLDER: Final = Path(__file__).parents[1] / "data/c/verdicts"
+FILES: Final = sorted(path.stem for path in FOLDER.glob("*.c"))
+
+LINUX_DIFFERS: Final[dict[str, str]] = {}
+"""Programs ("file/program") on which Linux's verdict is not what the name tells, and why."""
+WE_DIFFER: Final[dict[str, str]] = {}
+"""Programs on which ours is not, and why (``docs/parity.md`` has the difference)."""
+
+
+@functools.cache
+def programs(name: str) -> tuple[ProgramSpec, ...]:
+    """The programs of one file, linked for the running kernel."""
+    spec = reader.read(compile_c(FOLDER / f"{name}.c", ()).data, file=f"{name}.bpf.o")
+    spec = resolved(spec)
+    return tuple(link(spec, each) for each in spec.program_names)
+
+
+@functools.cache
+def theirs(name: str) -> dict[str, Verdict]:
+    """Linux's verdicts on the programs of one file."""
+    kernel = LinuxKernel()
+    return {program.name: kernel.verdict(program) for program in programs(name)}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_verdicts(name: str) -> None:
+    """Linux and we say of each program what its name tells."""
+    wrong = {}
+    for program in programs(name):
+        told, key = program.name.startswith("ok_"), f"{name}/{program.name}"
+        assert told or program.name.startswith("bad_"), key
+        linux, ours = theirs(name)[program.name], verify(program, Options(target=host()))
+        if linux.accepted != told and key not in LINUX_DIFFERS:
+            wrong[f"{key}: Linux"] = linux.log[-1500:]
+        if ours.accepted != told and key not in WE_DIFFER:
+            wrong[f"{key}: ours"] = render(ours)
+        if not ours.accepted:
+            assert ours.findings[0].code != "internal", (key, render(ours))
+            if ours.findings[0].code == "not-supported" and key not in WE_DIFFER:
+                wrong[f"{key}: not judged"] = render(ours)
+    assert not wrong, "\n\n".join(f"{key}\n{text}" for key, text in wrong.items())
+
+
+def test_differences_are_still_there() -> None:
+    """A difference that is gone leaves the list."""
+    every = {f"{name}/{each.name}": each for name in FILES for each in programs(name)}
+    assert set(LINUX_DIFFERS) | set(WE_DIFFER) <= set(every)
+    for key in LINUX_DIFFERS:
+        file, _, name = key.partition("/")
+        assert theirs(file)[name].accepted != name.startswith("ok_"), key
+    for key in WE_DIFFER:
+        report = verify(every[key], Options(target=host()))
+        assert report.accepted != every[key].name.startswith("ok_"), key
+
+
+def test_work_is_linux_s(record_property) -> None:
+    """At least 80 % of the accepted programs take as many processed instructions, within 2 %."""
+    work = {}
+    for name in FILES:
+        for program in programs(name):
+            linux, ours = theirs(name)[program.name], verify(program, Options(target=host()))
+            if linux.accepted and ours.accepted:
+                work[f"{name}/{program.name}"] = (ours.insns_processed, linux.insns_processed)
+    near = [key for key, (ours, linux) in work.items() if abs(ours - linux) <= 0.02 * linux]
+    record_property("within 2 %", f"{len(near)} of {len(work)}")
+    record_property("others", json.dumps({key: work[key] for key in work.keys() - set(near)}))
+    assert len(near) >= 0.8 * len(work)
