@@ -8,7 +8,8 @@ from beebox.verifier.value import Reg
 class Refusal(Exception):  # noqa: N818 -- a verdict that unwinds the exploration, not an error
     """The program is refused at ``pc``. ``code`` is a row of ``tables.findings``.
 
-    ``values`` are the abstract values at fault, whose history explains the finding.
+    ``values`` are the abstract values at fault, whose history explains the finding. ``access`` is
+    what was asked of the first of them: the first byte, how many, and how many there are.
     """
 
     def __init__(
@@ -21,6 +22,7 @@ class Refusal(Exception):  # noqa: N818 -- a verdict that unwinds the exploratio
         values: tuple[Reg | None, ...] = (),
         reg: int | None = None,
         hint: str = "",
+        access: tuple[int, int, int] | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -30,3 +32,4 @@ class Refusal(Exception):  # noqa: N818 -- a verdict that unwinds the exploratio
         self.values = tuple(value for value in values if value is not None)
         self.reg = reg
         self.hint = hint
+        self.access = access

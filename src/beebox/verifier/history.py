@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from beebox.isa.instruction import Call, CallKind, JumpIf, MayGoto
 from beebox.obj.model import ProgramSpec
+from beebox.tables.helpers import HELPERS
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import plain_name
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY
-from beebox.verifier.value import Reg
+from beebox.verifier.value import AT_END, BEYOND_END, Reg
 
-_MOST_STEPS = 6
+_MOST_STEPS: Final = 8
+_MOST_VALUES: Final = 4096
+_PACKET: Final = (RegKind.PACKET, RegKind.PACKET_META)
 
 
 def causal_path(spec: ProgramSpec, refusal: Refusal) -> tuple[tuple[int, str], ...]:
     """``(pc, text)``, oldest first: the newest steps of the values at fault, one a source line."""
     seen: set[Reg] = set()
     work = list(refusal.values)
-    while work and len(seen) < 4096:
+    while work and len(seen) < _MOST_VALUES:
         value = work.pop()
         if value in seen or value.pc < 0:
             continue
@@ -27,15 +33,63 @@ def causal_path(spec: ProgramSpec, refusal: Refusal) -> tuple[tuple[int, str], .
         place = spec.line_at(value.pc)
         key = (place.file, place.line) if place is not None else value.pc
         steps.pop(key, None)  # the last value that a line makes stands for the line
-        steps[key] = (value.pc, describe(value))
+        steps[key] = (value.pc, change(spec, value))
     return tuple(steps.values())[-_MOST_STEPS:]
+
+
+def was_pointer(value: Reg) -> Reg | None:
+    """The pointer that a number was, where a call or arithmetic made a number of it."""
+    for _ in range(_MOST_VALUES):
+        if value.p1 is None:
+            return None
+        if value.kind is RegKind.SCALAR and value.p1.kind is not RegKind.SCALAR:
+            return value.p1
+        value = value.p1
+    return None
+
+
+def change(spec: ProgramSpec, value: Reg) -> str:
+    """What the instruction at ``value.pc`` did, in words: the value, and how it differs."""
+    old = value.p1
+    insn = spec.slots[value.pc] if value.pc < len(spec.slots) else None
+    if old is None:
+        return describe(value)
+    if value.kind is RegKind.SCALAR:
+        if old.kind is not RegKind.SCALAR and isinstance(insn, Call):
+            return f"{callee(insn)} ends it: {plain_name(old)} is just a number from here on"
+        if isinstance(insn, JumpIf | MayGoto) and old.kind is RegKind.SCALAR:
+            return f"{describe(value)} from here on, of {old.scalar!r}"
+        return describe(value)
+    if value.kind is not old.kind:
+        return describe(value)
+    if old.nullable and not value.nullable:
+        return f"not NULL from here on: {describe(value)}"
+    if value.kind in _PACKET:
+        if value.range in (AT_END, BEYOND_END) and value.range != old.range:
+            return "not before the end of the packet on this path"
+        if value.range > old.range:
+            more = "" if value.scalar.is_const else " behind its variable offset"
+            return f"proves bytes 0..{value.range} of the packet{more}"
+        if value.id != old.id and old.range > 0:
+            return f"{_offset(value)}: what was proven no longer applies"
+    return describe(value)
+
+
+def callee(insn: Call) -> str:
+    """What an instruction calls, by name."""
+    if insn.kind is CallKind.HELPER and isinstance(insn.target, int) and insn.target in HELPERS:
+        return f"bpf_{HELPERS[insn.target].name}"
+    return "the call"
+
+
+def _offset(value: Reg) -> str:
+    where = f"offset {value.off}"
+    return where if value.scalar.is_const else f"{where} + ({value.scalar!r})"
 
 
 def describe(value: Reg) -> str:
     """An abstract value in words."""
-    where = f"at offset {value.off}"
-    if not value.scalar.is_const:
-        where += f" + ({value.scalar!r})"
+    where = f"at {_offset(value)}"
     match value.kind:
         case RegKind.SCALAR:
             if value.scalar is ANY:

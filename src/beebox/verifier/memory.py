@@ -277,7 +277,7 @@ def _check_range(
     raise Refusal(
         "map-value-bounds" if base.kind is RegKind.MAP_VALUE else "memory-bounds", path.pc,
         f"{'writing' if write else 'reading'} {size} bytes of {what}: bytes {reached} of {limit}",
-        kernel=kernel, values=(base,), reg=number,
+        kernel=kernel, values=(base,), reg=number, access=(start, size, limit),
     )  # fmt: skip
 
 

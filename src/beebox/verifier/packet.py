@@ -43,12 +43,13 @@ def check_bounds(
             kernel=f"R{number} offset is outside of the packet" if base.scalar.smin >= 0
             else f"R{number} min value is negative, either use unsigned index or do a if "
             "(index >=0) check.",
-            values=(base,), reg=number,
+            values=(base,), reg=number, access=(start, size, max(base.range, 0)),
         )  # fmt: skip
     if base.scalar.umax + end > MAX_PACKET_OFFSET + size:
         raise Refusal(
             "packet-bounds", path.pc, f"offset {base.scalar.umax} is beyond any packet",
             kernel=f"R{number} offset is outside of the packet", values=(base,), reg=number,
+            access=(start, size, max(base.range, 0)),
         )  # fmt: skip
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from beebox.obj.model import ProgramSpec
 from beebox.tables.findings import FINDINGS
-from beebox.verifier.result import Finding, Report
+from beebox.verifier.result import Counterexample, Finding, Report, Search, Suggestion
 
 _TEXT_COLUMNS = 44
+_MOST_HEX = 3 * 64
 
 
 def findings_data(report: Report) -> tuple[dict[str, Any], ...]:
@@ -20,12 +21,17 @@ def findings_data(report: Report) -> tuple[dict[str, Any], ...]:
     return tuple(
         {
             "code": finding.code,
+            "category": FINDINGS[finding.code].category,
             "insn": finding.pc,
             "file": finding.file,
             "line": finding.line,
             "column": finding.column,
             "message": finding.message,
+            "path": [_step(report.spec, pc, text) for pc, text in finding.path],
+            "missing": finding.missing,
             "hint": _hint(finding),
+            "suggestions": [_suggestion(each) for each in finding.suggestions],
+            "counterexample": _counterexample(finding.counterexample),
             "kernel_message": finding.kernel_message,
         }
         for finding in report.findings
@@ -42,13 +48,46 @@ def render(report: Report, *, color: bool = False) -> str:
     return "\n".join(_render(report.spec, finding, color=color) for finding in report.findings)
 
 
+def _step(spec: ProgramSpec, pc: int, text: str) -> dict[str, Any]:
+    place = spec.line_at(pc)
+    return {"insn": pc, "line": place.line if place is not None else None, "text": text}
+
+
+def _suggestion(given: Suggestion) -> dict[str, Any]:
+    return {
+        "text": given.text,
+        "tried": given.tried,
+        "accepted": given.accepted,
+        "insn": given.pc,
+        "insns": list(given.insns),
+        "then": given.then or None,
+    }
+
+
+def _counterexample(found: Counterexample | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "outcome": found.outcome.value,
+        "text": found.text,
+        "runs": found.runs,
+        "packet": None if found.packet is None else found.packet.hex(),
+        "context": dict(found.context),
+        "maps": [dict(zip(("map", "what", "value"), row, strict=True)) for row in found.maps],
+        "calls": [
+            dict(zip(("insn", "function", "result"), row, strict=True)) for row in found.calls
+        ],
+    }
+
+
 def _hint(finding: Finding) -> str:
     return finding.hint or FINDINGS[finding.code].hint
 
 
 def _render(spec: ProgramSpec, finding: Finding, *, color: bool) -> str:
     red, bold, plain = ("\x1b[31m", "\x1b[1m", "\x1b[0m") if color else ("", "", "")
-    out = [f"{red}error{plain}{bold}: {finding.message}{plain}  [{finding.code}]"]
+    category = FINDINGS[finding.code].category
+    out = [f"{red}error{plain}{bold}: {category}: {finding.message}{plain}  [{finding.code}]"]
     place = spec.line_at(finding.pc)
     if place is not None:
         variable = _variable(spec, finding)
@@ -66,11 +105,45 @@ def _render(spec: ProgramSpec, finding: Finding, *, color: bool) -> str:
     for label, source, text in rows:
         shown = source if len(source) <= _TEXT_COLUMNS else source[: _TEXT_COLUMNS - 3] + "..."
         out.append(f"  {label:>{width}} | {shown:<{_TEXT_COLUMNS}}  {text}".rstrip())
-    if _hint(finding):
-        out.append(f"  help: {_hint(finding)}")
+    if finding.missing:
+        out.append(f"  missing: {finding.missing}")
+    out += _help(finding)
+    if finding.counterexample is not None:
+        out += _shown(finding.counterexample)
     if finding.kernel_message:
         out.append(f"  kernel: {finding.kernel_message}")
     return "\n".join(out)
+
+
+def _help(finding: Finding) -> list[str]:
+    """What to do: changes that were tried, with what came of them, or else the hint."""
+    out: list[str] = []
+    for given in finding.suggestions:
+        out.append(f"  help: {given.text}")
+        if given.tried:
+            out += [f"        {line}" for line in given.insns]
+            came = "the program is accepted" if given.accepted else f"next is {given.then}"
+            out.append(f"        tried, before insn {given.pc}: {came}")
+    if not out and _hint(finding):
+        out.append(f"  help: {_hint(finding)}")
+    return out
+
+
+def _shown(found: Counterexample) -> list[str]:
+    """The run, as far as it has been found."""
+    if found.outcome is not Search.FOUND:
+        return [f"  counterexample: {found.text}"]
+    out = [f"  counterexample, seen in the interpreter: {found.text}"]
+    if found.packet is not None:
+        data = found.packet.hex(" ")
+        data = data if len(data) <= _MOST_HEX else data[:_MOST_HEX] + " ..."
+        out.append(f"        packet of {len(found.packet)} bytes: {data}".rstrip(": "))
+    if found.context:
+        fields = ", ".join(f"{name} = {value:#x}" for name, value in found.context)
+        out.append(f"        context: {fields}")
+    out += [f"        map {name}, {what}: {value}" for name, what, value in found.maps]
+    out += [f"        insn {pc}: {name} gives {result}" for pc, name, result in found.calls]
+    return out
 
 
 def _source(spec: ProgramSpec, pc: int) -> tuple[str, str]:

@@ -87,11 +87,79 @@ class VerifiedProgram:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """The value at fault where a finding is about one, and what was asked of it.
+
+    ``low`` and ``high`` bound the number, or of a pointer its variable offset, which is added to
+    ``off``; both are signed where the value may be negative. ``origin`` is the pc that made the
+    value, -1 for what the program starts with. Of an access: ``size`` bytes from ``start`` (behind
+    the variable offset), of ``limit`` that are proven or exist.
+    """
+
+    reg: int
+    kind: RegKind
+    low: int
+    high: int
+    origin: int
+    off: int = 0
+    map: str = ""
+    nullable: bool = False
+    start: int | None = None
+    size: int = 0
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A change to make. ``tried``: beebox made it itself, and this is what came of it.
+
+    ``text`` is for people, ``insns`` the change in assembly, before the instruction at ``pc``.
+    ``accepted``: the changed program is safe; else ``then`` is the code of the next finding, at
+    ``then_pc`` of the changed program.
+    """
+
+    text: str
+    tried: bool = False
+    accepted: bool = False
+    pc: int | None = None
+    insns: tuple[str, ...] = ()
+    then: str = ""
+    then_pc: int | None = None
+
+
+class Search(Enum):
+    """What came of searching a run that fails."""
+
+    FOUND = "found"
+    NOT_FOUND = "not-found"
+    NOT_SEARCHED = "not-searched"
+
+
+@dataclass(frozen=True, slots=True)
+class Counterexample:
+    """A run that does what the finding fears; or that none was found, after ``runs`` tries.
+
+    ``packet`` is None where there is none; ``context`` has fields of the context, ``maps`` what
+    maps held (map, what of it, value), ``calls`` what helpers gave (pc, helper, result). ``text``
+    says what happened, in a sentence, or why nothing was searched.
+    """
+
+    outcome: Search
+    text: str
+    runs: int = 0
+    packet: bytes | None = None
+    context: tuple[tuple[str, int], ...] = ()
+    maps: tuple[tuple[str, str, str], ...] = ()
+    calls: tuple[tuple[int, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Why a program is refused. ``code`` is a row of ``tables.findings``.
 
     ``message`` is the one-sentence cause with its numbers; ``path`` the steps that led to it,
-    oldest first, as (pc, text); ``kernel_message`` the line Linux would log.
+    oldest first, as (pc, text); ``missing`` what would have to hold; ``kernel_message`` the line
+    Linux would log. ``suggestions`` and ``counterexample`` come from the room ``diagnose``.
     """
 
     code: str
@@ -103,6 +171,10 @@ class Finding:
     line: int | None = None
     column: int | None = None
     path: tuple[tuple[int, str], ...] = ()
+    missing: str = ""
+    evidence: Evidence | None = None
+    suggestions: tuple[Suggestion, ...] = ()
+    counterexample: Counterexample | None = None
 
 
 @dataclass(frozen=True)

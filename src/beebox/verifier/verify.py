@@ -21,6 +21,7 @@ from beebox.isa.instruction import (
 from beebox.obj.model import ProgramSpec
 from beebox.tables.helpers import HELPER_BY_NAME
 from beebox.verifier import branch, rights, scalar, transfer
+from beebox.verifier.advice import advise, evidence
 from beebox.verifier.calls import possible_cpus
 from beebox.verifier.cfg import Shape, function_ranges, shape
 from beebox.verifier.explore import Exploration
@@ -28,6 +29,7 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.history import causal_path
 from beebox.verifier.observer import Observer
 from beebox.verifier.options import DEFAULT, Options, Profile
+from beebox.verifier.path import Path
 from beebox.verifier.result import Finding, Report, SubprogramFact, VerifiedProgram
 
 _TURN = threading.Lock()  # numbers are interned for one verification at a time
@@ -74,11 +76,12 @@ def _explored(spec: ProgramSpec, options: Options, observer: Observer | None) ->
         exploration = Exploration(spec, measured, options, observer=observer)
         exploration.run()
     except Refusal as refusal:
-        findings = (_finding(spec, refusal),)
+        path = exploration.path if exploration is not None else None
+        findings = (_finding(spec, refusal, path),)
     except _OUR_FAULTS as bug:
         pc = exploration.path.pc if exploration is not None else 0
         text = f"{type(bug).__name__}: {bug}"
-        findings = (_finding(spec, Refusal("internal", pc, text)),)
+        findings = (_finding(spec, Refusal("internal", pc, text), None),)
     elapsed = time.perf_counter_ns() - start
     verified = None
     if not findings and exploration is not None and measured is not None:
@@ -95,18 +98,21 @@ def _explored(spec: ProgramSpec, options: Options, observer: Observer | None) ->
     )
 
 
-def _finding(spec: ProgramSpec, refusal: Refusal) -> Finding:
+def _finding(spec: ProgramSpec, refusal: Refusal, path: Path | None) -> Finding:
     line = spec.line_at(refusal.pc)
+    advice = advise(spec, refusal, path)
     return Finding(
         code=refusal.code,
         pc=refusal.pc,
         message=refusal.message,
-        hint=refusal.hint,
+        hint=refusal.hint or advice.hint,
         kernel_message=refusal.kernel,
         file=line.file if line is not None else None,
         line=line.line if line is not None else None,
         column=line.column if line is not None else None,
         path=causal_path(spec, refusal),
+        missing=advice.missing,
+        evidence=evidence(spec, refusal),
     )
 
 

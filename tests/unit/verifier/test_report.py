@@ -12,6 +12,7 @@ from beebox.obj.model import LineInfo, ProgramSpec, VarRange
 from beebox.tables.program_types import ProgramType
 from beebox.verifier import verify as verify_module
 from beebox.verifier.report import findings_data, render
+from beebox.verifier.result import Evidence, RegKind
 from beebox.verifier.verify import verify
 
 _CODE = """
@@ -51,7 +52,11 @@ def test_finding_has_place_evidence_and_the_kernels_line():
         12,
     )
     assert finding["kernel_message"] == "R2 offset is outside of the packet"
+    assert finding["category"] == "memory"
     assert finding["hint"]
+    assert finding["missing"]
+    evidence = report.findings[0].evidence
+    assert evidence == Evidence(2, RegKind.PACKET, 0, 0, 5, start=13, size=2, limit=14)
     assert [pc for pc, _ in report.findings[0].path] == [0, 5]
 
 
@@ -63,7 +68,12 @@ def test_text_names_line_variable_and_steps():
     assert lines[1] == "  --> p.py:6:12  (packet)"
     assert "13..15" in lines[0]
     assert "14 are proven" in lines[0]
-    assert [line.split("|")[0].strip() for line in lines[2:-2]] == ["3", "4", "6"]
+    assert [line.split("|")[0].strip() for line in lines[2:-3]] == ["3", "4", "6"]
+    assert lines[-3].startswith("  missing: ")
+    assert (
+        lines[-2] == "  help: after line 4: take a view of 15 bytes or more from the context, "
+        "and test it for None"
+    )
     assert lines[-1] == "  kernel: R2 offset is outside of the packet"
     assert "\x1b[" not in text
     assert "\x1b[31m" in render(verify(unsafe_packet()), color=True)
