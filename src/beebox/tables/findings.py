@@ -64,6 +64,12 @@ _ROWS: Final = (
         "store and load pointers whole: 8 bytes, aligned",
     ),
     FindingRow(
+        "stack-object",
+        "memory",
+        "direct access to a dynptr, an iterator or saved flags on the stack",
+        "use the functions that the object has",
+    ),
+    FindingRow(
         "context-access",
         "memory",
         "access to the context that its type does not allow",
@@ -154,6 +160,12 @@ _ROWS: Final = (
         "calls",
         "a string that must be constant is not, or is malformed",
         "put the string into read-only data",
+    ),
+    FindingRow(
+        "dynptr",
+        "calls",
+        "a dynptr that is missing, of another type, lost or at an impossible place",
+        "keep a struct bpf_dynptr on the stack, initialise it once, and release what it reserved",
     ),
     FindingRow(
         "reference-leak",

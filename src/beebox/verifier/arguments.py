@@ -9,6 +9,7 @@ from beebox.tables.limits import MAX_VAR_SIZE, NET_IP_ALIGN
 from beebox.tables.map_types import MapType
 from beebox.tables.program_types import PacketArguments, ProgramType
 from beebox.verifier import memory, packet, stack, text
+from beebox.verifier.dynptrs import helpers as dynptrs
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import KERNEL, kernel_name, misaligned, plain_name
 from beebox.verifier.path import Path
@@ -46,6 +47,7 @@ _EXPECTED: Final = {
     ArgKind.BTF_ID_SOCK_COMMON: _SOCKETS,
     ArgKind.SOCKET: (RegKind.SOCKET,),
     ArgKind.RINGBUF_MEM: _RECORD,
+    ArgKind.DYNPTR: (RegKind.STACK, RegKind.DYNPTR),
 }
 """The kinds of value that fit. What is not here is not verified yet, and refused."""
 
@@ -67,7 +69,7 @@ _CHANGES_SOCKETS: Final = {
 }
 """Which programs may change maps of sockets: those that never see a locked one."""
 
-_STAYS_AT_START: Final = (RegKind.CTX, RegKind.MAP, RegKind.FUNC)
+_STAYS_AT_START: Final = (RegKind.CTX, RegKind.MAP, RegKind.FUNC, RegKind.DYNPTR)
 ALWAYS_PRESENT: Final = (MapType.ARRAY, MapType.PERCPU_ARRAY)
 """Map types whose elements exist for every key below ``max_entries``."""
 _WRITES_MAP: Final = frozenset(
@@ -81,7 +83,7 @@ _CALLS_BACK: Final = frozenset({"loop", "for_each_map_elem"})
 class Arguments:
     """What the arguments said: the map, its constant key, references, the size to allocate."""
 
-    __slots__ = ("alloc_size", "key", "map", "most", "ref", "released")
+    __slots__ = ("alloc_size", "dynptr", "ended", "key", "map", "most", "ref", "released")
 
     def __init__(self) -> None:
         self.map = ""
@@ -90,6 +92,8 @@ class Arguments:
         self.released = 0  # ... and that this call releases
         self.alloc_size = 0
         self.most = 0  # bytes of sized memory
+        self.dynptr: Reg | None = None  # the initialised dynptr
+        self.ended = 0  # the argument whose dynptr this call releases
 
 
 def check(path: Path, row: Helper) -> Arguments:
@@ -108,6 +112,8 @@ def check(path: Path, row: Helper) -> Arguments:
                 kernel="get_local_storage() doesn't support non-zero flags", values=(flags,),
                 reg=2,
             )  # fmt: skip
+    if row.name == "dynptr_from_mem":
+        dynptrs.check_memory(path, path.read(1))
     if row.name == "snprintf":
         text.check_snprintf(path, path.read(3), path.read(5))
     return found
@@ -128,7 +134,8 @@ def _check(path: Path, row: Helper, number: int, arg: Arg, value: Reg, found: Ar
         path.precise(value)
     else:
         _check_kind(path, row, number, arg, value, expected)
-        _note_references(path, row, number, arg, value, found)
+        if kind is not ArgKind.DYNPTR:
+            _note_references(path, row, number, arg, value, found)
     match kind:
         case ArgKind.CONST_MAP_PTR:
             found.map = value.map
@@ -143,10 +150,13 @@ def _check(path: Path, row: Helper, number: int, arg: Arg, value: Reg, found: Ar
                 spec = path.map_spec(found.map)
                 peeks = row.name == "map_peek_elem" and spec.type is MapType.BLOOM_FILTER
                 writes = arg.writes and not peeks  # a bloom filter's peek asks for this value
-                _access(path, row, number, value, spec.value_size, writes=writes)
+                raw = writes and arg.uninit
+                _access(path, row, number, value, spec.value_size, writes=writes, raw=raw)
         case ArgKind.MEM:
             if arg.fixed_size and not is_null:
-                _access(path, row, number, value, arg.fixed_size, writes=arg.writes)
+                _access(
+                    path, row, number, value, arg.fixed_size, writes=arg.writes, raw=arg.uninit
+                )  # fmt: skip
                 if arg.aligned:
                     _check_alignment(path, row, number, value, arg.fixed_size)
         case ArgKind.CONST_SIZE | ArgKind.CONST_SIZE_OR_ZERO:
@@ -163,6 +173,10 @@ def _check(path: Path, row: Helper, number: int, arg: Arg, value: Reg, found: Ar
             found.alloc_size = value.scalar.value
         case ArgKind.CONST_STR:
             text.check_constant(path, number, value)
+        case ArgKind.DYNPTR:
+            initialised = dynptrs.check_argument(path, arg, number, value)
+            found.dynptr = initialised or found.dynptr
+            found.ended = number if arg.releases else found.ended
         case _:
             pass
 
@@ -194,8 +208,11 @@ def _check_kind(
     fits = value.kind in expected and (arg.nullable or not value.nullable)
     if arg.kind is ArgKind.RINGBUF_MEM and not value.flags & PtrFlag.RINGBUF:
         fits = False  # memory of another kind
+    if value.kind is RegKind.MEM and not _memory_fits(arg, value):
+        fits = False
     if fits:
-        if not moved or (value.kind not in _STAYS_AT_START and not arg.releases):
+        of_stack = arg.kind is ArgKind.DYNPTR and value.kind is RegKind.STACK
+        if not moved or (value.kind not in _STAYS_AT_START and not arg.releases) or of_stack:
             return
         if value.kind is not RegKind.SCALAR:
             kernel = f"dereference of modified {kernel_name(value)} ptr R{number} "
@@ -209,6 +226,13 @@ def _check_kind(
             )  # fmt: skip
         return
     _wrong_kind(path, row, number, value, expected)
+
+
+def _memory_fits(arg: Arg, value: Reg) -> bool:
+    """Whether the argument takes memory that is read-only, or that of a packet's dynptr."""
+    if value.flags & PtrFlag.RDONLY and (arg.kind is not ArgKind.MEM or arg.writes):
+        return False
+    return arg.kind is ArgKind.MEM or not value.flags & PtrFlag.PACKET
 
 
 def _wrong_kind(
@@ -274,11 +298,13 @@ def _check_map(path: Path, row: Helper, number: int, value: Reg) -> None:
         )  # fmt: skip
 
 
-def _access(path: Path, row: Helper, number: int, value: Reg, size: int, *, writes: bool) -> None:
-    """The helper accesses ``size`` bytes at ``value``."""
+def _access(
+    path: Path, row: Helper, number: int, value: Reg, size: int, *, writes: bool, raw: bool = False
+) -> None:
+    """The helper accesses ``size`` bytes at ``value``; ``raw``: it does not read them first."""
     match value.kind:
         case RegKind.STACK:
-            low, high = stack.observe(path, value, number, size, write=writes)
+            low, high = stack.observe(path, value, number, size, write=writes, raw=raw)
             if writes:
                 stack.smear(path, value.frame, low, high)
         case RegKind.PACKET | RegKind.PACKET_META:
@@ -324,4 +350,4 @@ def _sized_memory(path: Path, row: Helper, number: int, arg: Arg, size: Reg) -> 
     path.precise(size)
     if high == 0 and _is_null(pointer):
         return
-    _access(path, row, number - 1, pointer, high, writes=mem.writes)
+    _access(path, row, number - 1, pointer, high, writes=mem.writes, raw=mem.uninit)

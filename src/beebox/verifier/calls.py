@@ -14,6 +14,8 @@ from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.program_types import ProgramType
 from beebox.verifier import packet, references
 from beebox.verifier.arguments import ALWAYS_PRESENT, Arguments, check
+from beebox.verifier.dynptrs import helpers as dynptrs
+from beebox.verifier.dynptrs import slots
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
@@ -63,11 +65,14 @@ def helper(path: Path, insn: Call, called: Callable[[], None]) -> None:
         references.require_none(path, "a tail call", kernel="tail_call")
     if found.released:
         references.release(path, found.released)
+    if found.ended:
+        slots.release(path, path.read(found.ended), found.ended)
     called()
     for number in range(1, 6):
         path.regs[number] = None
     path.regs[0] = _result(path, row, found)
-    if row.changes_packet and row.name != "tail_call":  # a tail call that fails changes nothing
+    changes = row.changes_packet or dynptrs.changes_packet(row.name, found.dynptr)
+    if changes and row.name != "tail_call":  # a tail call that fails changes nothing
         packet.void_pointers(path)
 
 
@@ -141,6 +146,8 @@ def _result(path: Path, row: Helper, found: Arguments) -> Reg | None:
         case RetKind.RINGBUF_MEM_OR_NULL:
             record = PtrFlag.RINGBUF
             return _maybe(path, row, found, RegKind.MEM, size=found.alloc_size, flags=record)
+        case RetKind.MEM_OR_NULL if found.dynptr is not None:
+            return dynptrs.slice_(path, found.dynptr, found.alloc_size)
         case _:
             raise Refusal(
                 "not-supported", path.pc,

@@ -10,11 +10,11 @@ from typing import Final
 
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, subset
-from beebox.verifier.state import MISC, SPILLED, UNWRITTEN, Checkpoint, Slot, State
+from beebox.verifier.state import DYNPTR, MISC, SPILLED, UNWRITTEN, Checkpoint, Slot, State
 from beebox.verifier.value import Reg
 
 _ANYTHING: Final = UNWRITTEN + MISC
-_EXACT: Final = (RegKind.MEM, RegKind.FUNC)  # their ``range`` is a size or a place
+_EXACT: Final = (RegKind.MEM, RegKind.FUNC, RegKind.DYNPTR)  # ``range``: size, place or type
 
 
 def equal(old: Reg | None, new: Reg | None) -> bool:
@@ -79,6 +79,8 @@ def _covers_slot(pairs: _Pairing, old: Slot, new: Slot | None) -> bool:
     for was, now in zip(old.kinds, new.kinds, strict=True):
         if was not in _ANYTHING and was != now:
             return False
+    if old.reg is not None and old.reg.kind is RegKind.DYNPTR and old.kinds[0] == DYNPTR:
+        return pairs.same_dynptr(old.reg, new.reg)
     return old.reg is None or pairs.covers(old.reg, new.reg)
 
 
@@ -148,6 +150,14 @@ class _Pairing:
         return all(
             was.kind is now.kind and was.holder == now.holder and self._same_id(was.id, now.id)
             for was, now in pairs
+        )
+
+    def same_dynptr(self, old: Reg, new: Reg | None) -> bool:
+        """Whether two slots of dynptrs are alike: which one it is does not count, as in Linux."""
+        return (
+            new is not None
+            and (old.off, old.range) == (new.off, new.range)
+            and self._same_id(old.ref, new.ref)
         )
 
     def _same_id(self, old: int, new: int) -> bool:

@@ -17,7 +17,7 @@ from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import const, of_size
 from beebox.verifier.transfer import sign_extend
-from beebox.verifier.value import Reg
+from beebox.verifier.value import PtrFlag, Reg
 
 _IN_KERNEL_USE = (MapType.DEVMAP, MapType.DEVMAP_HASH)
 """Their values are what the kernel itself works with: programs only read them."""
@@ -236,6 +236,12 @@ def check_region(
 ) -> None:
     """Whether ``size`` bytes at ``base + offset`` lie in the map value or record. May be 0."""
     if base.kind is RegKind.MEM:
+        if write and base.flags & PtrFlag.RDONLY:
+            raise Refusal(
+                "read-only", path.pc, "the memory is only to be read",
+                kernel=f"R{number} cannot write into {kernel_name(base)}", values=(base,),
+                reg=number,
+            )  # fmt: skip
         _check_range(path, base, number, offset, size, base.range, "the record", write=write)
         return
     spec = path.map_spec(base.map)

@@ -8,7 +8,7 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY
-from beebox.verifier.value import Reg
+from beebox.verifier.value import PtrFlag, Reg
 
 ANY_PACKET = (RegKind.PACKET, RegKind.PACKET_META, RegKind.PACKET_END)
 
@@ -55,4 +55,7 @@ def check_bounds(
 
 def void_pointers(path: Path) -> None:
     """The packet may have moved: every pointer into it is now just a number."""
-    path.state.replace_where(lambda reg: reg.kind in ANY_PACKET, lambda old: path.number(ANY, old))
+    path.state.replace_where(
+        lambda reg: reg.kind in ANY_PACKET or bool(reg.flags & PtrFlag.PACKET),
+        lambda old: path.number(ANY, old),
+    )

@@ -8,13 +8,16 @@ hold an unknown number (in userspace, 0).
 from __future__ import annotations
 
 from beebox.tables.limits import MAX_STACK_BYTES, MAX_VAR_OFFSET
+from beebox.verifier.dynptrs import slots
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import bits, misaligned
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import const, of_size
 from beebox.verifier.state import (
+    DYNPTR,
     MISC,
+    OBJECTS,
     SPILL,
     SPILLED,
     UNWRITTEN,
@@ -72,12 +75,15 @@ def load(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
     low, high = reach(path, base, number, offset, size, what="read from")
     stack = path.state.frames[base.frame].stack
     if not base.scalar.is_const:
+        _refuse_objects(path, base, number, low, high, size)
         return _joined(path, stack, low, high, size)
     slot = _slot(stack, low)
     if slot is None or slot.reg is None:
         return _joined(path, stack, low, high, size)
     if size == 8 and slot.kinds == SPILLED:
         return slot.reg
+    if slot.kinds[0] in OBJECTS:
+        _refuse_objects(path, base, None, low, high, size)
     if slot.reg.kind is not RegKind.SCALAR:
         raise Refusal(
             "stack-pointer-corrupt", path.pc,
@@ -105,8 +111,7 @@ def store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg
         return
     index = (-low - 1) // 8
     _grow(stack, index)
-    old, start = stack[index], low % 8
-    kinds = _NOTHING if old is None else old.kinds.replace(SPILL, MISC)
+    kinds, start = _written_over(path, base.frame, index, stack[index]), low % 8
     if value.kind is not RegKind.SCALAR:
         _check_pointer_spill(path, base, size, value)
     elif not value.serial:  # precision is kept per value: each stored constant is its own
@@ -153,15 +158,62 @@ def smear(path: Path, frame: int, low: int, high: int) -> None:
     for offset in range(low, high):
         index = (-offset - 1) // 8
         _grow(stack, index)
-        slot = stack[index]
-        kinds = _NOTHING if slot is None else slot.kinds.replace(SPILL, MISC)
-        at = offset % 8
+        kinds, at = _written_over(path, frame, index, stack[index]), offset % 8
         stack[index] = Slot(None, kinds[:at] + MISC + kinds[at + 1 :])
 
 
-def observe(path: Path, base: Reg, number: int, size: int, *, write: bool) -> tuple[int, int]:
-    """A helper accesses ``size`` bytes: any bytes will do, whoever wrote them."""
-    return reach(path, base, number, 0, size, what="write to" if write else "read from")
+def _written_over(path: Path, frame: int, index: int, slot: Slot | None) -> str:
+    """The kinds of the slot's bytes, now that some of them are about to be written."""
+    if slot is None:
+        return _NOTHING
+    if slot.kinds[0] not in OBJECTS:
+        return slot.kinds.replace(SPILL, MISC)
+    if slot.kinds[0] != DYNPTR:
+        return MISC * 8
+    slots.overwrite(path, frame, index)
+    return _NOTHING
+
+
+def observe(
+    path: Path, base: Reg, number: int, size: int, *, write: bool, raw: bool = False
+) -> tuple[int, int]:
+    """A helper accesses ``size`` bytes: any numbers will do, whoever wrote them.
+
+    ``raw``: what was there before is of no interest.
+    """
+    low, high = reach(path, base, number, 0, size, what="write to" if write else "read from")
+    if not raw:
+        _refuse_objects(path, base, number, low, high, size)
+        return low, high
+    stack = path.state.frames[base.frame].stack
+    for offset in range(low, high):
+        slot = _slot(stack, offset)
+        if slot is not None and slot.kinds[offset % 8] == DYNPTR:
+            raise Refusal(
+                "stack-object", path.pc, f"a call might write into the dynptr at offset {offset}",
+                kernel=f"potential write to dynptr at off={offset} disallowed",
+                values=(base, slot.reg), reg=number,
+            )  # fmt: skip
+    return low, high
+
+
+def _refuse_objects(
+    path: Path, base: Reg, number: int | None, low: int, high: int, size: int
+) -> None:
+    """Refuse a read of the kernel's objects. ``number`` is None for a load at a known offset."""
+    stack = path.state.frames[base.frame].stack
+    for offset in range(low, high):
+        slot = _slot(stack, offset)
+        if slot is not None and slot.kinds[offset % 8] in OBJECTS:
+            at = f"off {low}" if base.scalar.is_const else f"var_off {bits(base.scalar)}"
+            what = f"R{number} {at}" if number is not None else at
+            raise Refusal(
+                "stack-object", path.pc,
+                f"reading {size} bytes of the stack, of which those from offset {offset} on are "
+                "an object of the kernel's",
+                kernel=f"invalid read from stack {what}+{offset - low} size {size}",
+                values=(base, slot.reg), reg=number,
+            )  # fmt: skip
 
 
 def constant_at(path: Path, base: Reg, size: int) -> int | None:

@@ -17,6 +17,7 @@ DYNPTR = "d"
 ITER = "i"
 IRQ = "q"
 SPILLED = SPILL * 8
+OBJECTS = DYNPTR + ITER + IRQ
 """Kinds of stack bytes: never written, some number, the number 0, part of the slot's value; or part
 of a dynptr, an iterator or saved interrupt flags, which ``reg`` of the slot describes."""
 
@@ -174,7 +175,10 @@ class State:
                     stack[index] = Slot(new, slot.kinds)
 
     def replace_where(self, matches: Callable[[Reg], bool], make: Callable[[Reg], Reg]) -> None:
-        """Put ``make(reg)`` for each distinct value that ``matches``, in all its copies."""
+        """Put ``make(reg)`` for each distinct value that ``matches``, in all its copies.
+
+        What describes the kernel's objects on the stack is no such value.
+        """
         made: dict[Reg, Reg] = {}
         for frame in self.frames:
             regs, stack = frame.regs, frame.stack
@@ -185,7 +189,9 @@ class State:
                         made[reg] = make(reg)
                     regs[index] = made[reg]
             for index, slot in enumerate(stack):
-                if slot is not None and slot.reg is not None and matches(slot.reg):
+                if slot is None or slot.reg is None or slot.kinds[0] in OBJECTS:
+                    continue
+                if matches(slot.reg):
                     if slot.reg not in made:
                         made[slot.reg] = make(slot.reg)
                     stack[index] = Slot(made[slot.reg], slot.kinds)

@@ -39,6 +39,7 @@ class PtrFlag(IntFlag):
     RCU = 1 << 7  # MEM_RCU
     NON_OWN_REF = 1 << 8  # of a node that a list or tree owns; valid while its lock is held
     FIXED_SIZE = 1 << 9  # MEM_FIXED_SIZE
+    PACKET = 1 << 10  # DYNPTR_TYPE_SKB, _XDP, _SKB_META: memory of a packet, which may move
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,9 +63,10 @@ class Reg:
 
     For pointers ``scalar`` is the variable part of the offset and ``off`` the constant part.
     ``range`` counts the packet bytes proven behind the variable part, for packet pointers of one
-    ``id``, or is AT_END or BEYOND_END; for MEM it is the memory's size. ``ref`` names the reference
-    that the pointer holds or was derived from, 0 for none. ``marked`` is a note of
-    :func:`mark_precise`, the only field that changes.
+    ``id``, or is AT_END or BEYOND_END; for MEM it is the memory's size. ``frame`` says whose stack
+    is pointed to; for MEM, which dynptr (its ``id``) the memory is a slice of, 0 for none. ``ref``
+    names the reference that the pointer holds or was derived from, 0 for none. ``marked`` is a note
+    of :func:`mark_precise`, the only field that changes.
     """
 
     __slots__ = (
