@@ -11,7 +11,7 @@ from typing import Final
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, subset
 from beebox.verifier.state import DYNPTR, MISC, SPILLED, UNWRITTEN, Checkpoint, Slot, State
-from beebox.verifier.value import Reg
+from beebox.verifier.value import SCALAR, Reg
 
 _ANYTHING: Final = UNWRITTEN + MISC
 _EXACT: Final = (RegKind.MEM, RegKind.FUNC, RegKind.DYNPTR)  # ``range``: size, place or type
@@ -41,20 +41,23 @@ def covers(checkpoint: Checkpoint, state: State, *, every_number: bool = False) 
         return False
     if checkpoint.guards != state.guards:
         return False
-    number, precise = RegKind.SCALAR, checkpoint.precise
+    precise = checkpoint.precise
     pairs = _Pairing(precise, every_number=every_number)
     if (checkpoint.refs or state.refs) and not pairs.same_references(checkpoint, state):
         return False
     # The innermost frame first: there most states differ.
-    for old, new in zip(reversed(checkpoint.frames), reversed(state.frames), strict=True):
+    for depth in range(len(state.frames) - 1, -1, -1):
+        old, new = checkpoint.frames[depth], state.frames[depth]
         if old.return_pc != new.return_pc or old.rounds > new.rounds:
             return False
         old_regs, new_regs = old.regs, new.regs
-        for was, now in zip(old_regs, new_regs, strict=True):
+        for number in range(10):
+            was = old_regs[number]
             if was is None:
                 continue
-            if was.kind is number and not every_number and was not in precise:
-                if now is None or now.kind is not number:
+            now = new_regs[number]
+            if was.kind is SCALAR and not every_number and was not in precise:
+                if now is None or now.kind is not SCALAR:
                     return False
             elif not pairs.covers(was, now):
                 return False
@@ -70,27 +73,29 @@ def covers(checkpoint: Checkpoint, state: State, *, every_number: bool = False) 
 
 def _covers_slot(pairs: _Pairing, old: Slot, new: Slot | None) -> bool:
     """Bytes that held just any number, or were never written, are covered whatever is there now."""
-    if not old.kinds.strip(_ANYTHING):
+    kinds = old.kinds
+    if kinds != SPILLED and not kinds.strip(_ANYTHING):
         return True
     if new is None:
         return False
     if _spilled_number(old) and (_spilled_number(new) or not new.kinds.strip(_ANYTHING)):
         return old.reg is not None and pairs.covers(old.reg, new.reg or unbounded())
-    for was, now in zip(old.kinds, new.kinds, strict=True):
-        if was not in _ANYTHING and was != now:
-            return False
+    if kinds != new.kinds:
+        for was, now in zip(kinds, new.kinds, strict=True):
+            if was not in _ANYTHING and was != now:
+                return False
     if old.reg is not None and old.reg.kind is RegKind.DYNPTR and old.kinds[0] == DYNPTR:
         return pairs.same_dynptr(old.reg, new.reg)
     return old.reg is None or pairs.covers(old.reg, new.reg)
 
 
 def _spilled_number(slot: Slot) -> bool:
-    return slot.reg is not None and slot.kinds == SPILLED and slot.reg.kind is RegKind.SCALAR
+    return slot.reg is not None and slot.kinds == SPILLED and slot.reg.kind is SCALAR
 
 
 def unbounded() -> Reg:
     """What a load of bytes of which nothing is known would give: linked with no register."""
-    return Reg(RegKind.SCALAR, ANY, 0, -1)
+    return Reg(SCALAR, ANY, 0, -1)
 
 
 class _Pairing:
@@ -113,7 +118,7 @@ class _Pairing:
         """Whether ``old`` includes ``new``."""
         if new is None or old.kind is not new.kind:
             return False
-        if old.kind is RegKind.SCALAR:
+        if old.kind is SCALAR:
             if not self._every_number and old not in self.precise:
                 return True
             if not old.scalar.is_const and not self._same_distance(old, new):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
 from beebox.tables.limits import MAX_CALL_FRAMES, MAX_STACK_BYTES, MAX_TAIL_CALL_STACK_BYTES
 from beebox.verifier.cfg import Shape
@@ -16,16 +15,42 @@ def check(shape: Shape, used_bytes: Sequence[int], tail_calling: frozenset[int])
     ``used_bytes`` is by function; ``tail_calling`` are those that call ``bpf_tail_call``.
     """
     own = [(used + 15) // 16 * 16 for used in used_bytes]
+    total = _Chains(shape, own, tail_calling).deepest(0, 1, 0)
+    if total > MAX_STACK_BYTES:
+        raise Refusal(
+            "call-depth", 0, f"the call chain needs {total} bytes of stack; "
+            f"{MAX_STACK_BYTES} is the limit",
+            kernel=f"combined stack size of {len(own)} calls is {total}. Too large",
+        )  # fmt: skip
 
-    @cache
-    def deepest(function: int, frames: int, above: int) -> int:
+
+class _Chains:
+    """The call chains of a program, each looked at once."""
+
+    __slots__ = ("_known", "_own", "_shape", "_tail_calling")
+
+    def __init__(self, shape: Shape, own: list[int], tail_calling: frozenset[int]) -> None:
+        self._shape = shape
+        self._own = own
+        self._tail_calling = tail_calling
+        self._known: dict[tuple[int, int, int], int] = {}
+
+    def deepest(self, function: int, frames: int, above: int) -> int:
+        """The stack under ``function``, which is the ``frames``-th of its chain."""
+        found = self._known.get((function, frames, above))
+        if found is None:
+            found = self._known[function, frames, above] = self._deepest(function, frames, above)
+        return found
+
+    def _deepest(self, function: int, frames: int, above: int) -> int:
+        shape = self._shape
         if frames > MAX_CALL_FRAMES:  # also where functions call each other in a circle
             raise Refusal(
                 "call-depth", shape.starts[function],
                 f"more than {MAX_CALL_FRAMES} nested calls",
                 kernel=f"the call stack of {frames - 1} frames is too deep !",
             )  # fmt: skip
-        if function in tail_calling and above >= MAX_TAIL_CALL_STACK_BYTES and frames > 1:
+        if function in self._tail_calling and above >= MAX_TAIL_CALL_STACK_BYTES and frames > 1:
             raise Refusal(
                 "call-depth", shape.starts[function],
                 f"a function that calls bpf_tail_call stands below {above} bytes of stack; "
@@ -33,14 +58,6 @@ def check(shape: Shape, used_bytes: Sequence[int], tail_calling: frozenset[int])
                 kernel="tail_calls are not allowed when call stack of previous frames is "
                 f"{above} bytes. Too large",
             )  # fmt: skip
-        total = above + own[function]
-        below = [deepest(callee, frames + 1, total) for callee in shape.calls[function]]
+        total = above + self._own[function]
+        below = [self.deepest(callee, frames + 1, total) for callee in shape.calls[function]]
         return max(below, default=total)
-
-    total = deepest(0, 1, 0)
-    if total > MAX_STACK_BYTES:
-        raise Refusal(
-            "call-depth", 0, f"the call chain needs {total} bytes of stack; "
-            f"{MAX_STACK_BYTES} is the limit",
-            kernel=f"combined stack size of {len(own)} calls is {total}. Too large",
-        )  # fmt: skip

@@ -7,15 +7,20 @@ joined, never ranges: a range that no later decision relied on is not an invaria
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from beebox.verifier.cfg import Shape
 from beebox.verifier.result import RegFact, RegKind
+from beebox.verifier.scalar import const
 from beebox.verifier.state import State
-from beebox.verifier.value import Reg
+from beebox.verifier.value import SCALAR, STACK, Reg
 
-_SCALAR = RegFact(RegKind.SCALAR)
-_ZERO = RegFact(RegKind.SCALAR, offset=0)  # only here: the constant 0, which may also be NULL
-_MIXED = RegFact(RegKind.MIXED)
+_SCALAR: Final = RegFact(RegKind.SCALAR)
+_ZERO: Final = RegFact(
+    RegKind.SCALAR, offset=0
+)  # only here: the constant 0, which may also be NULL
+_MIXED: Final = RegFact(RegKind.MIXED)
+_NULL: Final = const(0)
 
 
 class Join:
@@ -38,7 +43,7 @@ class Join:
         row = self.rows[pc]
         if row is None:
             row = self.rows[pc] = [None] * 11
-            row[10] = _pointer(RegKind.STACK, offset=0)
+            row[10] = _pointer(STACK, offset=0)
             for number in self._live[pc]:
                 reg = regs[number]
                 row[number] = None if reg is None else _fact(reg, depth)
@@ -48,7 +53,7 @@ class Join:
             if reg is None:
                 continue
             old = row[number]
-            if old is _SCALAR and reg.kind is RegKind.SCALAR:
+            if old is _SCALAR and reg.kind is SCALAR:
                 continue
             new = _fact(reg, depth)
             if old is not new:
@@ -67,12 +72,15 @@ class Join:
 
 
 def _fact(reg: Reg, depth: int) -> RegFact:
-    if reg.kind is RegKind.SCALAR:
-        return _ZERO if reg.scalar.is_const and reg.scalar.value == 0 else _SCALAR
-    if reg.kind is RegKind.STACK:
+    if reg.kind is SCALAR:
+        return _ZERO if reg.scalar is _NULL else _SCALAR
+    if reg.kind is STACK:
         offset = reg.off + reg.scalar.smin if reg.scalar.is_const else None
-        return _pointer(RegKind.STACK, frames_up=depth - reg.frame, offset=offset)
-    return _pointer(reg.kind, reg.map or None, reg.nullable)
+        return _pointer(STACK, frames_up=depth - reg.frame, offset=offset)
+    fact = reg.fact
+    if fact is None:
+        fact = reg.fact = _pointer(reg.kind, reg.map or None, reg.nullable)
+    return fact
 
 
 @lru_cache(maxsize=4096)

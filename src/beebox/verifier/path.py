@@ -156,22 +156,39 @@ class Path:
             p2=p2,
         )
 
-    def moved(self, old: Reg, **changes: object) -> Reg:
+    def moved(
+        self,
+        old: Reg,
+        *,
+        scalar: Scalar | None = None,
+        off: int | None = None,
+        range_: int | None = None,
+        id_: int | None = None,
+        ref: int | None = None,
+        nullable: bool | None = None,
+        flags: PtrFlag | None = None,
+        type_: TypeRef | None = None,
+        p2: Reg | None = None,
+    ) -> Reg:
         """A pointer like ``old`` with other fields, descending from it."""
-        fields: dict[str, object] = {
-            "scalar": old.scalar,
-            "off": old.off,
-            "range_": old.range,
-            "id_": old.id,
-            "ref": old.ref,
-            "map_": old.map,
-            "frame": old.frame,
-            "nullable": old.nullable,
-            "flags": old.flags,
-            "type_": old.type,
-            "p1": old,
-        }
-        return self.pointer(old.kind, **{**fields, **changes})  # type: ignore[arg-type]  # the fields above, by name
+        self._serial += 1
+        return Reg(
+            old.kind,
+            old.scalar if scalar is None else scalar,
+            self._serial,
+            self.pc,
+            off=old.off if off is None else off,
+            range_=old.range if range_ is None else range_,
+            id_=old.id if id_ is None else id_,
+            ref=old.ref if ref is None else ref,
+            map_=old.map,
+            frame=old.frame,
+            nullable=old.nullable if nullable is None else nullable,
+            flags=old.flags if flags is None else flags,
+            type_=old.type if type_ is None else type_,
+            p1=old,
+            p2=p2,
+        )
 
     def immediate(self, number: int) -> Reg:
         """The constant operand ``number``: one shared value, older than every checkpoint."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
@@ -38,7 +38,7 @@ class Held(NamedTuple):
     id: int
     pc: int
     kind: HeldKind = HeldKind.PTR
-    holder: object = None
+    holder: Hashable = None  # what may be compared: a map, an object
 
 
 class Guards(NamedTuple):

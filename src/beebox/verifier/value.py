@@ -11,14 +11,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntFlag
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from beebox.btf.types import Btf
-from beebox.verifier.result import RegKind
+from beebox.verifier.result import RegFact, RegKind
 from beebox.verifier.scalar import Scalar
 
 if TYPE_CHECKING:
     from beebox.verifier.state import Checkpoint
+
+SCALAR: Final = RegKind.SCALAR
+STACK: Final = RegKind.STACK
+"""The kinds that every instruction asks for: a name is found faster than a member."""
 
 AT_END = -1
 BEYOND_END = -2
@@ -65,11 +69,13 @@ class Reg:
     ``range`` counts the packet bytes proven behind the variable part, for packet pointers of one
     ``id``, or is AT_END or BEYOND_END; for MEM it is the memory's size. ``frame`` says whose stack
     is pointed to; for MEM, which dynptr (its ``id``) the memory is a slice of, 0 for none. ``ref``
-    names the reference that the pointer holds or was derived from, 0 for none. ``marked`` is a note
-    of :func:`mark_precise`, the only field that changes.
+    names the reference that the pointer holds or was derived from, 0 for none. ``type`` is what BTF
+    pointers point to. ``marked`` is a note of :func:`mark_precise`, ``fact`` one of the join: they
+    alone change.
     """
 
     __slots__ = (
+        "fact",
         "flags",
         "frame",
         "id",
@@ -123,6 +129,7 @@ class Reg:
         self.p1 = p1
         self.p2 = p2
         self.marked: Checkpoint | None = None
+        self.fact: RegFact | None = None
 
     @property
     def root(self) -> int:

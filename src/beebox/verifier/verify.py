@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from beebox.errors import NotSupportedError
@@ -58,8 +61,20 @@ def verify(
     if options.profile is not Profile.KERNEL or options.version is not None:
         raise NotSupportedError(f"verifier profile {options.profile.value!r}, other versions")
     options = replace(options, cpus=max(options.cpus, possible_cpus()))
-    with _TURN:
+    with _TURN, _collector_paused():
         return _explored(spec, options, observer)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """A verification only adds to what it holds: to look for cycles in it would be in vain."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _explored(spec: ProgramSpec, options: Options, observer: Observer | None) -> Report:
