@@ -16,23 +16,33 @@ MAPS = {
     "table": MapSpec("table", MapType.HASH, 4, 16, 8),
     "ring": MapSpec("ring", MapType.RINGBUF, 0, 0, 4096),
     "user": MapSpec("user", MapType.USER_RINGBUF, 0, 0, 4096),
+    "programs": MapSpec("programs", MapType.PROG_ARRAY, 4, 4, 4),
     ".data": MapSpec(".data", MapType.ARRAY, 4, 16, 1, contents=bytes(16)),
 }
 
 
 def program(
-    main: str, *, linkage: Linkage = Linkage.STATIC, typed: bool = True, **functions: str
+    main: str,
+    *,
+    linkage: Linkage = Linkage.STATIC,
+    of_main: Linkage = Linkage.GLOBAL,
+    typed: bool = True,
+    section: str = "xdp",
+    **functions: str,
 ) -> ProgramSpec:
     """A program and the functions that it names with ``func[NAME]``."""
     builder = Builder()
     proto = builder.add(FuncProto(builder.signed_int(), ()))
     specs = {}
     for name, text in {"main": main, **functions}.items():
-        kind = Linkage.GLOBAL if name == "main" else linkage
+        kind = of_main if name == "main" else linkage
         type_id = builder.add(Func(name, proto, kind)) if typed else 0
-        section = "xdp" if name == "main" else ".text"
         specs[name] = FunctionSpec(
-            name, section, assemble(text), is_global=kind is Linkage.GLOBAL, type_id=type_id
+            name,
+            section if name == "main" else ".text",
+            assemble(text),
+            is_global=name == "main" or kind is Linkage.GLOBAL,
+            type_id=type_id,
         )
     types = builder.build() if typed else None
     return link(ObjectSpec(specs, MAPS, license="GPL", btf=types), "main")
@@ -59,6 +69,16 @@ def over_elements(body: str, **more) -> ProgramSpec:
     return program(main, each=body, **more)
 
 
+def draining(body: str, *, before: str = "", after: str = "", **more) -> ProgramSpec:
+    """``bpf_user_ringbuf_drain``, in the same way; R7 is a map's value or the program ends."""
+    main = (
+        f"r6 = r1\n*(u64 *)(r10 - 8) = 0\n*(u64 *)(r10 - 16) = 0\n{before}\nr1 = map[user] ll\n"
+        "r2 = func[each] ll\nr3 = r10\nr3 += -16\nr4 = 0\ncall bpf_user_ringbuf_drain\n"
+        f"{after}\nr0 = 2\nexit"
+    )
+    return program(main, each=body, **more)
+
+
 class Case(NamedTuple):
     name: str
     expected: str  # "accepted" or a finding's code
@@ -69,6 +89,14 @@ GO_ON = "r0 = 0\nexit"
 COUNT = "r1 = *(u64 *)(r2 + 0)\nr1 += 1\n*(u64 *)(r2 + 0) = r1\n" + GO_ON
 RESERVE = "r1 = map[ring] ll\nr2 = 8\nr3 = 0\ncall bpf_ringbuf_reserve\n"
 SUBMIT = "r1 = r0\nr2 = 0\ncall bpf_ringbuf_submit\n"
+READ = "r6 = r2\nr3 = r1\nr1 = r2\nr2 = 8\nr4 = 0\nr5 = 0\ncall bpf_dynptr_read\n"
+DATA = "r2 = 0\nr3 = 8\ncall bpf_dynptr_data\n"
+DYNPTR = "r1 = map[ring] ll\nr2 = 8\nr3 = 0\nr4 = r10\nr4 += -16\ncall bpf_ringbuf_reserve_dynptr\n"
+SUBMIT_DYNPTR = "r1 = r10\nr1 += -16\nr2 = 0\ncall bpf_ringbuf_submit_dynptr\n"
+KEEP = "*(u64 *)(r10 - 16) = r1"
+CLASSIC = "r6 = *(u64 *)(r2 + 0)\nr0 = *(u8 *)skb[0]\n"
+TAIL_CALL = "r1 = *(u64 *)(r2 + 0)\nr2 = map[programs] ll\nr3 = 0\ncall bpf_tail_call\n"
+USE = "if r0 == 0 goto out\n*(u64 *)(r0 + 0) = 1\nout:\n"
 INDEX = "r1 = global[.data] ll\nr2 = *(u64 *)(r10 - 16)\nr1 += r2\nr1 = *(u8 *)(r1 + 0)\n"
 
 
@@ -213,6 +241,134 @@ CASES = [
         over_elements("r1 = r2\nr2 = 4\nr3 = 0\ncall bpf_probe_read_kernel\n" + GO_ON),
     ),
     Case("elements: returns 2", "return-range", over_elements("r0 = 2\nexit")),
+    Case("samples: nothing", "accepted", draining(GO_ON)),
+    Case("samples: read into the caller's stack", "accepted", draining(READ + GO_ON)),
+    Case("samples: returns 2", "return-range", draining("r0 = 2\nexit")),
+    Case("samples: a slice", "accepted", draining(DATA + USE + GO_ON)),
+    Case(
+        "samples: a slice, not checked", "null-pointer",
+        draining(DATA + "r0 = *(u8 *)(r0 + 0)\n" + GO_ON),
+    ),
+    Case(
+        "samples: written", "accepted",
+        draining(
+            "r3 = r2\nr2 = 0\nr4 = 8\nr5 = 0\ncall bpf_dynptr_write\n" + GO_ON
+        ),
+    ),
+    Case(
+        "samples: the dynptr itself", "not-a-pointer", draining("r0 = *(u64 *)(r1 + 0)\n" + GO_ON)
+    ),
+    Case(
+        "samples: the dynptr itself, written", "not-a-pointer",
+        draining("*(u64 *)(r1 + 0) = 0\n" + GO_ON),
+    ),
+    Case("samples: the dynptr, moved", "argument-type", draining("r1 += 8\n" + DATA + GO_ON)),
+    Case(
+        "samples: the dynptr, moved and back", "accepted",
+        draining("r1 += 8\nr1 += -8\n" + DATA + GO_ON),
+    ),
+    Case(
+        "samples: the dynptr, discarded", "dynptr",
+        draining("r2 = 0\ncall bpf_ringbuf_discard_dynptr\n" + GO_ON),
+    ),
+    Case(
+        "samples: another dynptr in its place", "dynptr",
+        draining(
+            "r4 = r1\nr1 = map[ring] ll\nr2 = 8\nr3 = 0\n"
+            "call bpf_ringbuf_reserve_dynptr\n" + GO_ON
+        ),
+    ),
+    Case(
+        "samples: the dynptr, as memory", "argument-type",
+        draining("r2 = 8\nr3 = r1\ncall bpf_probe_read_kernel\n" + GO_ON),
+    ),
+    Case(
+        "samples: the dynptr, kept by the caller", "accepted",
+        draining(
+            "*(u64 *)(r2 + 0) = r1\n" + GO_ON,
+            after="r1 = *(u64 *)(r10 - 16)\nif r1 == 0 goto out\nout:",
+        ),
+    ),
+    Case(
+        "samples: the dynptr, used by the caller", "argument-type",
+        draining(
+            "*(u64 *)(r2 + 0) = r1\n" + GO_ON,
+            after="r1 = *(u64 *)(r10 - 16)\n" + DATA,
+        ),
+    ),
+    Case(
+        "samples: the context is no stack", "argument-type",
+        program(
+            "r3 = r1\nr1 = map[user] ll\nr2 = func[each] ll\nr4 = 0\n"
+            "call bpf_user_ringbuf_drain\nr0 = 2\nexit", each=GO_ON,
+        ),
+    ),
+    Case(
+        "samples: of another map", "map-type",
+        program(
+            "r1 = map[ring] ll\nr2 = func[each] ll\nr3 = 0\nr4 = 0\n"
+            "call bpf_user_ringbuf_drain\nr0 = 2\nexit", each=GO_ON,
+        ),
+    ),
+    Case("a record's dynptr, submitted", "accepted", looping(DYNPTR + SUBMIT_DYNPTR + GO_ON)),
+    Case("a record's dynptr, kept", "reference-leak", looping(DYNPTR + GO_ON)),
+    Case(
+        "a record's dynptr of the caller's, submitted perhaps", "reference-leak",
+        looping(
+            "r1 = r2\nr2 = 0\ncall bpf_ringbuf_submit_dynptr\n" + GO_ON,
+            before="r1 = map[ring] ll\nr2 = 8\nr3 = 0\nr4 = r10\nr4 += -16\n"
+            "call bpf_ringbuf_reserve_dynptr",
+        ),
+    ),
+    Case(
+        "a classic load", "early-end", looping(CLASSIC + GO_ON, section="socket", before=KEEP),
+    ),
+    Case(
+        "a classic load, R0 set before", "early-end",
+        looping("r0 = 7\n" + CLASSIC + GO_ON, section="socket", before=KEEP),
+    ),
+    Case(
+        "a classic load in a function of the function", "accepted",
+        looping(
+            "r1 = r2\ncall inner\n" + GO_ON, inner="r2 = r1\n" + CLASSIC + GO_ON,
+            section="socket", before=KEEP,
+        ),
+    ),
+    Case(
+        "a classic load, a record held", "reference-leak",
+        draining(
+            "r6 = *(u64 *)(r2 + 0)\n" + RESERVE + "r7 = r0\nr0 = *(u8 *)skb[0]\n" + GO_ON,
+            section="socket", before=KEEP,
+        ),
+    ),
+    Case(
+        "a classic load, without the context", "legacy-load",
+        looping("r6 = r1\nr0 = *(u8 *)skb[0]\n" + GO_ON, section="socket"),
+    ),
+    Case("a tail call", "early-end", looping(TAIL_CALL + GO_ON, before=KEEP)),
+    Case(
+        "samples: a classic load, R0 set before", "accepted",
+        draining("r0 = 7\n" + CLASSIC + GO_ON, section="socket", before=KEEP),
+    ),
+    Case(
+        "samples: a tail call, R0 set before", "return-range",
+        draining("r0 = 7\n" + TAIL_CALL + GO_ON, before=KEEP),
+    ),
+    Case(
+        "the program itself", "call-depth",
+        program(
+            "r1 = 1\nr2 = func[main] ll\nr3 = 0\nr4 = 0\ncall bpf_loop\nr0 = 0\nexit",
+            of_main=Linkage.STATIC,
+        ),
+    ),
+    Case(
+        "the program itself, global", "callback",
+        program("r1 = 1\nr2 = func[main] ll\nr3 = 0\nr4 = 0\ncall bpf_loop\nr0 = 0\nexit"),
+    ),
+    Case(
+        "a function that calls itself", "call-depth",
+        looping("r1 = 1\nr2 = func[each] ll\nr3 = 0\nr4 = 0\ncall bpf_loop\nr0 = 0\nexit"),
+    ),
 ]  # fmt: skip
 
 

@@ -76,7 +76,7 @@ _WRITES_MAP: Final = frozenset(
     {"map_update_elem", "map_delete_elem", "map_push_elem", "map_pop_elem"}
 )
 
-_CALLS_BACK: Final = frozenset({"loop", "for_each_map_elem"})
+_CALLS_BACK: Final = frozenset({"loop", "for_each_map_elem", "user_ringbuf_drain"})
 """Helpers whose functions are verified (:mod:`beebox.verifier.callbacks`)."""
 
 

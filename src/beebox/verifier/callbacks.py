@@ -1,4 +1,4 @@
-"""Functions that a helper calls: ``bpf_loop`` and ``bpf_for_each_map_elem``.
+"""Functions that a helper calls: ``bpf_loop``, ``for_each_map_elem``, ``user_ringbuf_drain``.
 
 As in Linux, the path first goes on behind the call, as if the helper called nothing; a second state
 enters the function, and comes back to the call, not behind it: there the helper may call once more.
@@ -15,6 +15,7 @@ from beebox.isa.instruction import Call, CallKind, Instruction
 from beebox.obj.model import ProgramSpec
 from beebox.tables.helpers import HELPER_BY_NAME
 from beebox.tables.limits import MAX_CALL_FRAMES
+from beebox.verifier.dynptrs import slots
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import plain_name
 from beebox.verifier.path import Path
@@ -25,7 +26,8 @@ from beebox.verifier.value import Reg
 
 _LOOP: Final = HELPER_BY_NAME["loop"].id
 _FOR_EACH: Final = HELPER_BY_NAME["for_each_map_elem"].id
-_FUNCTION: Final = {_LOOP: 2, _FOR_EACH: 2}  # the argument that is the function
+_DRAIN: Final = HELPER_BY_NAME["user_ringbuf_drain"].id
+_FUNCTION: Final = {_LOOP: 2, _FOR_EACH: 2, _DRAIN: 2}  # the argument that is the function
 _MOST: Final = 1  # of what the function may return: 0 goes on, 1 stops
 
 
@@ -89,6 +91,9 @@ def enter(path: Path, insn: Call, function: int) -> State | None:
     if insn.target == _LOOP:
         regs[1] = path.unknown()
         regs[2] = given[3]
+    elif insn.target == _DRAIN:
+        regs[1] = slots.constant(path)
+        regs[2] = given[3]
     else:
         map_ = path.read(1).map
         regs[1] = given[1]
@@ -124,8 +129,18 @@ def check_result(path: Path) -> None:
     )  # fmt: skip
 
 
-def refuse_inside(path: Path, what: str) -> None:
-    """Refuse what ends a function early where a helper called one."""
-    if any(frame.callback for frame in path.state.frames):
-        problem = f"{what} in a function that a helper calls is not verified yet"
-        raise Refusal("not-supported", path.pc, problem)
+def check_early_end(path: Path, *, is_set: bool) -> None:
+    """Refuse to end a function that a helper called in its middle, where Linux does.
+
+    Linux looks back for what the result depends on, and loses its way where no instruction has set
+    R0 before, and in loops.
+    """
+    if is_set:
+        check_result(path)
+    call = path.spec.slots[path.state.frames[-1].return_pc]
+    if is_set and not (isinstance(call, Call) and call.target == _LOOP):
+        return
+    raise Refusal(
+        "early-end", path.pc, "a function that a helper calls may end here, in its middle",
+        kernel="verifier bug", hint="load or call in the program itself",
+    )  # fmt: skip

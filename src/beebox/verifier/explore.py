@@ -167,9 +167,9 @@ class Exploration:
                     memory.atomic(path, insn)
                     pc += 1
                 case LoadPacket():
-                    callbacks.refuse_inside(path, "a classic load")
+                    is_set = path.regs[0] is not None
                     legacy.load(path, insn)
-                    pc = self._may_end(pc, const(0))
+                    pc = self._may_end(pc, const(0), is_set=is_set)
                 case MayGoto():
                     pc = self._may_goto(insn, pc)
                 case AddrSpaceCast():
@@ -222,13 +222,18 @@ class Exploration:
                 kernel=f"The sequence of {MAX_JUMP_SEQUENCE + 1} jumps is too complex.",
             )  # fmt: skip
 
-    def _may_end(self, pc: int, result: Scalar) -> int:
-        """Behind an instruction that may end its function with ``result``: where to go on."""
+    def _may_end(self, pc: int, result: Scalar, *, is_set: bool) -> int:
+        """Behind an instruction that may end its function with ``result``: where to go on.
+
+        ``is_set``: R0 held something before the instruction.
+        """
         path = self.path
         if len(path.state.frames) == 1:
             return pc + 1
         self._push(path.state.copy(pc + 1))
         path.regs[0] = path.number(result)
+        if path.state.frames[-1].callback:
+            callbacks.check_early_end(path, is_set=is_set)
         return functions.leave(path, self.pruner)
 
     def _call(self, insn: Call, pc: int) -> int:
@@ -236,12 +241,11 @@ class Exploration:
         path = self.path
         match insn.kind:
             case CallKind.HELPER:
-                back = callbacks.calls_back(insn)
+                back, is_set = callbacks.calls_back(insn), path.regs[0] is not None
                 calls.helper(path, insn, partial(self._call_back, insn) if back else _nothing)
                 if not early.is_tail_call(insn):
                     return pc + 1
-                callbacks.refuse_inside(path, "a tail call")
-                goes_on = self._may_end(pc, ANY)
+                goes_on = self._may_end(pc, ANY, is_set=is_set)
                 if goes_on != pc + 1:
                     packet.void_pointers(path)  # the program that was called may have moved it
                 return goes_on

@@ -29,19 +29,3 @@ def test_the_userspace_kernel_makes_no_addresses_of_functions():
     spec = program("r2 = func[each] ll\nr0 = 2\nexit", each=GO_ON)
     with pytest.raises(NotSupportedError, match="the address of a function"):
         admit(verify(spec).require_accepted())
-
-
-def test_other_helpers_functions_are_not_verified():
-    found = verify(
-        program(
-            "r1 = map[user] ll\nr2 = func[each] ll\nr3 = 0\nr4 = 0\n"
-            "call bpf_user_ringbuf_drain\nr0 = 0\nexit",
-            each="r0 = *(u64 *)(r7 + 0)\nexit",
-        )
-    )
-    assert [finding.code for finding in found.findings] == ["not-supported"]
-
-
-def test_early_ends_in_them_are_not_verified():
-    found = verify(looping("r6 = r1\nr0 = *(u8 *)skb[0]\n" + GO_ON))
-    assert [finding.code for finding in found.findings] == ["not-supported"]
