@@ -38,7 +38,6 @@ NOT_JUDGED = {
     "ksyms": "kernel symbols",
     "ksyms_typed": "kernel symbols",
     "map_storage": _TYPED,
-    "map_user_ringbuf": "a callback of user_ringbuf_drain",
     "netfilter": "pointers to kernel structs",
     "open_coded_iterators": _KFUNCS,
     "refcounts": _KFUNCS,

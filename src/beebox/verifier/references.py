@@ -9,7 +9,7 @@ from __future__ import annotations
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.scalar import ANY, const
-from beebox.verifier.state import Held, State
+from beebox.verifier.state import Held, HeldKind, State
 from beebox.verifier.value import Reg
 
 
@@ -45,11 +45,14 @@ def release(path: Path, id_: int) -> None:
 def require_none(path: Path, what: str, *, kernel: str) -> None:
     """Refuse ``what`` (the end of the program, mostly) while a reference is held.
 
-    ``kernel`` is what the kernel's log calls it.
+    ``kernel`` is what the kernel's log calls it. Below the program itself only locks and the like
+    count: whoever called the function may still release what is held.
     """
-    if not path.state.refs:
+    inside = len(path.state.frames) > 1
+    held = [ref for ref in path.state.refs if not (inside and ref.kind is HeldKind.PTR)]
+    if not held:
         return
-    id_, pc = path.state.refs[0][:2]
+    id_, pc = held[0][:2]
     raise Refusal(
         "reference-leak", path.pc,
         f"{what} while the reference acquired at insn {pc} is not released",
