@@ -187,6 +187,30 @@ _ROWS: Final = (
         "see who may call it: beebox helpers NAME",
     ),
     FindingRow(
+        "kfunc-not-allowed",
+        "calls",
+        "a kernel function that this program may not call",
+        "see who may call it: beebox kfuncs NAME",
+    ),
+    FindingRow(
+        "section",
+        "calls",
+        "an RCU, preemption or interrupt section used wrongly, or a sleep inside of one",
+        "leave on every path what was entered, before the program ends",
+    ),
+    FindingRow(
+        "iterator",
+        "calls",
+        "an iterator that was not made, or was made already",
+        "call new once, next in the loop, destroy once, last, on every path",
+    ),
+    FindingRow(
+        "untrusted-pointer",
+        "types",
+        "a kernel function gets a pointer whose object may be gone",
+        "acquire a reference, or stay in an RCU section, and pass that pointer",
+    ),
+    FindingRow(
         "helper-gpl",
         "calls",
         "a helper for GPL-compatible programs only",

@@ -302,6 +302,14 @@ def _access(
     path: Path, row: Helper, number: int, value: Reg, size: int, *, writes: bool, raw: bool = False
 ) -> None:
     """The helper accesses ``size`` bytes at ``value``; ``raw``: it does not read them first."""
+    if not reach(path, number, value, size, writes=writes, raw=raw):
+        _wrong_kind(path, row, number, value, _MEMORY)
+
+
+def reach(
+    path: Path, number: int, value: Reg, size: int, *, writes: bool, raw: bool = False
+) -> bool:
+    """The kernel accesses ``size`` bytes at ``value``, R``number``; False where it cannot."""
     match value.kind:
         case RegKind.STACK:
             low, high = stack.observe(path, value, number, size, write=writes, raw=raw)
@@ -314,7 +322,8 @@ def _access(
         case RegKind.MAP_VALUE | RegKind.MEM:
             memory.check_region(path, value, number, 0, size, write=writes)
         case _:
-            _wrong_kind(path, row, number, value, _MEMORY)
+            return False
+    return True
 
 
 def _check_alignment(path: Path, row: Helper, number: int, value: Reg, size: int) -> None:

@@ -250,7 +250,7 @@ class Exploration:
                     packet.void_pointers(path)  # the program that was called may have moved it
                 return goes_on
             case CallKind.KFUNC:
-                kfuncs.call(path, insn)
+                kfuncs.call(path, insn, self._push, self.pruner)
                 return pc + 1
             case CallKind.SUBPROG:
                 if not isinstance(insn.target, int):

@@ -6,6 +6,8 @@ modules of this room are functions on it, one per kind of instruction.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from beebox.btf.types import Btf
 from beebox.isa.instruction import Operand
 from beebox.isa.instruction import Reg as RegNumber
@@ -25,6 +27,9 @@ from beebox.verifier.state import (
 from beebox.verifier.transfer import alu
 from beebox.verifier.value import PtrFlag, Reg, TypeRef
 
+if TYPE_CHECKING:
+    from beebox.verifier.kfuncs.prototype import Prototype
+
 _NO_OFFSET = const(0)
 
 
@@ -42,6 +47,7 @@ class Path:
         "maps",
         "options",
         "pc",
+        "prototypes",
         "regs",
         "sleepable",
         "spec",
@@ -63,6 +69,7 @@ class Path:
         self.stack_bytes: dict[int, int] = {}  # by function: how deep its frame was used
         self.helpers: set[int] = set()  # that the program may call, and the maps that it uses
         self.maps: set[str] = set()
+        self.prototypes: dict[str, Prototype] = {}  # of kernel functions, as the target has them
         self.regs: list[Reg | None] = [None] * 11
         self.state = State([Frame(self.regs, [], -1, 0)], None, 0)
 

@@ -7,6 +7,8 @@ hold an unknown number (in userspace, 0).
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from beebox.tables.limits import MAX_STACK_BYTES, MAX_VAR_OFFSET
 from beebox.verifier.dynptrs import slots
 from beebox.verifier.findings import Refusal
@@ -260,3 +262,41 @@ def _slot(stack: list[Slot | None], offset: int) -> Slot | None:
 def _grow(stack: list[Slot | None], index: int) -> None:
     while len(stack) <= index:
         stack.append(None)
+
+
+class ObjectPlace(NamedTuple):
+    """Where on the stack an object is, or may be made: its slots, lowest address first.
+
+    ``first`` is the first one's index in the frame's stack; the others' are smaller.
+    """
+
+    frame: int
+    first: int
+    regs: tuple[Reg | None, ...]
+    kinds: tuple[str, ...]
+
+
+def object_place(path: Path, base: Reg, count: int) -> ObjectPlace | None:
+    """The ``count`` slots that the pointer points to; None where no object can be."""
+    if base.kind is not RegKind.STACK or not base.scalar.is_const:
+        return None
+    low = base.off + base.scalar.smin
+    if low % 8 or not -MAX_STACK_BYTES <= low <= -8 * count:
+        return None
+    stack = path.state.frames[base.frame].stack
+    index = (-low - 1) // 8
+    slots = [stack[at] if at < len(stack) else None for at in range(index, index - count, -1)]
+    return ObjectPlace(
+        base.frame,
+        index,
+        tuple(None if slot is None else slot.reg for slot in slots),
+        tuple(_NOTHING if slot is None else slot.kinds for slot in slots),
+    )
+
+
+def put_object(path: Path, place: ObjectPlace, slots: tuple[Slot | None, ...]) -> None:
+    """Put an object's slots, or None for bytes that are free again."""
+    stack = path.state.frames[place.frame].stack
+    _grow(stack, place.first)
+    for at, slot in enumerate(slots):
+        stack[place.first - at] = slot
