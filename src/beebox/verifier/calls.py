@@ -12,7 +12,7 @@ from beebox.obj.model import INNER
 from beebox.tables.helpers import HELPERS, Helper, RetKind
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.program_types import ProgramType
-from beebox.verifier import packet, references
+from beebox.verifier import guards, packet, references
 from beebox.verifier.arguments import ALWAYS_PRESENT, Arguments, check
 from beebox.verifier.dynptrs import helpers as dynptrs
 from beebox.verifier.dynptrs import slots
@@ -123,6 +123,12 @@ def _check_caller(path: Path, row: Helper) -> None:
             "helper-sleeps", path.pc,
             f"bpf_{row.name} may sleep, and this {type_.value.name} program may not",
             kernel="helper call might sleep in a non-sleepable prog",
+        )  # fmt: skip
+    section = guards.awake(path) if row.sleepable else ""
+    if section:
+        raise Refusal(
+            "section", path.pc, f"bpf_{row.name} may sleep, which is not possible here: {section}",
+            kernel=f"sleepable helper bpf_{row.name}#{row.id} in {section}",
         )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ the pointer that acquired it; ``ref`` of a pointer names the reference that keep
 
 from __future__ import annotations
 
+from beebox.verifier import guards
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.scalar import ANY, const
@@ -43,22 +44,26 @@ def release(path: Path, id_: int) -> None:
 
 
 def require_none(path: Path, what: str, *, kernel: str) -> None:
-    """Refuse ``what`` (the end of the program, mostly) while a reference is held.
+    """Refuse ``what`` (the end of the program, mostly) while anything is held or a section entered.
 
     ``kernel`` is what the kernel's log calls it. Below the program itself only locks and the like
     count: whoever called the function may still release what is held.
     """
     inside = len(path.state.frames) > 1
-    held = [ref for ref in path.state.refs if not (inside and ref.kind is HeldKind.PTR)]
-    if not held:
-        return
-    id_, pc = held[0][:2]
-    raise Refusal(
-        "reference-leak", path.pc,
-        f"{what} while the reference acquired at insn {pc} is not released",
-        kernel=f"{kernel} would lead to reference leak",
-        values=holders(path, id_),
-    )  # fmt: skip
+    for held in path.state.refs:
+        if held.kind is HeldKind.PTR and not inside:
+            raise Refusal(
+                "reference-leak", path.pc,
+                f"{what} while the reference acquired at insn {held.pc} is not released",
+                kernel=f"{kernel} would lead to reference leak",
+                values=holders(path, held.id),
+            )  # fmt: skip
+    section = guards.entered(path)
+    if section:
+        raise Refusal(
+            "section", path.pc, f"{what} inside a section that was not left: {section}",
+            kernel=f"{kernel} cannot be used inside {section} region",
+        )  # fmt: skip
 
 
 def holders(path: Path, id_: int) -> tuple[Reg, ...]:

@@ -17,6 +17,8 @@ from beebox.isa.instruction import (
     CallKind,
     GlobalRef,
     Instruction,
+    KfuncRef,
+    KsymRef,
     LoadImm64,
     MapRef,
     PseudoImm64,
@@ -157,6 +159,7 @@ def digest(spec: ProgramSpec, *, cpus: int = 1) -> str:
     Also over the number of CPUs where a program asks which one it runs on: that bounds the answer.
     """
     order: dict[str, int] = {}
+    externs: dict[str, int] = {}
     plain: list[Instruction] = []
     for insn in spec.insns:
         if isinstance(insn, LoadImm64) and isinstance(insn.value, MapRef | GlobalRef):
@@ -165,10 +168,18 @@ def digest(spec: ProgramSpec, *, cpus: int = 1) -> str:
             index = order.setdefault(name, len(order))
             pseudo = 5 if isinstance(ref, MapRef) else 6
             plain.append(LoadImm64(insn.dst, PseudoImm64(pseudo, index, offset)))
+        elif isinstance(insn, Call) and isinstance(insn.target, KfuncRef):
+            plain.append(Call(insn.kind, externs.setdefault(insn.target.name, len(externs))))
+        elif isinstance(insn, LoadImm64) and isinstance(insn.value, KsymRef):
+            index = externs.setdefault(insn.value.name, len(externs))
+            plain.append(LoadImm64(insn.dst, PseudoImm64(3, index, 0)))
         else:
             plain.append(insn)
     hashed = hashlib.sha256(encode(plain))
     hashed.update(f"{spec.type.name} {spec.attach_type} {int(spec.flags)}".encode())
+    for name in externs:
+        extern = spec.externs.get(name)
+        hashed.update(f"{name} {extern.resolved if extern is not None else None}".encode())
     if Call(CallKind.HELPER, _CPU) in spec.insns:
         hashed.update(f"{cpus} CPUs".encode())
     for name in order:

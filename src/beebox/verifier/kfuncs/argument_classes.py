@@ -131,8 +131,8 @@ def classify(arg: Argument) -> ArgClass:
                 "argument-type", call.path.pc,
                 f"{call.name} takes a pointer to {name or 'memory'} in R{arg.number}, not to a "
                 "struct of the kernel",
-                kernel=f"kernel function {call.name} args#{arg.position} pointer type {word} {name} "
-                "is not supported", values=(value,), reg=arg.number,
+                kernel=f"kernel function {call.name} args#{arg.position} pointer type {word} "
+                f"{name} is not supported", values=(value,), reg=arg.number,
             )  # fmt: skip
         return ArgClass.BTF_ID
     if isinstance(param.target, FuncProto):
@@ -157,8 +157,8 @@ def _require_scalars(arg: Argument, *, sized: bool) -> None:
     raise Refusal(
         "argument-type", arg.call.path.pc,
         f"{arg.call.name} takes a pointer to {name or word} in R{arg.number}, and this is none",
-        kernel=f"arg#{arg.position} pointer type {word} {name} must point to {void}scalar, or struct "
-        "with scalar", values=(arg.value,), reg=arg.number,
+        kernel=f"arg#{arg.position} pointer type {word} {name} must point to {void}scalar, or "
+        "struct with scalar", values=(arg.value,), reg=arg.number,
     )  # fmt: skip
 
 

@@ -18,8 +18,8 @@ from beebox.tables.kfuncs import KfuncFlags
 from beebox.tables.program_types import AttachType, ProgramType
 from beebox.verifier import loops, references, stack
 from beebox.verifier.findings import Refusal
+from beebox.verifier.guards import in_rcu
 from beebox.verifier.kfuncs.invocation import Argument, KfuncCall
-from beebox.verifier.kfuncs.sections import in_rcu
 from beebox.verifier.names import plain_name
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind

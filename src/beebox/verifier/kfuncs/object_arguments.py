@@ -86,8 +86,8 @@ def check(arg: Argument, class_: ArgClass) -> None:
             "argument-type", path.pc,
             f"argument {arg.number} of {call.name} must point to a struct {wanted.name}, but "
             f"points to a struct {found.name}",
-            kernel=f"kernel function {call.name} args#{arg.position} expected pointer to {words[0]} "
-            f"{wanted.name} but R{arg.number} has a pointer to {words[1]} {found.name}",
+            kernel=f"kernel function {call.name} args#{arg.position} expected pointer to "
+            f"{words[0]} {wanted.name} but R{arg.number} has a pointer to {words[1]} {found.name}",
             values=(value,), reg=arg.number,
         )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from beebox.tables.kfuncs import KfuncFlags
 from beebox.verifier import stack
 from beebox.verifier.findings import Refusal
+from beebox.verifier.guards import active_irq, in_rcu
 from beebox.verifier.kfuncs.invocation import Argument, KfuncCall
 from beebox.verifier.names import plain_name
 from beebox.verifier.path import Path
@@ -14,23 +15,6 @@ from beebox.verifier.value import PtrFlag, Reg
 
 _SAVES = ("bpf_local_irq_save", "bpf_res_spin_lock_irqsave")
 _BY_LOCK = ("bpf_res_spin_lock_irqsave", "bpf_res_spin_unlock_irqrestore")
-_LOCKS = (HeldKind.LOCK, HeldKind.RES_LOCK, HeldKind.RES_LOCK_IRQ)
-
-
-def in_rcu(path: Path) -> bool:
-    """Whether objects that RCU protects stay: in a section, under a lock, or as nothing sleeps."""
-    state = path.state
-    return bool(state.guards.rcu) or not path.sleepable or any(
-        held.kind in _LOCKS for held in state.refs
-    )  # fmt: skip
-
-
-def active_irq(path: Path) -> Held | None:
-    """The newest of what keeps interrupts off."""
-    for held in reversed(path.state.refs):
-        if held.kind is HeldKind.IRQ:
-            return held
-    return None
 
 
 def cross(call: KfuncCall) -> None:
