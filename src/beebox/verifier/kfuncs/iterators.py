@@ -21,7 +21,6 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.guards import in_rcu
 from beebox.verifier.kfuncs.invocation import Argument, KfuncCall
 from beebox.verifier.names import plain_name
-from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import const
 from beebox.verifier.state import ITER, Slot, State
@@ -150,10 +149,9 @@ def _iterator(state: State, place: tuple[int, int]) -> Reg:
     return slot.reg
 
 
-def _change(path: Path, state: State, place: tuple[int, int], **changes: int) -> None:
+def _put(state: State, place: tuple[int, int], iterator: Reg) -> None:
     frame, index = place
-    old = _iterator(state, place)
-    state.frames[frame].stack[index] = Slot(path.moved(old, **changes), ITER * 8)
+    state.frames[frame].stack[index] = Slot(iterator, ITER * 8)
 
 
 def fork(call: KfuncCall) -> None:
@@ -167,11 +165,11 @@ def fork(call: KfuncCall) -> None:
     active = _iterator(path.state, place)
     if active.off == ACTIVE:
         other = path.state.copy(path.pc + 1)
-        _change(path, other, place, range_=active.range + 1)
+        _put(other, place, path.moved(active, range_=active.range + 1))
         before = call.pruner.previous_round(path.state, path.pc)
         if before is not None:
             loops.widen(path, before, other)
         other.frames[-1].regs[0] = path.moved(element, nullable=False, id_=0)
         call.push(other)
-        _change(path, path.state, place, off=DRAINED)
+        _put(path.state, place, path.moved(active, off=DRAINED))
     path.regs[0] = path.number(const(0))
