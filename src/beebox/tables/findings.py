@@ -179,6 +179,24 @@ _ROWS: Final = (
         "a release of something that holds no reference",
         "release exactly what was acquired, once",
     ),
+    FindingRow(
+        "function-prototype",
+        "calls",
+        "a global function whose types say too little",
+        "make the function static, or give its arguments types of known size",
+    ),
+    FindingRow(
+        "function-argument",
+        "calls",
+        "an argument that does not fit the type that a global function declares",
+        "pass what the type says, or make the function static",
+    ),
+    FindingRow(
+        "function-context",
+        "calls",
+        "a call of a global function where none is allowed",
+        "make the function static",
+    ),
     FindingRow("helper-sleeps", "calls", "a helper that may sleep in a program that may not", ""),
     FindingRow(
         "helper-not-allowed",

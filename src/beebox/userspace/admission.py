@@ -68,6 +68,7 @@ POINTERS: Final = frozenset(
         RegKind.MAP,
         RegKind.MAP_VALUE,
         RegKind.STACK,
+        RegKind.MEM,  # an argument of a global function: the rest comes of helpers refused above
         RegKind.FLOW_KEYS,
         RegKind.SOCK_COMMON,
         RegKind.SOCKET,

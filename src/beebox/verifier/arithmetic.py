@@ -169,7 +169,7 @@ def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:
     moved = _move_pointer(path, op, pointer, number)
     _check_offset(path, moved.scalar, pointer, number, insn.dst)
     if abs(moved.off) >= MAX_VAR_OFFSET:
-        kernel = f"value {moved.off} makes pointer be out of bounds"
+        kernel = f"{kernel_name(pointer)} pointer offset {moved.off} is not allowed"
         raise _refused(pc, f"offset {moved.off} is out of bounds", kernel, left, right, insn.dst)
     return moved
 
@@ -205,7 +205,7 @@ def _check_offset(path: Path, amount: Scalar, pointer: Reg, number: Reg, dst: in
         kernel += "value is not allowed"
     elif amount.smin <= -MAX_VAR_OFFSET or amount.smin >= MAX_VAR_OFFSET:
         text = f"an offset of {amount.smin} or more is out of bounds"
-        kernel = f"value {amount.smin} makes pointer be out of bounds"
+        kernel = f"value {amount.smin} makes {kernel_name(pointer)} pointer be out of bounds"
     else:
         return
     raise Refusal(

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from beebox.btf.types import Btf, Enum, Func, FuncProto, Int, Linkage, Modifier, Type, Typedef
+from beebox.btf.types import Btf, Enum, Func, FuncProto, Int, Modifier, Type, Typedef
 from beebox.isa.instruction import Call, CallKind, Instruction, LoadPacket
 from beebox.obj.model import ProgramSpec
-from beebox.tables.helpers import HELPER_BY_NAME, HELPERS
-from beebox.verifier.cfg import Shape, function_ranges
+from beebox.tables.helpers import HELPER_BY_NAME
 from beebox.verifier.findings import Refusal
 
-_MOVING: Final = frozenset(row.id for row in HELPERS.values() if row.changes_packet)
 _MOST_MODIFIERS: Final = 32
 _TAIL_CALL: Final = HELPER_BY_NAME["tail_call"].id
 
@@ -23,39 +21,6 @@ _TAIL_CALL: Final = HELPER_BY_NAME["tail_call"].id
 def is_tail_call(insn: Instruction | None) -> bool:
     """Whether it calls ``bpf_tail_call``."""
     return isinstance(insn, Call) and insn.kind is CallKind.HELPER and insn.target == _TAIL_CALL
-
-
-def moving_globals(spec: ProgramSpec, shape: Shape) -> frozenset[int]:
-    """The indices of global functions that may move the packet, on whatever path.
-
-    Linux verifies a global function by itself, so a call of one voids packet pointers always.
-    """
-    btf = spec.btf
-    if btf is None:
-        return frozenset()
-    moving = set()
-    for index, (start, end) in enumerate(function_ranges(shape, len(spec.slots))):
-        insns = spec.slots[start:end]
-        if any(
-            isinstance(insn, Call)
-            and insn.kind is CallKind.HELPER
-            and isinstance(insn.target, int)
-            and insn.target in _MOVING
-            for insn in insns
-        ):
-            moving.add(index)
-    grown = True
-    while grown:
-        callers = {index for index, called in enumerate(shape.calls) if called & moving}
-        grown = not callers <= moving
-        moving |= callers
-    kinds = {info.pc: _type(btf, info.type_id) for info in spec.functions}
-    return frozenset(
-        index
-        for index in moving
-        if isinstance(kind := kinds.get(shape.starts[index]), Func)
-        and kind.linkage is Linkage.GLOBAL
-    )
 
 
 def check_subprograms(spec: ProgramSpec, ranges: tuple[tuple[int, int], ...]) -> frozenset[int]:

@@ -11,6 +11,7 @@ from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import S64_MAX, S64_MIN
+from beebox.verifier.value import Reg
 
 _EXIT: Final = "BPF_EXIT instruction in main prog"
 
@@ -24,6 +25,9 @@ def finish(path: Path) -> None:
             "return-value", path.pc, "the program ends without a result in R0",
             kernel="R0 !read_ok", reg=0,
         )  # fmt: skip
+    if path.state.frames[0].function:
+        _require_number(path, value)
+        return
     allowed = _allowed(path)
     if allowed is None:
         return
@@ -49,6 +53,17 @@ def finish(path: Path) -> None:
             f"{_who(path)} may return {low}..={high}, but R0 is {value.scalar!r}",
             kernel=f"At program exit the register R0 has {found or 'unknown scalar value'} should "
             f"have been in [{low}, {high}]", values=(value,), reg=0,
+        )  # fmt: skip
+
+
+def _require_number(path: Path, value: Reg) -> None:
+    """What a global function returns, which was explored by itself."""
+    if value.kind is not RegKind.SCALAR:
+        raise Refusal(
+            "return-value", path.pc,
+            f"a global function must return a number, but returns {plain_name(value)}",
+            kernel="At subprogram exit the register R0 is not a scalar value "
+            f"({kernel_name(value)})", values=(value,), reg=0,
         )  # fmt: skip
 
 

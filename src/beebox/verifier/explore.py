@@ -33,7 +33,6 @@ from beebox.verifier import (
     early,
     entry,
     exits,
-    functions,
     immediates,
     kfuncs,
     legacy,
@@ -50,6 +49,7 @@ from beebox.verifier.path import Path
 from beebox.verifier.prune import Pruner
 from beebox.verifier.scalar import ANY, Scalar, const
 from beebox.verifier.state import State
+from beebox.verifier.subprograms.calls import Globals, enter, leave
 
 _LOOKS_AT_CLOCK: Final = 0xFFF  # every how many instructions
 
@@ -73,8 +73,8 @@ class Exploration:
         self.spec = spec
         self.shape = shape
         self.tail_calling = early.check_subprograms(spec, function_ranges(shape, len(spec.slots)))
-        self.moving = early.moving_globals(spec, shape)
         self.path = Path(spec, options)
+        self.globals = Globals(self.path, shape)
         self.join = Join(shape)
         self.pruner = Pruner(shape, loops.Loops(spec))
         self.processed = 0
@@ -85,7 +85,20 @@ class Exploration:
 
     def run(self) -> None:
         """Explore everything. Raises :exc:`Refusal`."""
-        self._work.append(entry.program(self.path))
+        self._explore(entry.program(self.path))
+        called, verified = self.globals.called, set[int]()
+        while called - verified:
+            for index in self.globals.functions:
+                if index in called and index not in verified:
+                    verified.add(index)
+                    start = self.shape.starts[index]
+                    self._explore(self.globals.start(self.path, index, start))
+        depth.check(self.shape, self.stack_bytes(), self.tail_calling)
+
+    def _explore(self, first: State) -> None:
+        """Every path from the first state of the program, or of a global function."""
+        self.pruner.forget()
+        self._work.append(first)
         while self._work:
             state = self._work.pop()
             self.path.enter(state)
@@ -99,7 +112,6 @@ class Exploration:
                     break
                 self.pruner.finished(checkpoint)
                 checkpoint = checkpoint.parent
-        depth.check(self.shape, self.stack_bytes(), self.tail_calling)
 
     def _follow(self, state: State) -> None:
         """One path, to its end or to where it is pruned."""
@@ -159,7 +171,7 @@ class Exploration:
                         if observer is not None:
                             observer.ended(path, pc)
                         return
-                    pc = functions.leave(path, pruner)
+                    pc = leave(path, pruner)
                 case Swap():
                     arithmetic.swap(path, insn)
                     pc += 1
@@ -234,7 +246,7 @@ class Exploration:
         path.regs[0] = path.number(result)
         if path.state.frames[-1].callback:
             callbacks.check_early_end(path, is_set=is_set)
-        return functions.leave(path, self.pruner)
+        return leave(path, self.pruner)
 
     def _call(self, insn: Call, pc: int) -> int:
         self._jumps += 1
@@ -257,7 +269,10 @@ class Exploration:
                     raise Refusal("not-supported", pc, f"{insn.target} is not linked")
                 target = pc + 1 + insn.target
                 callee = self.shape.function_of(target)
-                return functions.enter(path, target, callee, moves_packet=callee in self.moving)
+                if callee not in self.globals.functions:
+                    return enter(path, target, callee)
+                self.globals.call(path, callee)
+                return pc + 1
             case other:
                 assert_never(other)
 

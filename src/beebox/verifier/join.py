@@ -13,7 +13,7 @@ from beebox.verifier.cfg import Shape
 from beebox.verifier.result import RegFact, RegKind
 from beebox.verifier.scalar import const
 from beebox.verifier.state import State
-from beebox.verifier.value import SCALAR, STACK, Reg
+from beebox.verifier.value import SCALAR, STACK, PtrFlag, Reg
 
 _SCALAR: Final = RegFact(RegKind.SCALAR)
 _ZERO: Final = RegFact(
@@ -79,7 +79,9 @@ def _fact(reg: Reg, depth: int) -> RegFact:
         return _pointer(STACK, frames_up=depth - reg.frame, offset=offset)
     fact = reg.fact
     if fact is None:
-        fact = reg.fact = _pointer(reg.kind, reg.map or None, reg.nullable)
+        # Untrusted is any address, as pointers into the kernel are: only its own loads survive.
+        kind = RegKind.BTF_ID if reg.flags & PtrFlag.UNTRUSTED else reg.kind
+        fact = reg.fact = _pointer(kind, reg.map or None, reg.nullable)
     return fact
 
 

@@ -98,6 +98,11 @@ class Pruner:
             self._remember(state, pc, serial, checkpoints, fingerprint)
         return False
 
+    def forget(self) -> None:
+        """Another function is explored: no state of another one covers those of this one."""
+        self._seen.clear()
+        self.live_now = 0
+
     def previous_round(self, state: State, pc: int, *, own: bool = False) -> Checkpoint | None:
         """The newest unfinished checkpoint at ``pc``, in the same call.
 

@@ -20,7 +20,9 @@ from beebox.vm.memory import PROGRAM, RUN_BATCH, RUN_REPEAT, RUNTIME_FIELDS
 WRITERS: Final = frozenset({"skb_ecn_set_ce", "xdp_store_bytes", "tail_call"})
 """Helpers that write into a packet, or let another program, and leave pointers into it valid."""
 
-_PACKET: Final = frozenset({RegKind.PACKET, RegKind.PACKET_META, RegKind.MIXED})  # or may be
+_PACKET: Final = frozenset(
+    {RegKind.PACKET, RegKind.PACKET_META, RegKind.MEM, RegKind.MIXED}
+)  # or may be: callers of global functions pass pointers into packets as memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,10 @@ XDP_HOOK: Final = HookCode(
 
 def reads_only(verified: VerifiedProgram) -> bool:
     """Whether the program provably never changes a packet's bytes or bounds."""
-    if any(_writes_packets(HELPERS[id_]) for id_ in verified.helpers):
+    disguised = any(
+        fact is not None and fact.kind is RegKind.MEM for row in verified.regs for fact in row or ()
+    )
+    if any(_writes_packets(HELPERS[id_], disguised=disguised) for id_ in verified.helpers):
         return False
     for pc, insn in enumerate(verified.spec.slots):
         facts = verified.regs[pc]
@@ -96,11 +101,14 @@ def reads_only(verified: VerifiedProgram) -> bool:
     return True
 
 
-def _writes_packets(row: Helper) -> bool:
-    """Whether a helper may write into the packet, or through a pointer into it."""
+def _writes_packets(row: Helper, *, disguised: bool) -> bool:
+    """Whether a helper may write into the packet, or through a pointer into it.
+
+    ``disguised``: it may get such pointers without taking them, as memory.
+    """
     if row.changes_packet or row.name in WRITERS:
         return True
-    return row.packet_access and any(arg.writes for arg in row.args)
+    return (row.packet_access or disguised) and any(arg.writes for arg in row.args)
 
 
 def keeps_context(verified: VerifiedProgram) -> bool:

@@ -1,0 +1,57 @@
+"""What calling a function may do, whatever path it takes: move the packet, or sleep.
+
+Linux verifies a global function by itself, so its callers rely on this alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from beebox.isa.instruction import Call, CallKind, Instruction, KfuncRef
+from beebox.obj.model import ProgramSpec
+from beebox.tables.helpers import HELPERS
+from beebox.tables.kfuncs import KFUNCS, KfuncFlags
+from beebox.verifier.cfg import Shape, function_ranges
+
+_MOVING_KFUNCS: Final = frozenset({"bpf_xdp_pull_data"})
+
+
+def moves_packet(insn: Instruction | None) -> bool:
+    """Whether the call may move the packet."""
+    match insn:
+        case Call(CallKind.HELPER, int(target)) if target in HELPERS:
+            return HELPERS[target].changes_packet
+        case Call(CallKind.KFUNC, KfuncRef(name)):
+            return name in _MOVING_KFUNCS
+        case _:
+            return False
+
+
+def may_sleep(insn: Instruction | None) -> bool:
+    """Whether the call may sleep."""
+    match insn:
+        case Call(CallKind.HELPER, int(target)) if target in HELPERS:
+            return HELPERS[target].sleepable
+        case Call(CallKind.KFUNC, KfuncRef(name)) if name in KFUNCS:
+            return bool(KFUNCS[name].flags & KfuncFlags.SLEEPABLE)
+        case _:
+            return False
+
+
+def functions_that(
+    does: Callable[[Instruction | None], bool], spec: ProgramSpec, shape: Shape
+) -> frozenset[int]:
+    """The indices of the functions in which some call does it, or in those that they call."""
+    slots = spec.slots
+    found = {
+        index
+        for index, (start, end) in enumerate(function_ranges(shape, len(slots)))
+        if any(does(insn) for insn in slots[start:end])
+    }
+    grown = bool(found)
+    while grown:
+        callers = {index for index, called in enumerate(shape.calls) if called & found}
+        grown = not callers <= found
+        found |= callers
+    return frozenset(found)
