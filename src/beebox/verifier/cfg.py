@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from beebox.btf.core_access import essential_name
 from beebox.isa.instruction import (
     AddrSpaceCast,
     Alu,
@@ -20,6 +21,7 @@ from beebox.isa.instruction import (
     Instruction,
     Jump,
     JumpIf,
+    KfuncRef,
     Load,
     LoadImm64,
     LoadPacket,
@@ -31,6 +33,7 @@ from beebox.isa.instruction import (
 )
 from beebox.obj.model import ProgramSpec
 from beebox.tables.helpers import HELPERS, ArgKind
+from beebox.tables.kfuncs import KFUNCS, Kfunc, KfuncFlags
 from beebox.tables.limits import MAX_INSNS, MAX_SUBPROGRAMS
 from beebox.tables.opcodes import AluOp, AtomicOp, Mode
 from beebox.verifier.findings import Refusal
@@ -225,11 +228,27 @@ def registers(insn: Instruction) -> tuple[int, int]:
             row = HELPERS[target]
             return _ARGUMENTS if row.variadic else (2 << len(row.args)) - 2, _CALLER_SAVED
         case Call():
+            kfunc = kernel_function(insn)
+            if kfunc is not None and kfunc.args is not None:
+                return (2 << len(kfunc.args)) - 2, _CALLER_SAVED
             return _ARGUMENTS, _CALLER_SAVED
         case Exit():
             return 1, 0
         case Jump() | MayGoto():
             return 0, 0
+
+
+def kernel_function(insn: Instruction | None) -> Kfunc | None:
+    """The row of the kernel function that the instruction calls, if it calls a known one."""
+    if isinstance(insn, Call) and isinstance(insn.target, KfuncRef):
+        return KFUNCS.get(essential_name(insn.target.name))
+    return None
+
+
+def asks_iterator(insn: Instruction | None) -> bool:
+    """Whether the instruction calls an open-coded iterator's ``next``: there loops converge."""
+    row = kernel_function(insn)
+    return row is not None and bool(row.flags & KfuncFlags.ITER_NEXT)
 
 
 def _liveness(slots: tuple[Instruction | None, ...]) -> tuple[int, ...]:
@@ -265,6 +284,8 @@ def _prune_points(slots: tuple[Instruction | None, ...]) -> frozenset[int]:
             case Call():
                 points.add(pc + 1)
                 if insn.kind is CallKind.HELPER and insn.target in _CALLING_BACK:
+                    points.add(pc)
+                if asks_iterator(insn):
                     points.add(pc)
             case LoadImm64(value=PseudoImm64(pseudo, distance)) if pseudo == _PSEUDO_FUNC:
                 points |= {pc, pc + 2, pc + 1 + distance}

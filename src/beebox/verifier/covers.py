@@ -10,7 +10,7 @@ from typing import Final
 
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, subset
-from beebox.verifier.state import DYNPTR, MISC, SPILLED, UNWRITTEN, Checkpoint, Slot, State
+from beebox.verifier.state import DYNPTR, ITER, MISC, SPILLED, UNWRITTEN, Checkpoint, Slot, State
 from beebox.verifier.value import SCALAR, Reg
 
 _ANYTHING: Final = UNWRITTEN + MISC
@@ -86,6 +86,8 @@ def _covers_slot(pairs: _Pairing, old: Slot, new: Slot | None) -> bool:
                 return False
     if old.reg is not None and old.reg.kind is RegKind.DYNPTR and old.kinds[0] == DYNPTR:
         return pairs.same_dynptr(old.reg, new.reg)
+    if kinds[0] == ITER:
+        return pairs.same_iterator(old.reg, new.reg)
     return old.reg is None or pairs.covers(old.reg, new.reg)
 
 
@@ -162,6 +164,16 @@ class _Pairing:
         return (
             new is not None
             and (old.off, old.range) == (new.off, new.range)
+            and self._same_id(old.ref, new.ref)
+        )
+
+    def same_iterator(self, old: Reg | None, new: Reg | None) -> bool:
+        """Whether two slots of iterators are alike, however many elements they gave."""
+        return (
+            old is not None
+            and new is not None
+            and old.off == new.off
+            and old.type is new.type
             and self._same_id(old.ref, new.ref)
         )
 

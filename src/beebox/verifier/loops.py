@@ -1,4 +1,4 @@
-"""Loops that a budget or a helper ends: ``may_goto``, and functions that are called repeatedly.
+"""Loops that something else ends: ``may_goto``, repeated callbacks, open-coded iterators.
 
 A loop converges when a round's state is covered by an earlier round's that is still explored. For
 that, numbers that changed between two rounds and that no decision relied on become unknown.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from beebox.isa.instruction import MayGoto
 from beebox.obj.model import ProgramSpec
 from beebox.verifier.callbacks import calls_back
-from beebox.verifier.cfg import successors
+from beebox.verifier.cfg import asks_iterator, successors
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY
@@ -30,16 +30,17 @@ class Visit:
 
 
 class Loops:
-    """The loops of a program with ``may_goto`` or callbacks; of one without, nothing."""
+    """The loops of a program with ``may_goto``, callbacks or iterators; of one without, nothing."""
 
-    __slots__ = ("_component", "_visits", "calls_back", "may_gotos")
+    __slots__ = ("_component", "_visits", "calls_back", "iterates", "may_gotos")
 
     def __init__(self, spec: ProgramSpec) -> None:
         slots = spec.slots
         self.may_gotos = frozenset(pc for pc, insn in enumerate(slots) if isinstance(insn, MayGoto))
         self.calls_back = frozenset(pc for pc, insn in enumerate(slots) if calls_back(insn))
+        self.iterates = frozenset(pc for pc, insn in enumerate(slots) if asks_iterator(insn))
         self._component: dict[int, int] = {}
-        if self.may_gotos or self.calls_back:
+        if self.may_gotos or self.calls_back or self.iterates:
             own = {pc: pc for pc in self.calls_back}  # calling again and again is a loop, too
             self._component = own | components(spec)
         self._visits: dict[tuple[int, ...], Visit] = {}

@@ -12,7 +12,9 @@ from beebox.verifier.cfg import Shape
 from beebox.verifier.covers import covers, equal
 from beebox.verifier.findings import Refusal
 from beebox.verifier.loops import Loops
+from beebox.verifier.result import RegKind
 from beebox.verifier.state import (
+    ITERATES,
     Checkpoint,
     State,
     mark_precise,
@@ -50,7 +52,8 @@ class Pruner:
     def arrive(self, state: State, pc: int, *, jumps: int, processed: int, serial: int) -> bool:
         """Whether the path can end at this prune point. Refuses a loop without progress."""
         in_budget, calls_back = pc in self._loops.may_gotos, pc in self._loops.calls_back
-        forced = in_budget or calls_back
+        iterates = pc in self._loops.iterates
+        forced = in_budget or calls_back or iterates
         add = forced or (jumps - self._last_jumps >= 2 and processed - self._last_processed >= 8)
         checkpoints = self._seen.setdefault(pc, [])
         fingerprint = self._fingerprint(state, pc) if checkpoints or add else 0
@@ -59,12 +62,15 @@ class Pruner:
             if checkpoint.branches:
                 if calls_back and covers(checkpoint, state, every_number=True):
                     return self._cover_later(checkpoint, state, pc)
+                if iterates and covers(checkpoint, state, every_number=True) and _is_active(state):
+                    return self._cover_later(checkpoint, state, pc)
                 other_round = checkpoint.rounds != state.rounds
                 if in_budget and other_round and covers(checkpoint, state, every_number=True):
                     return self._cover_later(checkpoint, state, pc)
                 if (
                     not other_round
                     and not calls_back
+                    and not iterates
                     and checkpoint.called_back == state.called_back
                     and checkpoint.fingerprint == fingerprint
                     and self._same(checkpoint, state, pc)
@@ -204,6 +210,16 @@ class Pruner:
                 if not equal(was.reg, now.reg):
                     return False
         return True
+
+
+def _is_active(state: State) -> bool:
+    """Whether the iterator that R1 points to may still give elements."""
+    pointer = state.frames[-1].regs[1]
+    if pointer is None or pointer.kind is not RegKind.STACK:
+        return False
+    stack, index = state.frames[pointer.frame].stack, (-pointer.off - 1) // 8
+    slot = stack[index] if 0 <= index < len(stack) else None
+    return slot is not None and slot.reg is not None and slot.reg.off == ITERATES
 
 
 def _inherit_precision(checkpoint: Checkpoint, state: State) -> bool:

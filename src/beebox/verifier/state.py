@@ -21,6 +21,10 @@ OBJECTS = DYNPTR + ITER + IRQ
 """Kinds of stack bytes: never written, some number, the number 0, part of the slot's value; or part
 of a dynptr, an iterator or saved interrupt flags, which ``reg`` of the slot describes."""
 
+ITERATES: Final = 1
+DRAINED: Final = 2
+"""``off`` of an iterator's value: whether it may still give elements, or gave NULL."""
+
 
 class HeldKind(Enum):
     """What is acquired, and has to be given back on every path."""

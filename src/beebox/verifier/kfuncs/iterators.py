@@ -5,13 +5,11 @@ is explored later, got an element. A loop converges as those of ``may_goto`` do
 (:mod:`beebox.verifier.loops`).
 
 An iterator's slots have a pointer of kind STACK each, all alike but that the first one holds the
-reference: its ``type`` is the iterator's struct, ``off`` one of the states below, ``range`` how
+reference: its ``type`` is the iterator's struct, ``off`` ITERATES or DRAINED, ``range`` how
 often ``next`` gave an element (which no comparison looks at but that for endless loops).
 """
 
 from __future__ import annotations
-
-from typing import Final
 
 from beebox.btf.types import Struct
 from beebox.tables.kfuncs import KfuncFlags
@@ -23,11 +21,8 @@ from beebox.verifier.kfuncs.invocation import Argument, KfuncCall
 from beebox.verifier.names import plain_name
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import const
-from beebox.verifier.state import ITER, Slot, State
+from beebox.verifier.state import DRAINED, ITER, ITERATES, Slot, State
 from beebox.verifier.value import PtrFlag, Reg
-
-ACTIVE: Final = 1
-DRAINED: Final = 2
 
 
 def check_argument(arg: Argument) -> None:
@@ -92,7 +87,7 @@ def _make(arg: Argument, struct: Struct) -> None:
         tuple(
             Slot(
                 path.pointer(
-                    RegKind.STACK, off=ACTIVE, ref=0 if at else id_, flags=flags, type_=type_
+                    RegKind.STACK, off=ITERATES, ref=0 if at else id_, flags=flags, type_=type_
                 ),
                 ITER * 8,
             )
@@ -163,7 +158,7 @@ def fork(call: KfuncCall) -> None:
     if element is None:
         raise LookupError(f"{call.name} gives nothing")
     active = _iterator(path.state, place)
-    if active.off == ACTIVE:
+    if active.off == ITERATES:
         other = path.state.copy(path.pc + 1)
         _put(other, place, path.moved(active, range_=active.range + 1))
         before = call.pruner.previous_round(path.state, path.pc)

@@ -121,6 +121,10 @@ def _described(path: Path, btf: Btf, type_id: int) -> Prototype:
             f"{function.name} takes {len(params)} arguments, more than registers can pass",
             kernel=f"Function {function.name} has {len(params)} > {_MOST_ARGUMENTS} args",
         )  # fmt: skip
+    if row.args is not None and len(row.args) != len(params):
+        raise Refusal(
+            "not-supported", path.pc, f"the target's {function.name} takes {len(params)} arguments"
+        )
     return Prototype(function.name, btf, type_id, params, _parameter(btf, "", proto.type), row)
 
 
