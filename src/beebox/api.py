@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from beebox.errors import CompileWarning, InputError
-from beebox.obj.model import ObjectSpec
+from beebox.obj.model import ObjectSpec, ProgramSpec
 
 if TYPE_CHECKING:
     from beebox.backend import Collection
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from beebox.obj.targets.target import Target
     from beebox.userspace.kernel import UserspaceCollection
     from beebox.userspace.network.model import Network
+    from beebox.verifier.observer import Observer
     from beebox.verifier.result import Report
 
 KernelName: TypeAlias = Literal["userspace", "linux"]
@@ -142,12 +143,14 @@ def verify(
     btf: Target | str | Path | None = None,
     profile: ProfileName = "kernel",
     timeout_s: float | None = None,
+    observe: Callable[[ProgramSpec], Observer] | None = None,
 ) -> list[Report]:
     """A report for each program of the object (or each one named), in the object's order.
 
     Unasked, programs behind a ``?`` are passed over, unless the object has no others.
     ``btf`` is what the object is relocated against, as :func:`target_of` takes it. ``timeout_s``
-    is for each program: one without a verdict by then is refused (finding ``timeout``).
+    is for each program: one without a verdict by then is refused (finding ``timeout``). ``observe``
+    gives who watches the exploration of a program.
     """
     from beebox.obj.linker import link  # noqa: PLC0415 -- on demand
     from beebox.obj.targets.host import host  # noqa: PLC0415 -- on demand
@@ -163,7 +166,9 @@ def verify(
     for name in names:
         if timeout_s is not None:
             options = replace(options, deadline_ns=time.monotonic_ns() + int(timeout_s * 1e9))
-        reports.append(verify_program(link(spec, name), options))
+        program = link(spec, name)
+        observer = observe(program) if observe is not None else None
+        reports.append(verify_program(program, options, observer=observer))
     return reports
 
 

@@ -12,6 +12,8 @@ from beebox.cli.btf_option import btf_option
 from beebox.cli.knobs import set_option, with_knobs
 from beebox.cli.output import current, example, global_options
 from beebox.cli.selector import split_selector
+from beebox.obj.model import ProgramSpec
+from beebox.verifier.log import Log
 from beebox.verifier.report import findings_data, render
 from beebox.verifier.result import Report
 
@@ -22,15 +24,19 @@ from beebox.verifier.result import Report
     epilog=example(
         "beebox verify examples/unsafe.py",
         "beebox verify -j firewall.o:main",
+        "beebox verify -v examples/count.py",
         "beebox verify --btf vmlinux-5.15.btf tracer.o",
     ),
 )
 @click.argument("selector", metavar="FILE[:PROGRAM]")
 @set_option
 @btf_option
+@click.option(
+    *("-v", "--verbose"), is_flag=True, help="Every explored state, as Linux's verifier log has it."
+)
 @global_options
 def verify_command(
-    selector: str, knobs: tuple[str, ...], btf: str | None, kconfig: str | None
+    selector: str, knobs: tuple[str, ...], btf: str | None, kconfig: str | None, verbose: bool
 ) -> int:
     """Prove every program of FILE safe, or PROGRAM alone; exit status 1 when one is rejected.
 
@@ -40,12 +46,29 @@ def verify_command(
     file, name = split_selector(selector)
     target = api.target_of(btf, kconfig=kconfig)
     spec = with_knobs(api.open_object(file, btf=btf), knobs)
-    reports = api.verify(spec, programs=None if name is None else [name], btf=target)
+    logs: list[Log] = []
+
+    def observe(program: ProgramSpec) -> Log:
+        logs.append(Log(program))
+        return logs[-1]
+
+    reports = api.verify(
+        spec,
+        programs=None if name is None else [name],
+        btf=target,
+        observe=observe if verbose else None,
+    )
+    lines = [log.finish(report) for log, report in zip(logs, reports, strict=False)]
     if output.json:
-        output.data({"file": str(file), "programs": [_data(report) for report in reports]})
+        programs = [_data(report) for report in reports]
+        for program, log in zip(programs, lines, strict=False):
+            program["log"] = log
+        output.data({"file": str(file), "programs": programs})
     else:
         color = sys.stdout.isatty()
-        for report in reports:
+        for index, report in enumerate(reports):
+            for line in lines[index] if verbose else ():
+                output.text(line)
             output.text(render(report, color=color))
             if not report.accepted:
                 output.text(f"{report.spec.name}: rejected")

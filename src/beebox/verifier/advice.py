@@ -12,8 +12,8 @@ from typing import Final
 
 from beebox.isa.instruction import Call, CallKind, Exit, JumpIf, Load, Store
 from beebox.obj.model import LineInfo, ProgramSpec
-from beebox.tables.helpers import HELPERS, Helper
-from beebox.tables.limits import MAX_PACKET_OFFSET
+from beebox.tables.helpers import HELPERS, ArgKind, Helper
+from beebox.tables.limits import MAX_PACKET_OFFSET, MAX_VAR_SIZE
 from beebox.tables.program_types import ProgramType
 from beebox.verifier.findings import Refusal
 from beebox.verifier.history import callee, was_pointer
@@ -77,7 +77,7 @@ def advise(spec: ProgramSpec, refusal: Refusal, path: Path | None) -> Advice:
         case "not-a-pointer" if value is not None:
             return _lost(place, refusal, value)
         case "argument-size" if value is not None and refusal.reg is not None:
-            return _size(place, value, _capacity(spec, path, refusal.reg - 1))
+            return _size(place, refusal, value, _capacity(spec, path, refusal.reg - 1))
         case "unbounded-offset" if value is not None:
             other = refusal.values[1] if len(refusal.values) > 1 else None
             return _offset(place, spec, value, other)
@@ -108,14 +108,15 @@ class _Place:
 
     def pointer(self, refusal: Refusal, value: Reg) -> str:
         """What the source calls the pointer at fault."""
-        named = self._variable(refusal.reg, value)
+        named = self.variable(refusal.reg, value)
         text = self.line.text if self.line is not None else ""
         members: list[str] = list(dict.fromkeys(_MEMBER.findall(text)))
         if len(members) == 1 and (named is None or named == members[0]):
             return members[0]
         return named or (f"r{refusal.reg}" if self.line is None else "the pointer")
 
-    def _variable(self, reg: int | None, value: Reg) -> str | None:
+    def variable(self, reg: int | None, value: Reg) -> str | None:
+        """The name of the variable that the value at fault is held in, if known."""
         if reg is None:
             return None
         return self.spec.variable_at(self.pc, reg=reg) or self.spec.variable_at(value.pc, reg=reg)
@@ -319,18 +320,24 @@ def _capacity(spec: ProgramSpec, path: Path | None, reg: int) -> int | None:
             return None
 
 
-def _size(place: _Place, value: Reg, capacity: int | None) -> Advice:
+def _size(place: _Place, refusal: Refusal, value: Reg, capacity: int | None) -> Advice:
     scalar = value.scalar
+    name = place.variable(refusal.reg, value) or "the size"
     most = f"{capacity}" if capacity else "the memory's length"
-    wanted = f"that the size is from 1 to {most}: it is {scalar!r}"
-    if scalar.smin >= 0 and scalar.umin == 0 and scalar.umax < (1 << 29):
-        return Advice(wanted, f"before {place.at(place.pc)}: leave where the size is 0")
-    if capacity:
-        check = place.leaves(f"size > {capacity}", f"size > {capacity}")
-        mask = (1 << capacity.bit_length() - 1) - 1
-        masked = f", or size &= {mask}" if mask else ""
-        return Advice(wanted, f"before {place.at(place.pc)}: {check}{masked}")
-    return Advice(wanted)
+    row = _helper(place.insn)
+    arg = row.args[(refusal.reg or 1) - 1] if row is not None else None
+    least = 0 if arg is not None and arg.kind is ArgKind.CONST_SIZE_OR_ZERO else 1
+    wanted = f"that {name} is from {least} to {most}: it is {scalar!r}"
+    before = f"before {place.at(place.pc)}"
+    too_large = capacity is not None and scalar.umax > capacity
+    if not too_large and scalar.smin >= 0 and scalar.umax < MAX_VAR_SIZE:
+        return Advice(wanted, f"{before}: {place.leaves(f'{name} == 0', f'{name} == 0')}")
+    if capacity is None:
+        return Advice(wanted)
+    c, python = f"{name} > {capacity}", f"{name} > {capacity}"
+    if least and scalar.umin == 0:
+        c, python = f"{name} == 0 || {c}", f"{name} == 0 or {python}"
+    return Advice(wanted, f"{before}: {place.leaves(c, python)}")
 
 
 def _offset(place: _Place, spec: ProgramSpec, value: Reg, pointer: Reg | None) -> Advice:

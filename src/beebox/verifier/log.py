@@ -22,7 +22,9 @@ from beebox.isa.instruction import Reg as RegNumber
 from beebox.obj.model import LineInfo, ProgramSpec
 from beebox.tables.limits import MAX_INSNS
 from beebox.tables.opcodes import AluOp
-from beebox.verifier.cfg import Shape, registers
+from beebox.verifier.cfg import registers
+from beebox.verifier.cfg import shape as shape_of
+from beebox.verifier.findings import Refusal
 from beebox.verifier.notation import Ids, insn_text, state_text
 from beebox.verifier.path import Path
 from beebox.verifier.result import Finding, RegKind, Report
@@ -123,13 +125,15 @@ class Log:
     def finish(self, report: Report) -> list[str]:
         """The whole log, now that the verdict is there."""
         self._flush()
+        if len(self.lines) > self._most:
+            self.lines.append(f"... (beebox writes no more than {self._most} lines)")
         for finding in report.findings:
             self.lines += _refused(finding)
         self.lines.append(
             f"processed {report.insns_processed} insns (limit {MAX_INSNS}) "
             f"total_states {report.states} peak_states {report.peak_states}"
         )
-        return self.lines
+        return [*header(self._spec), *self.lines]
 
     # ---- lines
 
@@ -264,8 +268,12 @@ class Log:
             self._ids.copy(value)
 
 
-def header(spec: ProgramSpec, shape: Shape) -> list[str]:
+def header(spec: ProgramSpec) -> list[str]:
     """What stands before the exploration: the functions, and which registers live where."""
+    try:
+        shape = shape_of(spec)
+    except Refusal:  # which the report tells
+        return []
     out = [f"func#{index} @{start}" for index, start in enumerate(shape.starts)]
     out.append("Live regs before insn:")
     for pc, insn in enumerate(spec.slots):
