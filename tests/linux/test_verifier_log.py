@@ -27,15 +27,15 @@ NAMES: Final = (
     *("corpus/map_ringbuf", "corpus/perf_event", "corpus/sk_select", "corpus/tail_calls"),
     *("verdicts/packet_bounds", "verdicts/explained_ranges", "verdicts/explained_pointers"),
 )
-LEAST: Final = 0.97
-"""Of the lines of each program. The rest: registers that Linux links and we do not, mostly."""
+LEAST: Final = 0.98
+"""Of all lines. The rest: identities of numbers that leave their link, tail calls that may end."""
 
 
 def test_log_is_linux_s(record_property: pytest.RecordProperty) -> None:
     """Where verdict and work agree, so do the lines."""
     kernel = LinuxKernel()
     same = total = compared = whole = 0
-    poor = {}
+    others = []
     for name in NAMES:
         spec = resolved(reader.read(compile_c(DATA / f"{name}.c", ()).data, file=f"{name}.o"))
         for program in (link(spec, each) for each in spec.program_names):
@@ -49,9 +49,9 @@ def test_log_is_linux_s(record_property: pytest.RecordProperty) -> None:
             found = same_lines(theirs, ours)
             same, total, compared = same + found, total + len(theirs), compared + 1
             whole += found == len(theirs) == len(ours)
-            if found < LEAST * len(theirs):
-                poor[program.name] = "\n".join(difflib.unified_diff(theirs, ours, n=0))
+            others += difflib.unified_diff(theirs, ours, n=0, lineterm="")
     record_property("identical lines", f"{same} of {total}")
     record_property("identical programs", f"{whole} of {compared}")
     assert compared >= 20
-    assert poor == {}
+    assert same >= LEAST * total, "\n".join(others)
+    assert whole >= 0.75 * compared

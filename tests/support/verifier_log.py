@@ -13,7 +13,8 @@ from difflib import SequenceMatcher
 from typing import Final
 
 _ITS_OWN: Final = re.compile(
-    r"mark_precise:|\(\d+(,\d+)*\) (frame|live)|SCC |arg#\d+ reference type"
+    r"mark_precise:|\(\d+(,\d+)*\) (frame|live)|frame \d+: propagating|SCC "
+    r"|Unreleased reference|arg#\d+ reference type"
 )
 _IDENTITY: Final = re.compile(r"\b(id|ref_obj_id)=\d+|refs=\d+(,\d+)*")
 _ADDRESS: Final = re.compile(r"0xffff[0-9a-f]{12}\b")

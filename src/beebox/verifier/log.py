@@ -28,7 +28,7 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.notation import Ids, insn_text, state_text
 from beebox.verifier.path import Path
 from beebox.verifier.result import Finding, RegKind, Report
-from beebox.verifier.state import HeldKind, Slot, State
+from beebox.verifier.state import DYNPTR, IRQ, ITER, HeldKind, Slot, State
 
 _ALIGNMENT: Final = 40
 _STEP: Final = 8
@@ -203,13 +203,20 @@ class Log:
         return {number for number in range(11) if (reads | writes) >> number & 1}
 
     def _changed(self, path: Path) -> set[int]:
-        stack = path.state.frames[-1].stack
-        return {
-            index
-            for index, slot in enumerate(stack)
-            if index in self._touched or index >= len(self._before)
-            or slot is not self._before[index]
-        } if isinstance(self._executed(), Store | Atomic | Call | Load) else set()  # fmt: skip
+        """The stack slots that are shown: written, or read at a constant offset."""
+        insn = self._executed()
+        if not isinstance(insn, Store | Atomic | Call | Load):
+            return set()
+        before = self._before
+        changed = set()
+        for index, slot in enumerate(path.state.frames[-1].stack):
+            old = before[index] if index < len(before) else None
+            if slot is old and index not in self._touched:
+                continue
+            if isinstance(insn, Call) and not (_is_object(old) or _is_object(slot)):
+                continue  # plain bytes that a helper wrote
+            changed.add(index)
+        return changed
 
     def _executed(self) -> Instruction | None:
         return self._spec.slots[self._pc] if self._pc >= 0 else None
@@ -235,7 +242,7 @@ class Log:
         return {(-at - 1) // 8 for at in (low, low + size.value.bytes - 1) if at < 0}
 
     def _inherit_ids(self, path: Path) -> None:
-        if not isinstance(self._executed(), JumpIf) and not self._full:
+        if not isinstance(self._executed(), JumpIf | Alu | Store) and not self._full:
             return
         for frame in path.state.frames:
             held = [*frame.regs, *(slot.reg for slot in frame.stack if slot is not None)]
@@ -244,6 +251,10 @@ class Log:
                     made_by = self._spec.slots[value.pc] if value.pc >= 0 else None
                     if isinstance(made_by, JumpIf):
                         self._ids.inherit(value, value.p1)
+                    elif isinstance(made_by, Store) or (
+                        isinstance(made_by, Alu) and made_by.op is AluOp.MOV and value.p1.off
+                    ):
+                        self._ids.copy(value)  # it left the numbers a constant away
 
     def _note_copies(self, path: Path, pc: int) -> None:
         """Numbers that are copied have an identity from then on."""
@@ -266,6 +277,11 @@ class Log:
                 return
         if value is not None and value.kind is RegKind.SCALAR and not value.scalar.is_const:
             self._ids.copy(value)
+
+
+def _is_object(slot: Slot | None) -> bool:
+    """Whether the slot is of a dynptr, an iterator or interrupt flags."""
+    return slot is not None and slot.kinds[0] in (DYNPTR, ITER, IRQ)
 
 
 def header(spec: ProgramSpec) -> list[str]:

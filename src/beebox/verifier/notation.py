@@ -27,7 +27,7 @@ from beebox.isa.instruction import (
 from beebox.isa.instruction import (
     Reg as RegNumber,
 )
-from beebox.obj.model import ProgramSpec
+from beebox.obj.model import INNER, ProgramSpec
 from beebox.tables.helpers import HELPERS
 from beebox.tables.opcodes import AtomicOp, Mode, Size
 from beebox.verifier.names import kernel_name
@@ -200,14 +200,16 @@ def reg_text(spec: ProgramSpec, value: Reg, ids: Ids, depth: int) -> str:
         parts.append(f"id={ids.of(value.id)}")
     if value.ref:
         parts.append(f"ref_obj_id={ids.of(value.ref)}")
-    row = spec.map_named(value.map) if value.kind in _SIZED else None
+    looked_up = value.nullable and bool(value.map)  # Linux tells the map that it was found in
+    name = value.map.removesuffix(INNER) if looked_up and value.kind is RegKind.MAP else value.map
+    row = spec.map_named(name) if value.kind in _SIZED or looked_up else None
     if row is not None:
-        shown = "" if value.map.endswith("[]") else f"map={row.name[:15]},"
+        shown = "" if name.endswith(INNER) else f"map={row.name[:15]},"
         parts.append(f"{shown}ks={row.key_size},vs={row.value_size}")
     if value.off:
         parts.append(f"off={value.off}")
     if value.kind in (RegKind.PACKET, RegKind.PACKET_META):
-        parts.append(f"r={value.range}")
+        parts.append(f"r={_unsigned(value.range & U64)}")
     elif value.kind is RegKind.MEM:
         parts.append(f"sz={value.range}")
     if scalar.is_const:
