@@ -13,6 +13,7 @@ import pytest
 Beebox = Callable[..., Any]
 
 FINDING_FIELDS = {
+    "category", "path", "missing", "suggestions", "counterexample",
     "code", "insn", "file", "line", "column", "message", "hint", "kernel_message",
 }  # fmt: skip
 PROGRAM_FIELDS = {
