@@ -54,7 +54,7 @@ _ROWS: Final = (
     FindingRow(
         "stack-uninitialised",
         "memory",
-        "a helper reads stack bytes that were never written",
+        "stack bytes are read that were never written",
         "write every byte, padding too, before the call",
     ),
     FindingRow(
@@ -117,8 +117,24 @@ _ROWS: Final = (
         "arithmetic that a pointer does not allow",
         "keep the offset in its own variable and bound it first",
     ),
-    FindingRow("pointer-comparison", "types", "comparison of a pointer with a number", ""),
-    FindingRow("pointer-leak", "types", "a pointer's bits would leave the program", ""),
+    FindingRow(
+        "pointer-comparison",
+        "types",
+        "comparison of a pointer with a number",
+        "compare numbers, such as offsets; what may be NULL, with 0",
+    ),
+    FindingRow(
+        "pointer-leak",
+        "types",
+        "a pointer's bits would leave the program",
+        "store, return and pass what the pointer points to",
+    ),
+    FindingRow(
+        "speculation",
+        "environment",
+        "a mispredicting CPU could leave the memory that a pointer may reach",
+        "use constant offsets, or offsets into map values with bounds",
+    ),
     FindingRow(
         "unbounded-offset",
         "types",
@@ -313,6 +329,12 @@ _ROWS: Final = (
         "memory",
         "an atomic operation where none is possible",
         "use aligned 4- or 8-byte memory of a map value or the stack",
+    ),
+    FindingRow(
+        "loader",
+        "environment",
+        "a program that needs more rights than who loads it has",
+        "load it with CAP_PERFMON, and verify it with another profile",
     ),
     FindingRow(
         "missing-in-target",

@@ -8,7 +8,7 @@ from beebox.tables.helpers import Arg, ArgKind, Helper
 from beebox.tables.limits import MAX_VAR_SIZE, NET_IP_ALIGN
 from beebox.tables.map_types import MapType
 from beebox.tables.program_types import PacketArguments, ProgramType
-from beebox.verifier import memory, packet, stack, text
+from beebox.verifier import leaks, memory, packet, stack, text
 from beebox.verifier.dynptrs import helpers as dynptrs
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import KERNEL, kernel_name, misaligned, plain_name
@@ -103,6 +103,9 @@ def check(path: Path, row: Helper) -> Arguments:
         value = path.read(number)
         if arg.kind is not ArgKind.ANYTHING:
             _check(path, row, number, arg, value, found)
+        else:
+            kernel = f"R{number} leaks addr into helper function"
+            leaks.check(path, value, number, f"an argument of bpf_{row.name}", kernel=kernel)
     if row.name == "get_local_storage":
         flags = path.read(2)
         path.precise(flags)
@@ -361,4 +364,5 @@ def _sized_memory(path: Path, row: Helper, number: int, arg: Arg, size: Reg) -> 
     path.precise(size)
     if high == 0 and _is_null(pointer):
         return
-    _access(path, row, number - 1, pointer, high, writes=mem.writes, raw=mem.uninit)
+    raw = mem.uninit and size.scalar.is_const
+    _access(path, row, number - 1, pointer, high, writes=mem.writes, raw=raw)

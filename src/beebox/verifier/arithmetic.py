@@ -6,7 +6,7 @@ from beebox.isa.instruction import Alu, Swap
 from beebox.isa.instruction import Reg as RegNumber
 from beebox.tables.limits import MAX_VAR_OFFSET
 from beebox.tables.opcodes import AluOp
-from beebox.verifier import transfer
+from beebox.verifier import leaks, speculation, transfer
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
@@ -46,6 +46,8 @@ def execute(path: Path, insn: Alu) -> State | None:
     if left.kind is RegKind.SCALAR and right.kind is RegKind.SCALAR:
         if op in _MASKS and right.scalar.is_const:
             left, other = _forked(path, insn, left)
+        elif path.speculation is not None:
+            path.speculation.number(path.pc, insn)
         result = transfer.alu(op, left.scalar, right.scalar, wide=insn.wide)
         source = right if right.serial else None
         if insn.wide and right.scalar.is_const and op in _SUMS and _may_link(left, right):
@@ -54,6 +56,7 @@ def execute(path: Path, insn: Alu) -> State | None:
         else:
             path.write(dst, path.number(result, left, source))
     elif op is AluOp.NEG:
+        leaks.check(path, left, dst, "a number", kernel=f"R{dst} pointer arithmetic prohibited")
         path.write(dst, path.unknown())
     else:
         path.write(dst, _pointer_arithmetic(path, insn, left, right))
@@ -89,6 +92,8 @@ def swap(path: Path, insn: Swap) -> None:
     if old.kind is RegKind.SCALAR:
         path.write(insn.dst, path.number(transfer.swap(old.scalar, insn.to, insn.bits), old))
     else:
+        kernel = f"R{insn.dst} pointer arithmetic prohibited"
+        leaks.check(path, old, insn.dst, "a number", kernel=kernel)
         path.write(insn.dst, path.unknown())
 
 
@@ -113,6 +118,15 @@ def _move(path: Path, insn: Alu, value: Reg) -> Reg:
         # A copy is the same object: what is learned of one holds for both.
         return path.unlinked(value) if value.kind is RegKind.SCALAR and value.id else value
     if value.kind is not RegKind.SCALAR:
+        if isinstance(insn.src, RegNumber):
+            what = (
+                "sign-extension part"
+                if insn.op in _SIGN_EXTENDING and insn.wide
+                else "partial copy"
+            )
+            leaks.check(
+                path, value, insn.src, "a number", kernel=f"R{insn.src} {what} of pointer"
+            )  # fmt: skip
         return path.number(ANY if insn.wide else of_size(4))
     bits = insn.op.value.sign_extends
     if bits and insn.wide and value.scalar.umax < 1 << (bits - 1):
@@ -124,7 +138,7 @@ def _move(path: Path, insn: Alu, value: Reg) -> Reg:
 def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:
     op, pc = insn.op, path.pc
     both = left.kind is not RegKind.SCALAR and right.kind is not RegKind.SCALAR
-    if op is AluOp.SUB and (both or not insn.wide):
+    if op is AluOp.SUB and (both or not insn.wide) and path.allow_ptr_leaks:
         return path.unknown()  # a distance
     if both or op not in (AluOp.ADD, AluOp.SUB) or not insn.wide:
         what = "two pointers" if both else "a pointer"
@@ -166,11 +180,20 @@ def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:
         how = " by a variable" if pointer.kind is RegKind.FLOW_KEYS else ""
         text = f"{plain_name(pointer)} cannot be moved{how}"
         raise _refused(pc, text, kernel, left, right, insn.dst)
+    guard, size, window = path.speculation, 0, None
+    if guard is not None:
+        if pointer.kind is RegKind.MAP_VALUE:
+            size = path.map_spec(pointer.map).value_size
+        window = guard.begin(path.state, pc, insn, pointer, number, size)
     moved = _move_pointer(path, op, pointer, number)
     _check_offset(path, moved.scalar, pointer, number, insn.dst)
     if abs(moved.off) >= MAX_VAR_OFFSET:
         kernel = f"{kernel_name(pointer)} pointer offset {moved.off} is not allowed"
         raise _refused(pc, f"offset {moved.off} is out of bounds", kernel, left, right, insn.dst)
+    if guard is not None:
+        speculation.check_bounds(pc, insn, moved, size)
+        if window is not None:
+            guard.commit(pc, insn, moved, window, size)
     return moved
 
 

@@ -11,6 +11,7 @@ from beebox.isa.instruction import Call
 from beebox.obj.model import INNER
 from beebox.tables.helpers import HELPERS, Helper, RetKind
 from beebox.tables.map_types import MapFlags, MapType
+from beebox.tables.privileges import needs_perfmon
 from beebox.tables.program_types import ProgramType
 from beebox.verifier import guards, packet, references
 from beebox.verifier.arguments import ALWAYS_PRESENT, Arguments, check
@@ -104,6 +105,12 @@ def _check_caller(path: Path, row: Helper) -> None:
         raise Refusal(
             "helper-not-allowed", path.pc,
             f"{type_.value.name} programs may not call bpf_{row.name}",
+            kernel=f"program of this type cannot use helper bpf_{row.name}#{row.id}",
+        )  # fmt: skip
+    if path.speculation is not None and needs_perfmon(row.name, type_):
+        raise Refusal(
+            "helper-not-allowed", path.pc,
+            f"only who has CAP_PERFMON may load programs that call bpf_{row.name}",
             kernel=f"program of this type cannot use helper bpf_{row.name}#{row.id}",
         )  # fmt: skip
     row = row.called_by(path.spec.type)

@@ -8,7 +8,7 @@ from beebox.isa.instruction import JumpIf
 from beebox.isa.instruction import Reg as RegNumber
 from beebox.tables.limits import MAX_PACKET_OFFSET
 from beebox.tables.opcodes import JmpOp
-from beebox.verifier import references
+from beebox.verifier import leaks, references
 from beebox.verifier.branch import MIRROR, branch
 from beebox.verifier.packet import ANY_PACKET
 from beebox.verifier.path import Path
@@ -36,6 +36,7 @@ def decide(path: Path, insn: JumpIf) -> tuple[bool, State | None]:
     right = path.operand(insn.src)
     if left.kind is RegKind.SCALAR and right.kind is RegKind.SCALAR:
         return _numbers(path, insn, left, right)
+    leaks.check_right(path, insn, left, right)
     if left.kind in ANY_PACKET and right.kind in ANY_PACKET:
         return _packet_pointers(path, insn, left, right)
     pointer, zero = (right, left) if left.kind is RegKind.SCALAR else (left, right)
@@ -43,6 +44,7 @@ def decide(path: Path, insn: JumpIf) -> tuple[bool, State | None]:
     equality = insn.op in (JmpOp.EQ, JmpOp.NE)
     if is_zero and equality and pointer.kind in _NEVER_NULL and not pointer.nullable:
         return insn.op is JmpOp.NE, None
+    leaks.check_left(path, insn, left, right)
     other = path.state.copy(path.pc + 1 + insn.offset)
     if equality and insn.wide:
         equal, unequal = (other, path.state) if insn.op is JmpOp.EQ else (path.state, other)
@@ -81,6 +83,7 @@ def _packet_pointers(path: Path, insn: JumpIf, left: Reg, right: Reg) -> tuple[b
     """Two pointers into or behind the packet: what a comparison with its end proves."""
     op = insn.op
     if not insn.wide or op not in MIRROR:
+        leaks.check_left(path, insn, left, right)
         return False, path.state.copy(path.pc + 1 + insn.offset)
     number: int = insn.dst
     pointer, end = left, right
@@ -90,6 +93,7 @@ def _packet_pointers(path: Path, insn: JumpIf, left: Reg, right: Reg) -> tuple[b
         decided = _beyond(op, pointer.range)
         if decided is not None:
             return decided, None
+    leaks.check_left(path, insn, left, right)
     other = path.state.copy(path.pc + 1 + insn.offset)
     if not _is_bound(pointer, end):
         return False, other

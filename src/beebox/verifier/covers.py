@@ -10,7 +10,17 @@ from typing import Final
 
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, subset
-from beebox.verifier.state import DYNPTR, ITER, MISC, SPILLED, UNWRITTEN, Checkpoint, Slot, State
+from beebox.verifier.state import (
+    DYNPTR,
+    ITER,
+    MISC,
+    SPILLED,
+    UNWRITTEN,
+    ZERO,
+    Checkpoint,
+    Slot,
+    State,
+)
 from beebox.verifier.value import SCALAR, Reg
 
 _ANYTHING: Final = UNWRITTEN + MISC
@@ -30,10 +40,19 @@ def equal(old: Reg | None, new: Reg | None) -> bool:
     )  # fmt: skip
 
 
-def covers(checkpoint: Checkpoint, state: State, *, every_number: bool = False) -> bool:
+def covers(
+    checkpoint: Checkpoint,
+    state: State,
+    *,
+    every_number: bool = False,
+    same_numbers: bool = False,
+    allow_uninit_stack: bool = True,
+) -> bool:
     """Whether all that ``state`` can do was explored from ``checkpoint``.
 
-    ``every_number``: also those match that no decision relied on, so far.
+    ``every_number``: also those match that no decision relied on, so far. ``same_numbers``: and all
+    are not only included, but the same. ``allow_uninit_stack``: reading bytes that were never
+    written is as good as reading any number.
     """
     if len(checkpoint.frames) != len(state.frames):
         return False
@@ -42,7 +61,9 @@ def covers(checkpoint: Checkpoint, state: State, *, every_number: bool = False) 
     if checkpoint.guards != state.guards:
         return False
     precise = checkpoint.precise
-    pairs = _Pairing(precise, every_number=every_number)
+    every_number = every_number or same_numbers
+    pairs = _Pairing(precise, every_number=every_number, same_numbers=same_numbers)
+    anything = _ANYTHING if allow_uninit_stack else UNWRITTEN
     if (checkpoint.refs or state.refs) and not pairs.same_references(checkpoint, state):
         return False
     # The innermost frame first: there most states differ.
@@ -66,23 +87,24 @@ def covers(checkpoint: Checkpoint, state: State, *, every_number: bool = False) 
             if slot is None:
                 continue
             there = new_stack[index] if index < len(new_stack) else None
-            if not _covers_slot(pairs, slot, there):
+            if not _covers_slot(pairs, slot, there, anything):
                 return False
     return True
 
 
-def _covers_slot(pairs: _Pairing, old: Slot, new: Slot | None) -> bool:
-    """Bytes that held just any number, or were never written, are covered whatever is there now."""
+def _covers_slot(pairs: _Pairing, old: Slot, new: Slot | None, anything: str) -> bool:
+    """``anything``: the kinds of byte that are covered whatever is there now."""
     kinds = old.kinds
-    if kinds != SPILLED and not kinds.strip(_ANYTHING):
+    if kinds != SPILLED and not kinds.strip(anything):
         return True
     if new is None:
         return False
-    if _spilled_number(old) and (_spilled_number(new) or not new.kinds.strip(_ANYTHING)):
-        return old.reg is not None and pairs.covers(old.reg, new.reg or unbounded())
+    was = _number(old, anything)
+    if was is not None and (now := _number(new, anything)) is not None:
+        return pairs.covers(was, now)
     if kinds != new.kinds:
-        for was, now in zip(kinds, new.kinds, strict=True):
-            if was not in _ANYTHING and was != now:
+        for kind, there in zip(kinds, new.kinds, strict=True):
+            if kind not in anything and kind != there and (kind != MISC or there != ZERO):
                 return False
     if old.reg is not None and old.reg.kind is RegKind.DYNPTR and old.kinds[0] == DYNPTR:
         return pairs.same_dynptr(old.reg, new.reg)
@@ -91,8 +113,11 @@ def _covers_slot(pairs: _Pairing, old: Slot, new: Slot | None) -> bool:
     return old.reg is None or pairs.covers(old.reg, new.reg)
 
 
-def _spilled_number(slot: Slot) -> bool:
-    return slot.reg is not None and slot.kinds == SPILLED and slot.reg.kind is SCALAR
+def _number(slot: Slot, anything: str) -> Reg | None:
+    """The number that all 8 bytes hold: a spilled one, or any number. None: they hold no number."""
+    if slot.kinds == SPILLED:
+        return slot.reg if slot.reg is not None and slot.reg.kind is SCALAR else None
+    return None if slot.kinds.strip(anything + MISC) else unbounded()
 
 
 def unbounded() -> Reg:
@@ -108,11 +133,12 @@ class _Pairing:
     share one value or be as far apart, too.
     """
 
-    __slots__ = ("_every_number", "_ids", "_roots", "precise")
+    __slots__ = ("_every_number", "_ids", "_roots", "_same_numbers", "precise")
 
-    def __init__(self, precise: set[Reg], *, every_number: bool) -> None:
+    def __init__(self, precise: set[Reg], *, every_number: bool, same_numbers: bool) -> None:
         self.precise = precise
         self._every_number = every_number
+        self._same_numbers = same_numbers
         self._ids: dict[int, int] = {}
         self._roots: dict[int, tuple[int, int]] = {}
 
@@ -123,7 +149,9 @@ class _Pairing:
         if old.kind is SCALAR:
             if not self._every_number and old not in self.precise:
                 return True
-            if not old.scalar.is_const and not self._same_distance(old, new):
+            if self._same_numbers and old.scalar is not new.scalar:
+                return False
+            if old.serial and not old.scalar.is_const and not self._same_distance(old, new):
                 return False
             return subset(new.scalar, old.scalar)
         if old is new and not old.id and not old.ref:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from beebox.tables.program_types import AttachType, ReturnRange
-from beebox.verifier import references
+from beebox.verifier import leaks, references
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
@@ -25,6 +25,8 @@ def finish(path: Path) -> None:
             "return-value", path.pc, "the program ends without a result in R0",
             kernel="R0 !read_ok", reg=0,
         )  # fmt: skip
+    kernel = "R0 leaks addr as return value"
+    leaks.check(path, value, 0, "the program's result", kernel=kernel)
     if path.state.frames[0].function:
         _require_number(path, value)
         return

@@ -48,6 +48,7 @@ from beebox.verifier.options import DEFAULT, Options
 from beebox.verifier.path import Path
 from beebox.verifier.prune import Pruner
 from beebox.verifier.scalar import ANY, Scalar, const
+from beebox.verifier.speculation import Speculation
 from beebox.verifier.state import State
 from beebox.verifier.subprograms.calls import Globals, enter, leave
 
@@ -76,7 +77,14 @@ class Exploration:
         self.path = Path(spec, options)
         self.globals = Globals(self.path, shape)
         self.join = Join(shape)
-        self.pruner = Pruner(shape, loops.Loops(spec))
+        if not options.bypass_spec:
+            self.path.speculation = Speculation(self._push)
+        self.pruner = Pruner(
+            shape,
+            loops.Loops(spec),
+            allow_uninit_stack=options.allow_uninit_stack,
+            speculation=self.path.speculation,
+        )
         self.processed = 0
         self._jumps = 0
         self._prune = prune
@@ -104,7 +112,12 @@ class Exploration:
             self.path.enter(state)
             if self._observer is not None:
                 self._observer.entered(self.path, state)
-            self._follow(state)
+            try:
+                self._follow(state)
+            except Refusal as refusal:
+                guard = self.path.speculation
+                if guard is None or not guard.absorbs(self.path.state, self.path.pc, refusal):
+                    raise
             checkpoint = self.path.state.parent
             while checkpoint is not None:
                 checkpoint.branches -= 1
@@ -117,6 +130,8 @@ class Exploration:
         """One path, to its end or to where it is pruned."""
         path, slots, prune_points = self.path, self.spec.slots, self.shape.prune
         join, pruner, observer = self.join, self.pruner, self._observer
+        guard = path.speculation
+        executed = not state.speculative
         pc = state.pc
         while True:
             path.pc = pc
@@ -128,7 +143,8 @@ class Exploration:
                 )  # fmt: skip
             if not self.processed & _LOOKS_AT_CLOCK:
                 self._check_deadline(pc)
-            join.arrive(pc, state)
+            if executed:
+                join.arrive(pc, state)
             if observer is not None:
                 observer.arrive(path, pc)
             if (
@@ -140,6 +156,8 @@ class Exploration:
             ):
                 if observer is not None:
                     observer.pruned(path, pc)
+                return
+            if not executed and guard is not None and pc in guard.nospec:
                 return
             insn = slots[pc]
             match insn:
@@ -153,6 +171,8 @@ class Exploration:
                     pc += 1
                 case Store():
                     memory.store(path, insn)
+                    if guard is not None and guard.ends(state, pc):
+                        return
                     pc += 1
                 case JumpIf():
                     pc = self._branch(insn, pc)
@@ -160,7 +180,9 @@ class Exploration:
                     path.write(insn.dst, immediates.load(path, insn))
                     pc += 2
                 case Call():
-                    pc = self._call(insn, pc)
+                    called, pc = pc, self._call(insn, pc)
+                    if guard is not None and guard.ends(state, called):
+                        return
                 case Jump():
                     self._jumps += 1
                     pc += 1 + insn.offset
@@ -177,6 +199,8 @@ class Exploration:
                     pc += 1
                 case Atomic():
                     memory.atomic(path, insn)
+                    if guard is not None and guard.ends(state, pc):
+                        return
                     pc += 1
                 case LoadPacket():
                     is_set = path.regs[0] is not None
@@ -199,19 +223,26 @@ class Exploration:
         self._jumps += 1
         jump, other = comparison.decide(self.path, insn)
         target = pc + 1 + insn.offset
+        guard, state = self.path.speculation, self.path.state
         if other is None:
-            self.join.edge(pc, jump=jump)
+            if guard is not None:
+                never = pc + 1 if jump else target
+                guard.mispredicted(state, insn, never, self.path.number)
+            if not state.speculative:
+                self.join.edge(pc, jump=jump)
             return target if jump else pc + 1
-        self.join.edge(pc, jump=False)
-        self.join.edge(pc, jump=True)
+        if not state.speculative:
+            self.join.edge(pc, jump=False)
+            self.join.edge(pc, jump=True)
         self._push(other)
         return pc + 1
 
     def _may_goto(self, insn: MayGoto, pc: int) -> int:
         """The way out first; the next round of the loop later, in a wider state."""
         self._jumps += 1
-        self.join.edge(pc, jump=False)
-        self.join.edge(pc, jump=True)
+        if not self.path.state.speculative:
+            self.join.edge(pc, jump=False)
+            self.join.edge(pc, jump=True)
         other = self.path.state.copy(pc + 1)
         other.rounds += 1
         before = self.pruner.previous_round(self.path.state, pc)

@@ -10,7 +10,7 @@ from beebox.obj.model import INNER, MapSpec
 from beebox.tables.limits import FLOW_KEYS_BYTES, MAX_VAR_OFFSET, NET_IP_ALIGN
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.opcodes import AtomicOp, Size
-from beebox.verifier import context, packet, sockets, stack
+from beebox.verifier import context, leaks, packet, sockets, stack
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import kernel_name, misaligned, plain_name
 from beebox.verifier.path import Path
@@ -54,6 +54,7 @@ def store(path: Path, insn: Store) -> None:
     base = path.read(insn.dst)
     value = path.operand(insn.src)
     size = insn.size.value.bytes
+    leaks.check_store(path, base, value, insn.src)
     _store(path, base, insn.dst, insn.offset, size, value)
     _require_one_kind(path, base, insn.dst)
 
@@ -80,15 +81,19 @@ def atomic(path: Path, insn: Atomic) -> None:
             "atomic", path.pc, f"an atomic operation on {size} bytes",
             kernel="invalid atomic operand size",
         )  # fmt: skip
-    base = path.read(insn.dst)
-    path.read(insn.src)
+    base, value = path.read(insn.dst), path.read(insn.src)
+    kernel = "R{} leaks addr into mem"
     if insn.op is AtomicOp.CMPXCHG:
-        path.read(0)
+        leaks.check(path, path.read(0), 0, "memory", kernel=kernel.format(0))
+    leaks.check(path, value, insn.src, "memory", kernel=kernel.format(insn.src))
     _require_own(path, base, insn.dst)
     _require_aligned(path, base, insn.dst, insn.offset, size)
     old = path.number(of_size(size))
     if base.kind is RegKind.STACK:
         old = stack.load(path, base, insn.dst, insn.offset, size)
+        where = "what an atomic operation computes"
+        kernel = f"leaking pointer from stack off {base.off + insn.offset}"
+        leaks.check(path, old, insn.dst, where, kernel=kernel)
         stack.alter(path, base, insn.dst, insn.offset, size)
     else:
         check(path, base, insn.dst, insn.offset, size, write=False)
@@ -112,6 +117,7 @@ def _ordered(path: Path, insn: Atomic, size: int) -> None:
         return
     base, value = path.read(insn.dst), path.read(insn.src)
     _require_aligned(path, base, insn.dst, insn.offset, size)
+    leaks.check_store(path, base, value, insn.src)
     _store(path, base, insn.dst, insn.offset, size, value)
     _require_own(path, base, insn.dst)
     _require_one_kind(path, base, insn.dst)

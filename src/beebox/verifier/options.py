@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from beebox.btf.types import Btf
 
 if TYPE_CHECKING:
     from beebox.obj.targets.target import Target
+
+
+DEFAULT_COST_LIMIT: Final = 10_000_000
+"""Instructions of one run: some 10 ms of native code."""
 
 
 class Profile(Enum):
@@ -26,6 +30,7 @@ class Options:
 
     ``version``: the release whose limits and features count, None for that of the tables.
     ``deadline_ns``: when to give up, on ``time.monotonic_ns``'s clock; None for never.
+    ``cost_limit``: what a run may cost, in instructions, for the profile ``strict``.
     """
 
     profile: Profile = Profile.KERNEL
@@ -33,6 +38,7 @@ class Options:
     target: Target | None = field(default=None, repr=False)
     version: str | None = None
     deadline_ns: int | None = None
+    cost_limit: int = DEFAULT_COST_LIMIT
 
     @property
     def kernel(self) -> Btf | None:
@@ -40,9 +46,19 @@ class Options:
         return self.target.btf if self.target is not None else None
 
     @property
-    def privileged(self) -> bool:
-        """Whether the loader is trusted with pointers and uninitialised bytes (CAP_PERFMON)."""
+    def allow_ptr_leaks(self) -> bool:
+        """Whether the program may show pointers to who loads it (on Linux: CAP_PERFMON)."""
         return self.profile is Profile.KERNEL
+
+    @property
+    def allow_uninit_stack(self) -> bool:
+        """Whether it may read stack bytes that were never written (on Linux: CAP_PERFMON)."""
+        return self.profile is Profile.KERNEL
+
+    @property
+    def bypass_spec(self) -> bool:
+        """Whether nobody asks what a mispredicted branch would do (on Linux: CAP_PERFMON)."""
+        return self.profile is not Profile.UNPRIVILEGED
 
 
 DEFAULT = Options()

@@ -7,7 +7,6 @@ from beebox.tables.program_types import PacketAccess
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import ANY
 from beebox.verifier.value import PtrFlag, Reg
 
 ANY_PACKET = (RegKind.PACKET, RegKind.PACKET_META, RegKind.PACKET_END)
@@ -56,6 +55,5 @@ def check_bounds(
 def void_pointers(path: Path) -> None:
     """The packet may have moved: every pointer into it is now just a number."""
     path.state.replace_where(
-        lambda reg: reg.kind in ANY_PACKET or bool(reg.flags & PtrFlag.PACKET),
-        lambda old: path.number(ANY, old),
+        lambda reg: reg.kind in ANY_PACKET or bool(reg.flags & PtrFlag.PACKET), path.voided
     )

@@ -18,6 +18,7 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.options import DEFAULT, Options
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, Scalar, const
+from beebox.verifier.speculation import Speculation
 from beebox.verifier.state import (
     Checkpoint,
     Frame,
@@ -41,6 +42,8 @@ class Path:
         "_immediates",
         "_serial",
         "_types",
+        "allow_ptr_leaks",
+        "allow_uninit_stack",
         "attach_type",
         "bases",
         "helpers",
@@ -51,6 +54,7 @@ class Path:
         "regs",
         "sleepable",
         "spec",
+        "speculation",
         "stack_bytes",
         "state",
     )
@@ -58,6 +62,9 @@ class Path:
     def __init__(self, spec: ProgramSpec, options: Options = DEFAULT) -> None:
         self.spec = spec
         self.options = options
+        self.allow_ptr_leaks = options.allow_ptr_leaks
+        self.allow_uninit_stack = options.allow_uninit_stack
+        self.speculation: Speculation | None = None  # what Exploration does with mispredictions
         self.attach_type = rights.attach_type(spec)
         self.sleepable = rights.sleepable(spec)
         self._serial = 0
@@ -196,6 +203,10 @@ class Path:
             p1=old,
             p2=p2,
         )
+
+    def voided(self, old: Reg) -> Reg | None:
+        """What is left of a pointer that is valid no more: its bits, for who may see them."""
+        return self.number(ANY, old) if self.allow_ptr_leaks else None
 
     def immediate(self, number: int) -> Reg:
         """The constant operand ``number``: one shared value, older than every checkpoint."""

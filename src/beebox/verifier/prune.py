@@ -13,6 +13,7 @@ from beebox.verifier.covers import covers, equal
 from beebox.verifier.findings import Refusal
 from beebox.verifier.loops import Loops
 from beebox.verifier.result import RegKind
+from beebox.verifier.speculation import Speculation
 from beebox.verifier.state import (
     ITERATES,
     Checkpoint,
@@ -25,19 +26,30 @@ class Pruner:
     """The checkpoints of one verification. ``jumps`` and ``processed`` are the explorer's."""
 
     __slots__ = (
+        "_allow_uninit_stack",
         "_last_jumps",
         "_last_processed",
         "_live",
         "_live_numbers",
         "_loops",
         "_seen",
+        "_speculation",
         "live_now",
         "peak",
         "total",
     )
 
-    def __init__(self, shape: Shape, loops: Loops) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        loops: Loops,
+        *,
+        allow_uninit_stack: bool = True,
+        speculation: Speculation | None = None,
+    ) -> None:
         self._loops = loops
+        self._allow_uninit_stack = allow_uninit_stack
+        self._speculation = speculation
         self._live = shape.live
         self._live_numbers = tuple(
             tuple(number for number in range(10) if bits >> number & 1) for bits in shape.live
@@ -60,12 +72,16 @@ class Pruner:
         for index in range(len(checkpoints) - 1, -1, -1):
             checkpoint = checkpoints[index]
             if checkpoint.branches:
-                if calls_back and covers(checkpoint, state, every_number=True):
+                if calls_back and self._covers(checkpoint, state, every_number=True):
                     return self._cover_later(checkpoint, state, pc)
-                if iterates and covers(checkpoint, state, every_number=True) and _is_active(state):
+                if (
+                    iterates
+                    and self._covers(checkpoint, state, every_number=True)
+                    and _is_active(state)
+                ):
                     return self._cover_later(checkpoint, state, pc)
                 other_round = checkpoint.rounds != state.rounds
-                if in_budget and other_round and covers(checkpoint, state, every_number=True):
+                if in_budget and other_round and self._covers(checkpoint, state, every_number=True):
                     return self._cover_later(checkpoint, state, pc)
                 if (
                     not other_round
@@ -87,9 +103,9 @@ class Pruner:
                 ):
                     add = False
             elif self._loops.any and self._unsettled(checkpoint):
-                if covers(checkpoint, state, every_number=True):
+                if self._covers(checkpoint, state, every_number=True):
                     return self._cover_later(checkpoint, state, pc)
-            elif covers(checkpoint, state):
+            elif self._covers(checkpoint, state):
                 checkpoint.hits += 1
                 _inherit_precision(checkpoint, state)
                 return True
@@ -108,6 +124,18 @@ class Pruner:
         """Another function is explored: no state of another one covers those of this one."""
         self._seen.clear()
         self.live_now = 0
+
+    def _covers(self, checkpoint: Checkpoint, state: State, *, every_number: bool = False) -> bool:
+        if checkpoint.speculative and not state.speculative:
+            return False
+        speculation = self._speculation
+        return covers(
+            checkpoint,
+            state,
+            every_number=every_number,
+            same_numbers=speculation is not None and speculation.explore_alu_limits,
+            allow_uninit_stack=self._allow_uninit_stack,
+        )
 
     def previous_round(self, state: State, pc: int, *, own: bool = False) -> Checkpoint | None:
         """The newest unfinished checkpoint at ``pc``, in the same call.
@@ -176,6 +204,7 @@ class Pruner:
             rounds=state.rounds,
             called_back=state.called_back,
             guards=state.guards,
+            speculative=state.speculative,
         )
         checkpoints.append(checkpoint)
         state.parent = checkpoint
@@ -191,6 +220,8 @@ class Pruner:
         if len(checkpoint.frames) != len(state.frames) or checkpoint.refs != state.refs:
             return False
         if checkpoint.guards != state.guards:
+            return False
+        if checkpoint.speculative and not state.speculative:
             return False
         for index, (old, new) in enumerate(zip(checkpoint.frames, state.frames, strict=True)):
             if old.return_pc != new.return_pc:

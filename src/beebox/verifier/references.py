@@ -9,7 +9,7 @@ from __future__ import annotations
 from beebox.verifier import guards
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
-from beebox.verifier.scalar import ANY, const
+from beebox.verifier.scalar import const
 from beebox.verifier.state import Held, HeldKind, State
 from beebox.verifier.value import Reg
 
@@ -40,7 +40,7 @@ def release(path: Path, id_: int) -> None:
     """The reference is gone: what it kept valid is now just a number."""
     state = path.state
     state.refs = tuple(ref for ref in state.refs if ref.id != id_)
-    state.replace_where(lambda reg: reg.ref == id_, lambda old: path.number(ANY, old))
+    state.replace_where(lambda reg: reg.ref == id_, path.voided)
 
 
 def require_none(path: Path, what: str, *, kernel: str) -> None:

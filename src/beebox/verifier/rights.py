@@ -10,6 +10,7 @@ from typing import Final
 
 from beebox.obj.model import MapSpec, ProgramSpec
 from beebox.tables.map_types import MapType
+from beebox.tables.privileges import PERFMON_TYPES
 from beebox.tables.program_types import AttachType, ProgramType, Sleeps
 from beebox.tables.sections import ProgramFlags
 from beebox.verifier.findings import Refusal
@@ -84,6 +85,14 @@ def check_program(spec: ProgramSpec) -> None:
             "attach-type", 0, f"{row.name} programs "
             + ("must be loaded as sleepable" if not sleepable(spec) else "may not sleep"),
         )  # fmt: skip
+
+
+def check_loader(spec: ProgramSpec) -> None:
+    """Whether Linux loads such programs for who has CAP_BPF and CAP_NET_ADMIN alone."""
+    if spec.type in PERFMON_TYPES:
+        raise Refusal(
+            "loader", 0, f"{spec.type.value.name} programs are loaded with CAP_PERFMON alone"
+        )
 
 
 def check_map(spec: ProgramSpec, used: MapSpec, pc: int) -> None:

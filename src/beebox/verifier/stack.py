@@ -2,7 +2,8 @@
 
 Reads and writes at a constant offset are exact; at a variable offset they cover every byte that the
 offset can reach. As for a privileged load on Linux, bytes that were never written may be read: they
-hold an unknown number (in userspace, 0).
+hold an unknown number (in userspace, 0). What the stricter profiles ask of bytes before they are
+read or overwritten is in ``written.py``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from beebox.tables.limits import MAX_STACK_BYTES, MAX_VAR_OFFSET
+from beebox.verifier import written
 from beebox.verifier.dynptrs import slots
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import bits, misaligned
@@ -76,6 +78,8 @@ def load(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
     _aligned(path, base, offset, size)
     low, high = reach(path, base, number, offset, size, what="read from")
     stack = path.state.frames[base.frame].stack
+    if not path.allow_uninit_stack:
+        written.check_load(path, stack, base, number, low, high, size)
     if not base.scalar.is_const:
         _refuse_objects(path, base, number, low, high, size)
         return _joined(path, stack, low, high, size)
@@ -108,6 +112,8 @@ def store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg
     low, high = reach(path, base, number, offset, size, what="write to")
     frames = path.state.frames
     stack = frames[base.frame].stack
+    if not path.allow_uninit_stack:
+        written.check_store(path, stack, base, low, high, size, value)
     if not base.scalar.is_const:
         smear(path, base.frame, low, high)
         return
@@ -151,7 +157,11 @@ def _check_pointer_spill(path: Path, base: Reg, size: int, value: Reg) -> None:
 def alter(path: Path, base: Reg, number: int, offset: int, size: int) -> None:
     """An atomic operation leaves some number in ``size`` bytes."""
     _aligned(path, base, offset, size)
-    smear(path, base.frame, *reach(path, base, number, offset, size, what="write to"))
+    low, high = reach(path, base, number, offset, size, what="write to")
+    if not path.allow_uninit_stack:
+        stack = path.state.frames[base.frame].stack
+        written.check_store(path, stack, base, low, high, size, None)
+    smear(path, base.frame, low, high)
 
 
 def smear(path: Path, frame: int, low: int, high: int) -> None:
@@ -184,9 +194,17 @@ def observe(
     ``raw``: what was there before is of no interest.
     """
     low, high = reach(path, base, number, 0, size, what="write to" if write else "read from")
+    stack = path.state.frames[base.frame].stack
     if not raw:
         _refuse_objects(path, base, number, low, high, size)
-        return low, high
+    else:
+        _refuse_filling_objects(path, base, number, low, high)
+    if not path.allow_uninit_stack:
+        written.check_argument(path, stack, base, number, low, high, size, raw=raw, write=write)
+    return low, high
+
+
+def _refuse_filling_objects(path: Path, base: Reg, number: int, low: int, high: int) -> None:
     stack = path.state.frames[base.frame].stack
     for offset in range(low, high):
         slot = _slot(stack, offset)
@@ -196,7 +214,6 @@ def observe(
                 kernel=f"potential write to dynptr at off={offset} disallowed",
                 values=(base, slot.reg), reg=number,
             )  # fmt: skip
-    return low, high
 
 
 def _refuse_objects(

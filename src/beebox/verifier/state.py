@@ -117,10 +117,10 @@ class State:
 
     ``refs`` is what was acquired and not yet released, ``guards`` the sections it is inside of.
     ``rounds`` counts the ``may_goto`` that the path fell through, ``called_back`` the functions
-    that helpers called on it.
+    that helpers called on it. ``speculative``: only a mispredicting CPU comes here.
     """
 
-    __slots__ = ("called_back", "frames", "guards", "parent", "pc", "refs", "rounds")
+    __slots__ = ("called_back", "frames", "guards", "parent", "pc", "refs", "rounds", "speculative")
 
     def __init__(
         self,
@@ -131,6 +131,7 @@ class State:
         rounds: int = 0,
         called_back: int = 0,
         guards: Guards = OUTSIDE,
+        speculative: bool = False,
     ) -> None:
         self.frames = frames
         self.parent = parent
@@ -139,11 +140,21 @@ class State:
         self.rounds = rounds
         self.called_back = called_back
         self.guards = guards
+        self.speculative = speculative
 
     def copy(self, pc: int) -> State:
         """The same knowledge, to go on at ``pc``."""
         frames = [frame.copy() for frame in self.frames]
-        return State(frames, self.parent, pc, self.refs, self.rounds, self.called_back, self.guards)
+        return State(
+            frames,
+            self.parent,
+            pc,
+            self.refs,
+            self.rounds,
+            self.called_back,
+            self.guards,
+            self.speculative,
+        )
 
     def linked(self, value: Reg) -> tuple[Reg, ...]:
         """The other numbers that are a constant away from ``value``."""
@@ -178,12 +189,15 @@ class State:
                 if slot is not None and slot.reg is old:
                     stack[index] = Slot(new, slot.kinds)
 
-    def replace_where(self, matches: Callable[[Reg], bool], make: Callable[[Reg], Reg]) -> None:
+    def replace_where(
+        self, matches: Callable[[Reg], bool], make: Callable[[Reg], Reg | None]
+    ) -> None:
         """Put ``make(reg)`` for each distinct value that ``matches``, in all its copies.
 
-        What describes the kernel's objects on the stack is no such value.
+        None: nothing of it is left there. What describes the kernel's objects on the stack is no
+        such value.
         """
-        made: dict[Reg, Reg] = {}
+        made: dict[Reg, Reg | None] = {}
         for frame in self.frames:
             regs, stack = frame.regs, frame.stack
             for index in range(10):
@@ -198,7 +212,8 @@ class State:
                 if matches(slot.reg):
                     if slot.reg not in made:
                         made[slot.reg] = make(slot.reg)
-                    stack[index] = Slot(made[slot.reg], slot.kinds)
+                    left = made[slot.reg]
+                    stack[index] = Slot(left, slot.kinds if left is not None else UNWRITTEN * 8)
 
 
 class Checkpoint:
@@ -223,6 +238,7 @@ class Checkpoint:
         "refs",
         "rounds",
         "serial",
+        "speculative",
     )
 
     def __init__(
@@ -237,10 +253,12 @@ class Checkpoint:
         rounds: int = 0,
         called_back: int = 0,
         guards: Guards = OUTSIDE,
+        speculative: bool = False,
     ) -> None:
         self.frames = frames
         self.parent = parent
         self.pc = pc
+        self.speculative = speculative
         self.called_back = called_back
         self.guards = guards
         self.serial = serial

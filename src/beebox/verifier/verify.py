@@ -60,7 +60,7 @@ def verify(
 
     A fault of the verifier itself is a refusal, too (finding ``internal``). Threads take turns.
     """
-    if options.profile is not Profile.KERNEL or options.version is not None:
+    if options.profile is Profile.STRICT or options.version is not None:
         raise NotSupportedError(f"verifier profile {options.profile.value!r}, other versions")
     options = replace(options, cpus=max(options.cpus, possible_cpus()))
     with _TURN, _collector_paused():
@@ -89,6 +89,8 @@ def _explored(spec: ProgramSpec, options: Options, observer: Observer | None) ->
     measured: Shape | None = None
     try:
         rights.check_program(spec)
+        if not options.bypass_spec:
+            rights.check_loader(spec)
         measured = shape(spec)
         exploration = Exploration(spec, measured, options, observer=observer)
         exploration.run()

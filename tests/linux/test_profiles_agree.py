@@ -1,0 +1,56 @@
+"""The profile ``unprivileged`` against the running kernel, asked without CAP_PERFMON."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+
+import pytest
+from capabilities import unprivileged
+from profile_cases import cases, every_case
+
+from beebox.errors import SyscallError
+from beebox.linux.load import Verdict
+from beebox.obj.model import ProgramSpec
+from beebox.verifier.options import Options, Profile
+from beebox.verifier.report import render
+from beebox.verifier.verify import verify
+
+pytestmark = pytest.mark.linux
+
+_OTHER_LINE = {
+    "queue: lookup": "the size of the key is looked at before the type of the map",
+    "arithmetic: number minus pointer": "it is the unsupported kind of pointer that Linux names",
+    "xdp: callers: a helper that may sleep": "without CAP_PERFMON, there is no such helper",
+    "sched_cls: callers: a helper that may sleep": "without CAP_PERFMON, there is no such helper",
+}
+"""Cases that both refuse, Linux for another reason than ours."""
+
+
+_KERNEL_STRUCT = {"map in map: an inner map's memory": "not-a-pointer"}
+"""Cases that read a struct of the kernel: Linux answers with EPERM, as if it did not load them."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _without_perfmon() -> Iterator[None]:
+    with unprivileged():
+        yield
+
+
+@pytest.mark.parametrize(
+    "case", [*cases("unprivileged"), *every_case()], ids=lambda case: case.name
+)
+def test_linux_agrees(case, kernel_verdict: Callable[[ProgramSpec], Verdict]) -> None:
+    """The same verdict, for the same reason, after as many instructions."""
+    ours = verify(case.spec, Options(Profile.UNPRIVILEGED))
+    try:
+        theirs = kernel_verdict(case.spec)
+    except SyscallError as error:
+        refused, code = error.errno, None if ours.accepted else ours.findings[0].code
+        assert (refused, code in ("loader", _KERNEL_STRUCT.get(case.name))) == (errno.EPERM, True)
+        return
+    assert theirs.accepted == ours.accepted, (theirs.log, render(ours))
+    if not theirs.accepted and case.name not in _OTHER_LINE:
+        assert ours.findings[0].kernel_message in theirs.log
+    if theirs.accepted:
+        assert theirs.insns_processed == ours.insns_processed
