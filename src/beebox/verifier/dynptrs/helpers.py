@@ -46,8 +46,7 @@ def initialise(path: Path, number: int, value: Reg, type_: DynptrType, ref: int 
         )  # fmt: skip
     slots.place(path, value, number)
     for offset in (0, 8):
-        low, high = stack.reach(path, value, number, offset, 8, what="write to")
-        stack.smear(path, value.frame, low, high)
+        stack.alter(path, value, number, offset, 8)
     slots.make(path, value, number, type_, ref)
 
 

@@ -14,7 +14,6 @@ from beebox.verifier import references
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import ANY
 from beebox.verifier.state import DYNPTR, Slot
 from beebox.verifier.value import PtrFlag, Reg
 
@@ -147,5 +146,5 @@ def _void_slices(path: Path, id_: int) -> None:
     """
     path.state.replace_where(
         lambda reg: reg.kind is RegKind.MEM and reg.frame == id_ and not reg.flags,
-        lambda old: path.number(ANY, old),
+        path.voided,
     )
