@@ -28,6 +28,9 @@ _OTHER_LINE = {
 """Cases that both refuse, Linux for another reason than ours."""
 
 
+_OTHER_COUNT = {"slice: written back through its dynptr": "Linux forgets what is never read again"}
+"""Cases that both accept, Linux after fewer or more instructions."""
+
 _KERNEL_STRUCT = {"map in map: an inner map's memory": "not-a-pointer"}
 """Cases that read a struct of the kernel: Linux answers with EPERM, as if it did not load them."""
 
@@ -53,5 +56,5 @@ def test_linux_agrees(case, kernel_verdict: Callable[[ProgramSpec], Verdict]) ->
     assert theirs.accepted == ours.accepted, (theirs.log, render(ours))
     if not theirs.accepted and case.name not in _OTHER_LINE:
         assert ours.findings[0].kernel_message in theirs.log
-    if theirs.accepted:
+    if theirs.accepted and case.name not in _OTHER_COUNT:
         assert theirs.insns_processed == ours.insns_processed
