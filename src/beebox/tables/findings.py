@@ -88,6 +88,12 @@ _ROWS: Final = (
         "read a field at its own offset and size; bpf_sk_fullsock shows more fields",
     ),
     FindingRow(
+        "struct-access",
+        "memory",
+        "access to a kernel struct that its type does not allow",
+        "read a member whole, at a constant offset; bpf_core_read reaches what BTF does not",
+    ),
+    FindingRow(
         "read-only",
         "memory",
         "write to memory that is read-only",
@@ -291,6 +297,12 @@ _ROWS: Final = (
         "environment",
         "an attach type that does not belong to the program type",
         "",
+    ),
+    FindingRow(
+        "attach-target",
+        "environment",
+        "the kernel lets no such program attach there",
+        "see what the program's type attaches to, and whether it may sleep there",
     ),
     FindingRow(
         "jump-range",

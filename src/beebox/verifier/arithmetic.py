@@ -13,7 +13,7 @@ from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, S32_MAX, S32_MIN, S64_MIN, U32, Scalar, const, make, of_size
 from beebox.verifier.state import State
-from beebox.verifier.value import Reg
+from beebox.verifier.value import PtrFlag, Reg
 
 _SIGN_EXTENDING = (AluOp.MOVSX8, AluOp.MOVSX16, AluOp.MOVSX32)
 _MASKS = (AluOp.AND, AluOp.OR)
@@ -166,6 +166,8 @@ def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:
             kernel=f"R{insn.dst} pointer arithmetic on {kernel_name(pointer)} prohibited, "
             "null-check it first", values=(pointer,), reg=insn.dst,
         )  # fmt: skip
+    if pointer.kind is RegKind.MEM and pointer.flags & PtrFlag.UNTRUSTED:
+        return pointer  # probed: its offset does not matter
     if op is AluOp.SUB and pointer.kind is RegKind.STACK:
         kernel = f"R{insn.dst} subtraction from stack pointer prohibited"
         raise _refused(

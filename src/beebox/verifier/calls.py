@@ -18,14 +18,12 @@ from beebox.verifier.arguments import ALWAYS_PRESENT, Arguments, check
 from beebox.verifier.dynptrs import helpers as dynptrs
 from beebox.verifier.dynptrs import slots
 from beebox.verifier.findings import Refusal
+from beebox.verifier.license import GPL
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, signed_range, unsigned_range
 from beebox.verifier.value import PtrFlag, Reg
 
-_GPL: Final = frozenset(
-    {"GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"}
-)
 _HOLDS_SOCKETS: Final = (MapType.SOCKMAP, MapType.SOCKHASH)
 _BY_MACHINE: Final = ("probe_write_user", "override_return")
 _AT_MOST_ASKED: Final = frozenset(
@@ -114,7 +112,7 @@ def _check_caller(path: Path, row: Helper) -> None:
             kernel=f"program of this type cannot use helper bpf_{row.name}#{row.id}",
         )  # fmt: skip
     row = row.called_by(path.spec.type)
-    if row.gpl_only and path.spec.license not in _GPL:
+    if row.gpl_only and path.spec.license not in GPL:
         raise Refusal(
             "helper-gpl", path.pc, f"bpf_{row.name} needs a GPL-compatible license, not "
             f"{path.spec.license!r}",

@@ -10,11 +10,12 @@ from beebox.tables.limits import MAX_PACKET_OFFSET
 from beebox.tables.opcodes import JmpOp
 from beebox.verifier import leaks, references
 from beebox.verifier.branch import MIRROR, branch
+from beebox.verifier.btf_pointers import trust
 from beebox.verifier.packet import ANY_PACKET
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.state import State
-from beebox.verifier.value import AT_END, BEYOND_END, Reg
+from beebox.verifier.value import AT_END, BEYOND_END, PtrFlag, Reg
 
 _NEVER_NULL: Final = (
     RegKind.MAP_VALUE,
@@ -24,6 +25,7 @@ _NEVER_NULL: Final = (
     RegKind.TCP_SOCK,
     RegKind.MEM,
 )
+_NOT_EQUATED: Final = {RegKind.SCALAR, RegKind.BTF_ID}
 
 
 def decide(path: Path, insn: JumpIf) -> tuple[bool, State | None]:
@@ -42,7 +44,7 @@ def decide(path: Path, insn: JumpIf) -> tuple[bool, State | None]:
     pointer, zero = (right, left) if left.kind is RegKind.SCALAR else (left, right)
     is_zero = zero.kind is RegKind.SCALAR and zero.scalar.is_const and zero.scalar.value == 0
     equality = insn.op in (JmpOp.EQ, JmpOp.NE)
-    if is_zero and equality and pointer.kind in _NEVER_NULL and not pointer.nullable:
+    if is_zero and equality and _never_null(pointer):
         return insn.op is JmpOp.NE, None
     leaks.check_left(path, insn, left, right)
     other = path.state.copy(path.pc + 1 + insn.offset)
@@ -51,12 +53,20 @@ def decide(path: Path, insn: JumpIf) -> tuple[bool, State | None]:
         if type(insn.src) is int and is_zero and left.nullable:
             references.resolve_null(path, equal, left, is_null=True)
             references.resolve_null(path, unequal, left, is_null=False)
-        elif left.nullable != right.nullable and RegKind.SCALAR not in (left.kind, right.kind):
+        elif left.nullable != right.nullable and not {left.kind, right.kind} & _NOT_EQUATED:
             # Equal to a pointer that is none: not NULL. Linux learns it of this register only.
             number = insn.dst if left.nullable else int(insn.src)
             maybe = left if left.nullable else right
             equal.frames[-1].regs[number] = references.not_null(path, maybe)
     return False, other
+
+
+def _never_null(pointer: Reg) -> bool:
+    if pointer.nullable:
+        return False
+    if pointer.kind is RegKind.BTF_ID:
+        return trust.is_trusted(pointer)
+    return pointer.kind in _NEVER_NULL and not pointer.flags & PtrFlag.UNTRUSTED
 
 
 def _numbers(path: Path, insn: JumpIf, left: Reg, right: Reg) -> tuple[bool, State | None]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from beebox.tables.contexts import Context, ContextField, FieldKind
+from beebox.verifier.btf_pointers import contexts
+from beebox.verifier.btf_pointers.kernel import kernel_struct
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import of_size
-from beebox.verifier.value import Reg
+from beebox.verifier.value import PtrFlag, Reg
 
 _POINTERS: Final = {
     FieldKind.PACKET: RegKind.PACKET,
@@ -19,15 +21,22 @@ _POINTERS: Final = {
     FieldKind.SOCK_COMMON_OR_NULL: RegKind.SOCK_COMMON,
     FieldKind.SOCKET: RegKind.SOCKET,
     FieldKind.SOCKET_OR_NULL: RegKind.SOCKET,
+    FieldKind.TRACEPOINT_BUFFER: RegKind.TP_BUFFER,
 }
 _NULLABLE: Final = (FieldKind.SOCK_COMMON_OR_NULL, FieldKind.SOCKET_OR_NULL)
 
 
 def load(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
     """What a load from the context gives."""
+    attach = path.attach
+    if attach is not None:
+        _require_start(path, base, number, attach.name)
+        return contexts.load(path, attach, base, number, offset, size)
     field = _field(path, base, number, offset, size, write=False)
     if field.kind is FieldKind.SCALAR:
         return path.number(of_size(size))
+    if field.kind is FieldKind.TRUSTED_BTF_ID:
+        return kernel_struct(path, field.type_name, PtrFlag.TRUSTED)
     kind = _POINTERS.get(field.kind)
     if kind is None:
         raise Refusal(
@@ -40,6 +49,13 @@ def load(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
 
 def store(path: Path, base: Reg, number: int, offset: int, size: int) -> None:
     """Check a store into the context. Whatever was stored, a load gives just a number."""
+    if path.attach is not None:
+        _require_start(path, base, number, path.attach.name)
+        raise Refusal(
+            "context-access", path.pc, f"the arguments of {path.attach.name} are only read",
+            kernel=f"invalid bpf_context access off={offset} size={size}", values=(base,),
+            reg=number,
+        )  # fmt: skip
     _field(path, base, number, offset, size, write=True)
 
 
@@ -49,14 +65,7 @@ def _field(
     context = path.spec.type.value.context
     if context is None:
         raise Refusal("not-supported", path.pc, f"the context of {path.spec.type.name} programs")
-    if base.off or not (base.scalar.is_const and base.scalar.value == 0):
-        raise Refusal(
-            "context-access", path.pc,
-            f"R{number} no longer points to the start of {context.name}: it was moved by "
-            + (f"{base.off}" if base.scalar.is_const else "a variable offset"),
-            kernel=f"dereference of modified ctx ptr R{number} off={base.off} disallowed",
-            values=(base,), reg=number,
-        )  # fmt: skip
+    _require_start(path, base, number, context.name)
     field = context.field_at(offset, size, write=write)
     if field is not None and (seen := _seen_by(field, write=write)):
         attach = path.attach_type
@@ -69,6 +78,17 @@ def _field(
             values=(base,), reg=number,
         )  # fmt: skip
     return field
+
+
+def _require_start(path: Path, base: Reg, number: int, name: str) -> None:
+    if base.off or not (base.scalar.is_const and base.scalar.value == 0):
+        raise Refusal(
+            "context-access", path.pc,
+            f"R{number} no longer points to the start of {name}: it was moved by "
+            + (f"{base.off}" if base.scalar.is_const else "a variable offset"),
+            kernel=f"dereference of modified ctx ptr R{number} off={base.off} disallowed",
+            values=(base,), reg=number,
+        )  # fmt: skip
 
 
 def _seen_by(field: ContextField, *, write: bool) -> tuple[str, ...]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from beebox.tables.program_types import AttachType, ReturnRange
+from beebox.btf.types import Ptr
+from beebox.tables.program_types import AttachType, ProgramType, ReturnRange
 from beebox.verifier import leaks, references
+from beebox.verifier.btf_pointers.contexts import result_range
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
@@ -19,6 +21,13 @@ _EXIT: Final = "BPF_EXIT instruction in main prog"
 def finish(path: Path) -> None:
     """Check what R0 holds where the outermost function exits."""
     references.require_none(path, "the program ends", kernel=_EXIT)
+    attach = path.attach
+    if (
+        attach is not None
+        and not attach.result
+        and (path.spec.type is ProgramType.STRUCT_OPS or path.attach_type is AttachType.LSM_MAC)
+    ):
+        return  # nobody looks at what it returns
     value = path.regs[0]
     if value is None:
         raise Refusal(
@@ -70,6 +79,15 @@ def _require_number(path: Path, value: Reg) -> None:
 
 
 def _allowed(path: Path) -> ReturnRange | None:
+    attach = path.attach
+    if attach is not None and path.attach_type is AttachType.LSM_CGROUP and not attach.result:
+        return ReturnRange(1, 1)  # the hook's result cannot be changed
+    if attach is not None and path.attach_type is AttachType.LSM_MAC:
+        known = result_range(path.spec, attach)
+        return None if known is None else ReturnRange(*known)
+    if attach is not None and path.spec.type is ProgramType.STRUCT_OPS:
+        pointer = attach.btf.resolve(attach.result)[1]
+        return ReturnRange(0, 0) if isinstance(pointer, Ptr) else None
     for allowed in path.spec.type.value.returns:
         if not allowed.attach_types or path.attach_type in allowed.attach_types:
             return allowed

@@ -11,6 +11,8 @@ from beebox.tables.limits import FLOW_KEYS_BYTES, MAX_VAR_OFFSET, NET_IP_ALIGN
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.opcodes import AtomicOp, Size
 from beebox.verifier import context, leaks, packet, sockets, stack
+from beebox.verifier.btf_pointers import access as structs
+from beebox.verifier.btf_pointers import buffers
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import kernel_name, misaligned, plain_name
 from beebox.verifier.path import Path
@@ -22,7 +24,8 @@ from beebox.verifier.value import PtrFlag, Reg
 _IN_KERNEL_USE = (MapType.DEVMAP, MapType.DEVMAP_HASH)
 """Their values are what the kernel itself works with: programs only read them."""
 
-_OWN_WAY = (RegKind.CTX, *sockets.KINDS)
+_OWN_WAY = (RegKind.CTX, RegKind.BTF_ID, *sockets.KINDS)
+_BY_TYPE = (RegKind.BTF_ID, RegKind.MEM)
 
 _NOT_ATOMIC = (
     RegKind.CTX,
@@ -38,7 +41,7 @@ def load(path: Path, insn: Load) -> None:
     base = path.read(insn.src)
     size = insn.size.value.bytes
     value = _loaded(path, base, insn.src, insn.offset, size)
-    _require_one_kind(path, base, insn.src)
+    _require_one_kind(path, base, insn.src, loads=True)
     if insn.signed:
         if value.kind is not RegKind.SCALAR:
             raise Refusal(
@@ -66,6 +69,8 @@ def _store(path: Path, base: Reg, number: int, offset: int, size: int, value: Re
         context.store(path, base, number, offset, size)
     elif base.kind in sockets.KINDS and not base.nullable:
         sockets.refuse_store(path, base, number)
+    elif base.kind is RegKind.BTF_ID and not base.nullable:
+        structs.store(path, base, number, offset, size)
     else:
         check(path, base, number, offset, size, write=True)
 
@@ -123,10 +128,19 @@ def _ordered(path: Path, insn: Atomic, size: int) -> None:
     _require_one_kind(path, base, insn.dst)
 
 
-def _require_one_kind(path: Path, base: Reg, number: int) -> None:
-    """What is no plain memory is accessed in its own way, so by instructions of its own."""
+def _require_one_kind(path: Path, base: Reg, number: int, *, loads: bool = False) -> None:
+    """What is no plain memory is accessed in its own way, so by instructions of its own.
+
+    A plain load may go through structs and memory of any trust: it is made as the least needs.
+    """
     before = path.bases.setdefault(path.pc, base.kind)
-    if before is not base.kind and (before in _OWN_WAY or base.kind in _OWN_WAY):
+    mixed = before is not base.kind and (before in _OWN_WAY or base.kind in _OWN_WAY)
+    if loads and mixed and before in _BY_TYPE and base.kind in _BY_TYPE:
+        path.bases[path.pc] = RegKind.MEM
+        return
+    if base.kind is RegKind.BTF_ID and not loads and not mixed:
+        mixed = path.trusts.setdefault(path.pc, base.flags) != base.flags
+    if mixed:
         raise Refusal(
             "mixed-pointers", path.pc,
             f"R{number} is {plain_name(base)} here, and another kind of pointer on other paths",
@@ -166,6 +180,8 @@ def _loaded(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
             not base.nullable
         ):
             return sockets.load(path, base, number, offset, size)
+        case RegKind.BTF_ID if not base.nullable:
+            return structs.load(path, base, number, offset, size)
         case _:
             check(path, base, number, offset, size, write=False)
             frozen = _frozen_value(path, base, offset, size)
@@ -192,6 +208,12 @@ def check(path: Path, base: Reg, number: int, offset: int, size: int, *, write: 
             check_key(path, base, number, offset, size, write=write)
         case RegKind.FLOW_KEYS:
             _check_flow_keys(path, base, number, offset, size)
+        case RegKind.BTF_ID if write:
+            structs.store(path, base, number, offset, size)
+        case RegKind.BTF_ID:
+            structs.load(path, base, number, offset, size)
+        case RegKind.BUF | RegKind.TP_BUFFER:
+            buffers.check(path, base, number, offset, size, write=write)
         case _:
             raise Refusal(
                 "not-a-pointer", path.pc,
@@ -250,6 +272,8 @@ def check_region(
                 kernel=f"R{number} cannot write into {kernel_name(base)}", values=(base,),
                 reg=number,
             )  # fmt: skip
+        if base.flags & PtrFlag.UNTRUSTED:
+            return  # probed: whatever the offset
         _check_range(path, base, number, offset, size, base.range, "the record", write=write)
         return
     spec = path.map_spec(base.map)

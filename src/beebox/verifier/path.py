@@ -14,6 +14,8 @@ from beebox.isa.instruction import Reg as RegNumber
 from beebox.obj.model import MapSpec, ProgramSpec
 from beebox.tables.opcodes import AluOp
 from beebox.verifier import rights
+from beebox.verifier.btf_pointers.attach import resolve
+from beebox.verifier.btf_pointers.walk import Found
 from beebox.verifier.findings import Refusal
 from beebox.verifier.options import DEFAULT, Options
 from beebox.verifier.result import RegKind
@@ -44,6 +46,7 @@ class Path:
         "_types",
         "allow_ptr_leaks",
         "allow_uninit_stack",
+        "attach",
         "attach_type",
         "bases",
         "helpers",
@@ -57,6 +60,8 @@ class Path:
         "speculation",
         "stack_bytes",
         "state",
+        "trusts",
+        "walks",
     )
 
     def __init__(self, spec: ProgramSpec, options: Options = DEFAULT) -> None:
@@ -67,12 +72,15 @@ class Path:
         self.speculation: Speculation | None = None  # what Exploration does with mispredictions
         self.attach_type = rights.attach_type(spec)
         self.sleepable = rights.sleepable(spec)
+        self.attach = resolve(spec, options)
+        self.walks: dict[tuple[TypeRef, int, int], Found] = {}  # what loads of structs found
         self._serial = 0
         self._ids = 0
         self._immediates: dict[int, Reg] = {}
         self._types: dict[tuple[int, int], TypeRef] = {}
         self.pc = 0
         self.bases: dict[int, RegKind] = {}  # by load or store: what its address pointed to
+        self.trusts: dict[int, PtrFlag] = {}  # by store: the trust of its address, if it is typed
         self.stack_bytes: dict[int, int] = {}  # by function: how deep its frame was used
         self.helpers: set[int] = set()  # that the program may call, and the maps that it uses
         self.maps: set[str] = set()
@@ -260,7 +268,9 @@ class Path:
         return spec
 
     def type_ref(self, btf: Btf, type_id: int) -> TypeRef:
-        """A type that pointers point to: one object for equal ones."""
+        """A type that pointers point to: one object for equal ones, a base's types too."""
+        if btf.base is not None and type_id < btf.first_id:
+            btf = self.options.kernel or btf.base
         key = (id(btf), type_id)
         found = self._types.get(key)
         if found is None:

@@ -15,13 +15,8 @@ from beebox.tables.program_types import AttachType, ProgramType, Sleeps
 from beebox.tables.sections import ProgramFlags
 from beebox.verifier.findings import Refusal
 
-PROGRAM_TYPES: Final = frozenset(ProgramType) - {
-    ProgramType.TRACING,
-    ProgramType.STRUCT_OPS,
-    ProgramType.EXT,
-    ProgramType.LSM,
-}
-"""Those that are verified: the others' contexts are described by the kernel's BTF alone."""
+PROGRAM_TYPES: Final = frozenset(ProgramType) - {ProgramType.EXT}
+"""Those that are verified: the others need the program whose function they replace."""
 
 _ASSUMED: Final = {
     ProgramType.CGROUP_SOCK: AttachType.CGROUP_INET_SOCK_CREATE,

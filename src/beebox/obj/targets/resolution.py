@@ -7,13 +7,15 @@ for nothing passes untouched, and no part of the target is read that nothing ask
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from beebox.btf.wire import Kind
+from beebox.errors import NotSupportedError, ObjectError
 from beebox.isa.instruction import Call, LoadImm64, SubprogRef
 from beebox.obj.linker import exception_callback
-from beebox.obj.model import ObjectSpec
+from beebox.obj.model import KernelSymbol, ObjectSpec
 from beebox.tables.program_types import ProgramType
 from beebox.tables.sections import section_row
 
@@ -44,7 +46,8 @@ def resolve(
     """
     asks = spec.externs or any(function.core for function in spec.functions.values())
     attached = [name for name in names if _may_attach(spec, name)]
-    if not asks and not attached:
+    members = [name for name in names if _stands_for_member(spec, name)]
+    if not asks and not attached and not members:
         return spec
     from beebox.obj.targets.host import host  # noqa: PLC0415 -- most objects need none of it
 
@@ -55,7 +58,7 @@ def resolve(
 
         functions = relocate_functions(spec, target, reached)
         spec = replace(spec, functions={**spec.functions, **functions})
-    if not spec.externs and not attached:
+    if not spec.externs and not attached and not members:
         return spec
     symbols = _with_symbols(target) if kernel is None else kernel
     if spec.externs:
@@ -68,7 +71,35 @@ def resolve(
         found = {name: attach_symbol(spec, spec.functions[name], symbols) for name in attached}
         known = {name: place for name, place in found.items() if place is not None}
         spec = replace(spec, attach_symbols={**spec.attach_symbols, **known})
+    if members and symbols.btf is not None:
+        symbols_of = {**_member_symbols(spec, members, symbols), **spec.attach_symbols}
+        spec = replace(spec, attach_symbols=symbols_of)
     return spec
+
+
+def _stands_for_member(spec: ObjectSpec, name: str) -> bool:
+    """Whether it is a struct_ops program, and the spec does not say yet which function it is."""
+    function = spec.functions.get(name)
+    row = section_row(function.section) if function is not None else None
+    is_member = row is not None and row.program_type is ProgramType.STRUCT_OPS
+    return is_member and name not in spec.attach_symbols
+
+
+def _member_symbols(
+    spec: ObjectSpec, names: Sequence[str], target: Target
+) -> dict[str, KernelSymbol]:
+    """The members of structs that programs stand for; none where the target lacks the member.
+
+    Whoever makes the map says what is missing: here a program is left without its place.
+    """
+    from beebox.obj.struct_ops import layout, program_symbols  # noqa: PLC0415 -- as above
+
+    found: dict[str, KernelSymbol] = {}
+    for map_name, row in spec.maps.items():
+        if any(program in names for _, program in row.slots):
+            with suppress(NotSupportedError, ObjectError):
+                found = {**program_symbols({map_name: layout(row, spec.btf, target)}), **found}
+    return {name: place for name, place in found.items() if name in names}
 
 
 def _with_symbols(target: Target) -> Target:

@@ -1,0 +1,1 @@
+"""Pointers to what BTF describes: structs of the kernel, contexts made of such pointers."""
