@@ -1277,6 +1277,7 @@ _ROWS: Final = (
         "struct bpf_list_node *",
         (KfuncArg("head", "struct bpf_list_head *"),),
         EVENTS | CGROUPS | SCHED_CLS | XDP | STRUCT_OPS | SYSCALL,
+        flags=F.RET_NULL,
         since="6.16",
     ),
     Kfunc(
@@ -1284,6 +1285,7 @@ _ROWS: Final = (
         "struct bpf_list_node *",
         (KfuncArg("head", "struct bpf_list_head *"),),
         EVENTS | CGROUPS | SCHED_CLS | XDP | STRUCT_OPS | SYSCALL,
+        flags=F.RET_NULL,
         since="6.16",
     ),
     Kfunc(
@@ -1291,6 +1293,7 @@ _ROWS: Final = (
         "struct bpf_rb_node *",
         (KfuncArg("root", "struct bpf_rb_root *"), KfuncArg("node", "struct bpf_rb_node *")),
         EVENTS | CGROUPS | SCHED_CLS | XDP | STRUCT_OPS | SYSCALL,
+        flags=F.RET_NULL,
         since="6.16",
     ),
     Kfunc(
@@ -1298,6 +1301,7 @@ _ROWS: Final = (
         "struct bpf_rb_node *",
         (KfuncArg("root", "struct bpf_rb_root *"), KfuncArg("node", "struct bpf_rb_node *")),
         EVENTS | CGROUPS | SCHED_CLS | XDP | STRUCT_OPS | SYSCALL,
+        flags=F.RET_NULL,
         since="6.16",
     ),
     Kfunc(
@@ -1305,6 +1309,7 @@ _ROWS: Final = (
         "struct bpf_rb_node *",
         (KfuncArg("root", "struct bpf_rb_root *"),),
         EVENTS | CGROUPS | SCHED_CLS | XDP | STRUCT_OPS | SYSCALL,
+        flags=F.RET_NULL,
         since="6.16",
     ),
     # Files and keys

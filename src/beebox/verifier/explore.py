@@ -43,6 +43,7 @@ from beebox.verifier import (
 from beebox.verifier.cfg import Shape, function_ranges
 from beebox.verifier.findings import Refusal
 from beebox.verifier.join import Join
+from beebox.verifier.kfuncs.call import check_program
 from beebox.verifier.observer import Observer
 from beebox.verifier.options import DEFAULT, Options
 from beebox.verifier.path import Path
@@ -75,6 +76,7 @@ class Exploration:
         self.shape = shape
         self.tail_calling = early.check_subprograms(spec, function_ranges(shape, len(spec.slots)))
         self.path = Path(spec, options)
+        check_program(self.path)
         self.globals = Globals(self.path, shape)
         self.join = Join(shape)
         if not options.bypass_spec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from beebox.isa.instruction import Call
+from beebox.isa.instruction import Call, CallKind
 from beebox.tables.kfuncs import KfuncFlags
 from beebox.verifier import packet, references
 from beebox.verifier.findings import Refusal
@@ -18,10 +18,12 @@ from beebox.verifier.kfuncs import (
     sections,
 )
 from beebox.verifier.kfuncs.invocation import KfuncCall
+from beebox.verifier.license import GPL
 from beebox.verifier.path import Path
 from beebox.verifier.prune import Pruner
 from beebox.verifier.state import State
 
+_CALLED_FROM_DRIVERS: Final = "bpf_xdp_metadata_"
 _MOVES_PACKET: Final = frozenset({"bpf_xdp_pull_data"})
 
 
@@ -35,6 +37,8 @@ def call(path: Path, insn: Call, push: Callable[[State], None], pruner: Pruner) 
             kernel="unexpected __bpf_trap() due to uninitialized variable?",
         )  # fmt: skip
     prototype.check_caller(path, proto)
+    if proto.name == "bpf_throw":
+        raise Refusal("not-supported", path.pc, "exceptions are not verified yet")
     made = KfuncCall(path, proto, push, pruner)
     arguments.check(made)
     sections.cross(made)
@@ -48,3 +52,23 @@ def call(path: Path, insn: Call, push: Callable[[State], None], pruner: Pruner) 
         packet.void_pointers(path)
     if proto.has(KfuncFlags.ITER_NEXT):
         iterators.fork(made)
+
+
+def check_program(path: Path) -> None:
+    """What Linux asks of all calls of kernel functions before it looks at any instruction."""
+    for pc, insn in enumerate(path.spec.slots):
+        if not isinstance(insn, Call) or insn.kind is not CallKind.KFUNC:
+            continue
+        if path.spec.license not in GPL:
+            raise Refusal(
+                "helper-gpl", pc, "kernel functions need a GPL-compatible license, not "
+                f"{path.spec.license!r}",
+                kernel="cannot call kernel function from non-GPL compatible program",
+            )  # fmt: skip
+        name = str(getattr(insn.target, "name", ""))
+        if name.startswith(_CALLED_FROM_DRIVERS):
+            raise Refusal(
+                "kfunc-not-allowed", pc,
+                f"{name} is for programs that are loaded for one device, which beebox does not do",
+                kernel="metadata kfuncs require device-bound program",
+            )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from beebox.btf.types import Btf, DeclTag, Enum, Func, FuncProto, Int, Ptr, Struct, Type
 from beebox.btf.wire import Kind
@@ -10,10 +11,18 @@ from beebox.errors import BtfError
 from beebox.isa.instruction import Call, KfuncRef
 from beebox.obj.model import KernelSymbol, Missing
 from beebox.tables.kfuncs import KFUNCS, Kfunc, KfuncFlags
+from beebox.tables.program_types import AttachType
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 
-_MOST_ARGUMENTS = 5
+_MOST_ARGUMENTS: Final = 5
+_SESSIONS: Final = (AttachType.TRACE_KPROBE_SESSION, AttachType.TRACE_UPROBE_SESSION)
+_ATTACH_TYPES: Final = {
+    "bpf_sock_destroy": (AttachType.TRACE_ITER,),
+    "bpf_session_is_return": _SESSIONS,
+    "bpf_session_cookie": _SESSIONS,
+}
+"""Functions that only programs of some attach types may call, whatever their program type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +161,20 @@ def check_caller(path: Path, proto: Prototype) -> None:
     type_ = path.spec.type
     if type_ not in proto.row.program_types:
         _not_allowed(path, proto.name, f"may not be called by {type_.value.name} programs")
+    _check_attach_type(path, proto)
     if proto.has(KfuncFlags.SLEEPABLE) and not path.sleepable:
         raise Refusal(
             "helper-sleeps", path.pc,
             f"{proto.name} may sleep, and this {type_.value.name} program may not",
             kernel=f"program must be sleepable to call sleepable kfunc {proto.name}",
         )  # fmt: skip
+
+
+def _check_attach_type(path: Path, proto: Prototype) -> None:
+    wanted = _ATTACH_TYPES.get(proto.name)
+    if wanted is not None and path.attach_type not in wanted:
+        names = " and ".join(each.name.lower() for each in wanted)
+        _not_allowed(path, proto.name, f"may only be called by programs attached as {names}")
 
 
 def _not_allowed(path: Path, name: str, why: str) -> None:

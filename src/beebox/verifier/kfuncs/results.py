@@ -82,6 +82,8 @@ def _memory(call: KfuncCall) -> Reg:
     """A buffer: of the size that was asked for, else of the type's, then only to be read."""
     path, proto, target = call.path, call.proto, call.proto.result
     size, read_only = call.buffer, call.buffer_read_only
+    if call.name == "bpf_session_cookie":
+        size, read_only = 8, False
     if not size:
         try:
             size, read_only = proto.btf.size_of(target.target_id), True
