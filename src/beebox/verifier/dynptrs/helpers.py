@@ -67,6 +67,18 @@ def _require_owned(path: Path, number: int, value: Reg) -> None:
         )  # fmt: skip
 
 
+def require_dynptr(path: Path, number: int, value: Reg | None) -> None:
+    """Refuse what is neither a pointer into the stack nor a dynptr that a function was given."""
+    if value is None or value.kind not in (RegKind.STACK, RegKind.DYNPTR):
+        found = plain_name(value) if value is not None else "not set"
+        raise Refusal(
+            "argument-type", path.pc,
+            f"argument {number} must be a dynptr on the stack, but is {found}",
+            kernel=f"arg#{number - 1} expected pointer to stack or const struct bpf_dynptr",
+            values=(value,), reg=number,
+        )  # fmt: skip
+
+
 def check_memory(path: Path, value: Reg) -> None:
     """``bpf_dynptr_from_mem`` takes values of maps only."""
     if value.kind is not RegKind.MAP_VALUE:

@@ -11,6 +11,7 @@ from typing import Final
 from beebox.tables.limits import MAX_CALL_FRAMES
 from beebox.verifier import callbacks, loops, packet
 from beebox.verifier.cfg import Shape
+from beebox.verifier.dynptrs import slots
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.prune import Pruner
@@ -110,7 +111,7 @@ def _given(path: Path, parameter: Parameter) -> Reg:
                 type_=parameter.type,
             )
         case Expected.DYNPTR:
-            raise Refusal("not-supported", path.pc, "dynptrs as arguments are not verified yet")
+            return slots.constant(path)
 
 
 def enter(path: Path, target: int, callee: int) -> int:

@@ -10,6 +10,8 @@ from typing import Final, NoReturn
 
 from beebox.btf.types import Func
 from beebox.verifier import memory, packet, stack
+from beebox.verifier.dynptrs import helpers as dynptrs
+from beebox.verifier.dynptrs import slots
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
@@ -59,9 +61,11 @@ def check(path: Path, function: Func, parameters: tuple[Parameter, ...]) -> None
             case Expected.BTF_ID:
                 _check_struct(path, function, number, value, parameter)
             case Expected.DYNPTR:
-                raise Refusal(
-                    "not-supported", path.pc, "dynptrs as arguments are not verified yet"
-                )  # fmt: skip
+                if value is not None and value.kind not in _MOVABLE:
+                    _require_at_start(path, function, number, value)
+                dynptrs.require_dynptr(path, number, value)
+                if value is not None:
+                    slots.found(path, value, number)
 
 
 def _check_memory(
