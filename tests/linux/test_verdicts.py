@@ -30,6 +30,10 @@ FOLDER: Final = Path(__file__).parents[1] / "data/c/verdicts"
 FILES: Final = sorted(path.stem for path in FOLDER.glob("*.c"))
 
 LINUX_DIFFERS: Final[dict[str, str]] = {
+    "dynptr_stale/bad_a_writable_slice_of_a_submitted_record": "Linux keeps bpf_dynptr_slice's",
+    "dynptr_stale/bad_a_slice_of_a_submitted_record": "Linux keeps the slices of a kernel function",
+    "dynptr_stale/bad_submitted_again": "Linux forgets a record's clones in its own frame only",
+    "dynptr_stale/bad_a_slice_of_a_packet_that_was_copied_into": "Linux: only dynptr_write moves",
     "global_tags/bad_is_null": "Linux takes the constant NULL for an argument that is never NULL",
 }
 """Programs ("file/program") on which Linux's verdict is not what the name tells, and why."""

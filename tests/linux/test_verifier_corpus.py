@@ -27,7 +27,6 @@ _KFUNCS = "kernel functions"
 NOT_JUDGED = {
     "arena": "arenas",
     "callbacks": _TYPED,
-    "dynptrs": "dynptrs",
     "exceptions": _KFUNCS,
     "freplace": _TYPED,
     "graphs": _KFUNCS,
@@ -44,7 +43,6 @@ NOT_JUDGED = {
     "spin_locks": "locks in map values",
     "timers": "timers in map values",
     "workqueues": "work queues in map values",
-    "xdp_dynptr": _KFUNCS,
 }
 """Objects with programs that our verifier has no verdict on yet, and what of theirs it lacks."""
 _ITERATES = ("kfuncs", "open_coded_iterators")

@@ -232,12 +232,12 @@ def _check_kind(
 
 
 def _memory_fits(arg: Arg, value: Reg) -> bool:
-    """Whether the argument takes memory that is read-only, or that of a packet's dynptr."""
+    """Whether the argument takes memory that is read-only, or a slice of a dynptr."""
     if value.flags & PtrFlag.UNTRUSTED:
         return False
     if value.flags & PtrFlag.RDONLY and (arg.kind is not ArgKind.MEM or arg.writes):
         return False
-    return arg.kind is ArgKind.MEM or not value.flags & PtrFlag.PACKET
+    return arg.kind is ArgKind.MEM or not value.flags & PtrFlag.SLICE
 
 
 def _wrong_kind(

@@ -44,6 +44,7 @@ class PtrFlag(IntFlag):
     NON_OWN_REF = 1 << 8  # of a node that a list or tree owns; valid while its lock is held
     FIXED_SIZE = 1 << 9  # MEM_FIXED_SIZE
     PACKET = 1 << 10  # DYNPTR_TYPE_SKB, _XDP, _SKB_META: memory of a packet, which may move
+    SLICE = 1 << 11  # ... or any other DYNPTR_TYPE_*: what bpf_dynptr_slice gives
 
 
 @dataclass(frozen=True, slots=True, eq=False)

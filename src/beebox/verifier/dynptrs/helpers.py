@@ -99,8 +99,4 @@ def slice_(path: Path, dynptr: Reg, size: int) -> Reg:
 
 def changes_packet(helper: str, dynptr: Reg | None) -> bool:
     """Whether a call writes into a packet, which may move it."""
-    return (
-        helper == "dynptr_write"
-        and dynptr is not None
-        and slots.type_of(dynptr) in (DynptrType.SKB, DynptrType.SKB_META)
-    )
+    return helper == "dynptr_write" and dynptr is not None and slots.type_of(dynptr).moves

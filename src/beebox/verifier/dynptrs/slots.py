@@ -37,9 +37,14 @@ class DynptrType(Enum):
 
     @property
     def slices(self) -> PtrFlag:
-        """What pointers into its memory are, besides MEM."""
+        """What pointers are that kernel functions give into its memory, besides MEM."""
         packet = self in (DynptrType.SKB, DynptrType.XDP, DynptrType.SKB_META)
-        return PtrFlag.PACKET if packet else PtrFlag.NONE
+        return PtrFlag.SLICE | PtrFlag.PACKET if packet else PtrFlag.SLICE
+
+    @property
+    def moves(self) -> bool:
+        """Whether writing through the dynptr may move its memory."""
+        return self in (DynptrType.SKB, DynptrType.SKB_META)
 
 
 def type_of(dynptr: Reg) -> DynptrType:
@@ -107,7 +112,10 @@ def constant(path: Path) -> Reg:
 
 
 def overwrite(path: Path, frame: int, index: int) -> None:
-    """A slot of a dynptr is written to: the dynptr is gone, and so are its slices."""
+    """A slot of a dynptr is written to: the dynptr is gone, and so are its slices.
+
+    As in Linux, those of ``bpf_dynptr_slice`` live on: their memory is still there.
+    """
     stack = path.state.frames[frame].stack
     slot = stack[index]
     if slot is None or slot.reg is None or slot.kinds != _WHOLE:
@@ -120,7 +128,7 @@ def overwrite(path: Path, frame: int, index: int) -> None:
             hint="submit or discard the record first",
         )  # fmt: skip
     _end(stack, index if not dynptr.off else index + 1)
-    _void_slices(path, dynptr.id)
+    _void_slices(path, dynptr.id, PtrFlag.SLICE)
 
 
 def release(path: Path, base: Reg, number: int) -> None:
@@ -139,12 +147,9 @@ def _end(stack: list[Slot | None], index: int) -> None:
     stack[index] = stack[index - 1] = None
 
 
-def _void_slices(path: Path, id_: int) -> None:
-    """Pointers into the dynptr's memory are numbers now.
-
-    As in Linux, those into packets live on until the packet may move, and read-only ones always.
-    """
+def _void_slices(path: Path, id_: int, spared: PtrFlag = PtrFlag.NONE) -> None:
+    """Pointers into the dynptr's memory are void now."""
     path.state.replace_where(
-        lambda reg: reg.kind is RegKind.MEM and reg.frame == id_ and not reg.flags,
+        lambda reg: reg.kind is RegKind.MEM and reg.frame == id_ and not reg.flags & spared,
         path.voided,
     )

@@ -48,7 +48,7 @@ def call(path: Path, insn: Call, push: Callable[[State], None], pruner: Pruner) 
     for number in range(1, 6):
         path.regs[number] = None
     path.regs[0] = results.result(made)
-    if proto.name in _MOVES_PACKET:
+    if proto.name in _MOVES_PACKET or made.moves_packet:
         packet.void_pointers(path)
     if proto.has(KfuncFlags.ITER_NEXT):
         iterators.fork(made)

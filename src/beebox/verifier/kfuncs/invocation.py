@@ -21,7 +21,8 @@ class KfuncCall:
     map value with a field of the kernel's. ``function``: the callback. ``dynptr``: the initialised
     dynptr's object. ``iterator``: frame and slot of the iterator. ``object``: the type of the
     object that the program made, ``owning`` whether the argument owns it. ``field``: the list head
-    or tree root, in the terms of ``field_arguments``.
+    or tree root, in the terms of ``field_arguments``. ``moves_packet``: the call writes into a
+    packet, which may move.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class KfuncCall:
         "function",
         "iterator",
         "map",
+        "moves_packet",
         "object",
         "owning",
         "path",
@@ -61,6 +63,7 @@ class KfuncCall:
         self.iterator: tuple[int, int] | None = None
         self.object: TypeRef | None = None
         self.owning = False
+        self.moves_packet = False
         self.field: object = None
 
     @property
