@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from beebox.isa.instruction import Alu, Swap
 from beebox.isa.instruction import Reg as RegNumber
 from beebox.tables.limits import MAX_VAR_OFFSET
@@ -13,21 +15,24 @@ from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, S32_MAX, S32_MIN, S64_MIN, U32, Scalar, const, make, of_size
 from beebox.verifier.state import State
-from beebox.verifier.value import PtrFlag, Reg
+from beebox.verifier.value import MAP_VALUE, PACKET, SCALAR, STACK, PtrFlag, Reg
 
-_SIGN_EXTENDING = (AluOp.MOVSX8, AluOp.MOVSX16, AluOp.MOVSX32)
-_MASKS = (AluOp.AND, AluOp.OR)
-_SUMS = (AluOp.ADD, AluOp.SUB)
-_DIVISIONS = (AluOp.DIV, AluOp.SDIV, AluOp.MOD, AluOp.SMOD)
-_SHIFTS = (AluOp.LSH, AluOp.RSH, AluOp.ARSH)
-_NEVER_MOVED = (
+_MOV: Final = AluOp.MOV
+_ADD: Final = AluOp.ADD
+_SIGN_EXTENDING: Final = (AluOp.MOVSX8, AluOp.MOVSX16, AluOp.MOVSX32)
+_EXTENDED_BITS: Final = {op: op.value.sign_extends for op in _SIGN_EXTENDING}
+_MASKS: Final = (AluOp.AND, AluOp.OR)
+_SUMS: Final = (AluOp.ADD, AluOp.SUB)
+_DIVISIONS: Final = (AluOp.DIV, AluOp.SDIV, AluOp.MOD, AluOp.SMOD)
+_SHIFTS: Final = (AluOp.LSH, AluOp.RSH, AluOp.ARSH)
+_NEVER_MOVED: Final = (
     RegKind.PACKET_END,
     RegKind.SOCK_COMMON,
     RegKind.SOCKET,
     RegKind.TCP_SOCK,
     RegKind.XDP_SOCK,
 )
-_PICKY = (*_SHIFTS, *_DIVISIONS)
+_PICKY: Final = (*_SHIFTS, *_DIVISIONS)
 
 
 def execute(path: Path, insn: Alu) -> State | None:
@@ -38,12 +43,12 @@ def execute(path: Path, insn: Alu) -> State | None:
     if op in _PICKY:
         _check_immediate(path, insn)
     right = path.operand(insn.src)
-    if op is AluOp.MOV or op in _SIGN_EXTENDING:
+    if op is _MOV or op in _SIGN_EXTENDING:
         path.write(dst, _move(path, insn, right))
         return None
     left = path.read(dst)
     other = None
-    if left.kind is RegKind.SCALAR and right.kind is RegKind.SCALAR:
+    if left.kind is SCALAR and right.kind is SCALAR:
         if op in _MASKS and right.scalar.is_const:
             left, other = _forked(path, insn, left)
         elif path.speculation is not None:
@@ -51,7 +56,7 @@ def execute(path: Path, insn: Alu) -> State | None:
         result = transfer.alu(op, left.scalar, right.scalar, wide=insn.wide)
         source = right if right.serial else None
         if insn.wide and right.scalar.is_const and op in _SUMS and _may_link(left, right):
-            distance = right.scalar.smin if op is AluOp.ADD else -right.scalar.smin
+            distance = right.scalar.smin if op is _ADD else -right.scalar.smin
             path.write(dst, path.linked(result, left, source, root=left.root, off=distance))
         else:
             path.write(dst, path.number(result, left, source))
@@ -89,7 +94,7 @@ def _may_link(left: Reg, right: Reg) -> bool:
 def swap(path: Path, insn: Swap) -> None:
     """A byte swap."""
     old = path.read(insn.dst)
-    if old.kind is RegKind.SCALAR:
+    if old.kind is SCALAR:
         path.write(insn.dst, path.number(transfer.swap(old.scalar, insn.to, insn.bits), old))
     else:
         kernel = f"R{insn.dst} pointer arithmetic prohibited"
@@ -114,10 +119,10 @@ def _check_immediate(path: Path, insn: Alu) -> None:
 def _move(path: Path, insn: Alu, value: Reg) -> Reg:
     if not value.serial:  # precision is kept per value: each moved constant is its own
         return path.number(transfer.alu(insn.op, value.scalar, value.scalar, wide=insn.wide))
-    if insn.op is AluOp.MOV and insn.wide:
+    if insn.op is _MOV and insn.wide:
         # A copy is the same object: what is learned of one holds for both.
-        return path.unlinked(value) if value.kind is RegKind.SCALAR and value.id else value
-    if value.kind is not RegKind.SCALAR:
+        return path.unlinked(value) if value.kind is SCALAR and value.id else value
+    if value.kind is not SCALAR:
         if isinstance(insn.src, RegNumber):
             what = (
                 "sign-extension part"
@@ -128,7 +133,7 @@ def _move(path: Path, insn: Alu, value: Reg) -> Reg:
                 path, value, insn.src, "a number", kernel=f"R{insn.src} {what} of pointer"
             )  # fmt: skip
         return path.number(ANY if insn.wide else of_size(4))
-    bits = insn.op.value.sign_extends
+    bits = _EXTENDED_BITS.get(insn.op, 0)
     if bits and insn.wide and value.scalar.umax < 1 << (bits - 1):
         return value  # nothing to extend: still a copy
     result = transfer.alu(insn.op, value.scalar, value.scalar, wide=insn.wide)
@@ -137,7 +142,7 @@ def _move(path: Path, insn: Alu, value: Reg) -> Reg:
 
 def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:
     op, pc = insn.op, path.pc
-    both = left.kind is not RegKind.SCALAR and right.kind is not RegKind.SCALAR
+    both = left.kind is not SCALAR and right.kind is not SCALAR
     if op is AluOp.SUB and (both or not insn.wide) and path.allow_ptr_leaks:
         return path.unknown()  # a distance
     if both or op not in (AluOp.ADD, AluOp.SUB) or not insn.wide:
@@ -152,13 +157,13 @@ def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:
             name = op.value.symbol
             kernel = f"R{insn.dst} bitwise operator {name} on pointer prohibited"
         raise _refused(pc, f"{how} on {what} has no meaning", kernel, left, right, insn.dst)
-    pointer, number = (left, right) if right.kind is RegKind.SCALAR else (right, left)
+    pointer, number = (left, right) if right.kind is SCALAR else (right, left)
     if op is AluOp.SUB and pointer is right:
         kernel = f"R{insn.dst} tried to subtract pointer from scalar"
         raise _refused(pc, "a pointer cannot be subtracted", kernel, left, right, insn.dst)
     path.precise(number)
     _check_offset(path, number.scalar, pointer, number, insn.dst)
-    adds_zero = op is AluOp.ADD and number.scalar.is_const and number.scalar.value == 0
+    adds_zero = op is _ADD and number.scalar.is_const and number.scalar.value == 0
     if pointer.nullable:
         raise Refusal(
             "null-pointer", pc,
@@ -168,7 +173,7 @@ def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:
         )  # fmt: skip
     if pointer.kind is RegKind.MEM and pointer.flags & PtrFlag.UNTRUSTED:
         return pointer  # probed: its offset does not matter
-    if op is AluOp.SUB and pointer.kind is RegKind.STACK:
+    if op is AluOp.SUB and pointer.kind is STACK:
         kernel = f"R{insn.dst} subtraction from stack pointer prohibited"
         raise _refused(
             pc, "nothing may be subtracted from a stack pointer", kernel, left, right, insn.dst
@@ -184,7 +189,7 @@ def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:
         raise _refused(pc, text, kernel, left, right, insn.dst)
     guard, size, window = path.speculation, 0, None
     if guard is not None:
-        if pointer.kind is RegKind.MAP_VALUE:
+        if pointer.kind is MAP_VALUE:
             size = path.map_spec(pointer.map).value_size
         window = guard.begin(path.state, pc, insn, pointer, number, size)
     moved = _move_pointer(path, op, pointer, number)
@@ -202,14 +207,14 @@ def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:
 def _move_pointer(path: Path, op: AluOp, pointer: Reg, number: Reg) -> Reg:
     amount = number.scalar
     if amount.is_const:
-        delta = amount.smin if op is AluOp.ADD else -amount.smin
+        delta = amount.smin if op is _ADD else -amount.smin
         # Linux keeps "beyond the end" for a pointer that moves back, which is not sound.
         range_ = 0 if pointer.range < 0 and delta < 0 else pointer.range
         source = number if number.serial else None
         return path.moved(pointer, off=pointer.off + delta, range_=range_, p2=source)
     scalar = transfer.alu(op, pointer.scalar, amount, wide=True)
-    packet = pointer.kind in (RegKind.PACKET, RegKind.PACKET_META)
-    forward = op is AluOp.ADD or amount.smin < 0  # else: what was proven still lies ahead
+    packet = pointer.kind in (PACKET, RegKind.PACKET_META)
+    forward = op is _ADD or amount.smin < 0  # else: what was proven still lies ahead
     return path.moved(
         pointer,
         scalar=scalar,

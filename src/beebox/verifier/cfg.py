@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 from beebox.btf.core_access import essential_name
 from beebox.isa.instruction import (
@@ -43,6 +44,7 @@ _ARGUMENTS = 0b111110  # R1-R5
 _CALLING_BACK = frozenset(
     row.id for row in HELPERS.values() if any(arg.kind is ArgKind.FUNC for arg in row.args)
 )
+_MOVES: Final = (AluOp.MOV, AluOp.MOVSX8, AluOp.MOVSX16, AluOp.MOVSX32)
 _PSEUDO_FUNC = 4  # BPF_PSEUDO_FUNC: the address of a function of the program
 
 
@@ -51,11 +53,12 @@ class Shape:
     """``starts``: first pc of each function. ``prune``: pcs where states are compared.
 
     ``calls[i]``: the indices of the functions that function ``i`` calls. ``live[pc]``: the bit set
-    of registers whose value may still be read.
+    of registers whose value may still be read; ``live_numbers[pc]``: those of R0-R9, as numbers.
     """
 
     starts: tuple[int, ...]
     live: tuple[int, ...]
+    live_numbers: tuple[tuple[int, ...], ...]
     prune: frozenset[int]
     calls: tuple[frozenset[int], ...]
 
@@ -77,12 +80,17 @@ def shape(spec: ProgramSpec) -> Shape:
     ends = (*starts[1:], len(slots))
     for start, end in zip(starts, ends, strict=True):
         _check_jumps(slots, start, end)
-    _check_reachable(slots, starts, {info.pc: info.name for info in spec.functions})
+    steps = tuple(successors(slots, pc) for pc in range(len(slots)))
+    _check_reachable(slots, steps, starts, spec)
     called = tuple(
         frozenset(starts.index(pc + 1 + target) for pc, target in _calls(slots, start, end))
         for start, end in zip(starts, ends, strict=True)
     )
-    return Shape(starts, _liveness(slots), _prune_points(slots), called)
+    live = _liveness(slots, steps)
+    numbers = {
+        bits: tuple(number for number in range(10) if bits >> number & 1) for bits in set(live)
+    }
+    return Shape(starts, live, tuple(numbers[bits] for bits in live), _prune_points(slots), called)
 
 
 def successors(slots: tuple[Instruction | None, ...], pc: int) -> tuple[int, ...]:
@@ -177,17 +185,21 @@ def _check_jumps(slots: tuple[Instruction | None, ...], start: int, end: int) ->
 
 
 def _check_reachable(
-    slots: tuple[Instruction | None, ...], starts: tuple[int, ...], names: dict[int, str]
+    slots: tuple[Instruction | None, ...],
+    steps: tuple[tuple[int, ...], ...],
+    starts: tuple[int, ...],
+    spec: ProgramSpec,
 ) -> None:
-    seen: set[int] = set()
+    seen = bytearray(len(slots) + 2)
     work = list(starts)
     while work:
         pc = work.pop()
-        if pc not in seen:
-            seen.add(pc)
-            work.extend(successors(slots, pc))
+        if not seen[pc]:
+            seen[pc] = 1
+            work.extend(steps[pc])
     for pc, insn in enumerate(slots):
-        if insn is not None and pc not in seen:
+        if insn is not None and not seen[pc]:
+            names = {info.pc: info.name for info in spec.functions}
             if pc in names:  # linked for its address or its tag: the kernel calls it
                 problem = f"{names[pc]} is a callback, which is not verified yet"
                 raise Refusal("not-supported", pc, problem)
@@ -202,8 +214,7 @@ def registers(insn: Instruction) -> tuple[int, int]:
     match insn:
         case Alu(op, dst, src):
             reads = 1 << src if isinstance(src, Reg) else 0
-            keeps = op in (AluOp.MOV, AluOp.MOVSX8, AluOp.MOVSX16, AluOp.MOVSX32)
-            return reads | (0 if keeps else 1 << dst), 1 << dst
+            return reads | (0 if op in _MOVES else 1 << dst), 1 << dst
         case Swap(_, _, dst):
             return 1 << dst, 1 << dst
         case AddrSpaceCast(dst, src):
@@ -251,8 +262,11 @@ def asks_iterator(insn: Instruction | None) -> bool:
     return row is not None and bool(row.flags & KfuncFlags.ITER_NEXT)
 
 
-def _liveness(slots: tuple[Instruction | None, ...]) -> tuple[int, ...]:
+def _liveness(
+    slots: tuple[Instruction | None, ...], steps: tuple[tuple[int, ...], ...]
+) -> tuple[int, ...]:
     live = [0] * len(slots)
+    back = any(target <= pc for pc, targets in enumerate(steps) for target in targets)
     effects = [registers(insn) if insn is not None else (0, 0) for insn in slots]
     changed = True
     while changed:  # each round only adds bits: at most 11 per instruction
@@ -261,13 +275,13 @@ def _liveness(slots: tuple[Instruction | None, ...]) -> tuple[int, ...]:
             if slots[pc] is None:
                 continue
             after = 0
-            for target in successors(slots, pc):
+            for target in steps[pc]:
                 after |= live[target]
             reads, writes = effects[pc]
             before = reads | (after & ~writes)
             if before != live[pc]:
                 live[pc] = before
-                changed = True
+                changed = back  # without jumps back, one round finds all
     return tuple(bits | 1 << 10 for bits in live)
 
 

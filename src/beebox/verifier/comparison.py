@@ -15,17 +15,17 @@ from beebox.verifier.packet import ANY_PACKET
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.state import State
-from beebox.verifier.value import AT_END, BEYOND_END, PtrFlag, Reg
+from beebox.verifier.value import AT_END, BEYOND_END, MAP_VALUE, PACKET, SCALAR, PtrFlag, Reg
 
 _NEVER_NULL: Final = (
-    RegKind.MAP_VALUE,
+    MAP_VALUE,
     RegKind.MAP,
     RegKind.SOCK_COMMON,
     RegKind.SOCKET,
     RegKind.TCP_SOCK,
     RegKind.MEM,
 )
-_NOT_EQUATED: Final = {RegKind.SCALAR, RegKind.BTF_ID}
+_NOT_EQUATED: Final = {SCALAR, RegKind.BTF_ID}
 
 
 def decide(path: Path, insn: JumpIf) -> tuple[bool, State | None]:
@@ -36,13 +36,13 @@ def decide(path: Path, insn: JumpIf) -> tuple[bool, State | None]:
     """
     left = path.read(insn.dst)
     right = path.operand(insn.src)
-    if left.kind is RegKind.SCALAR and right.kind is RegKind.SCALAR:
+    if left.kind is SCALAR and right.kind is SCALAR:
         return _numbers(path, insn, left, right)
     leaks.check_right(path, insn, left, right)
     if left.kind in ANY_PACKET and right.kind in ANY_PACKET:
         return _packet_pointers(path, insn, left, right)
-    pointer, zero = (right, left) if left.kind is RegKind.SCALAR else (left, right)
-    is_zero = zero.kind is RegKind.SCALAR and zero.scalar.is_const and zero.scalar.value == 0
+    pointer, zero = (right, left) if left.kind is SCALAR else (left, right)
+    is_zero = zero.kind is SCALAR and zero.scalar.is_const and zero.scalar.value == 0
     equality = insn.op in (JmpOp.EQ, JmpOp.NE)
     if is_zero and equality and _never_null(pointer):
         return insn.op is JmpOp.NE, None
@@ -112,7 +112,7 @@ def _packet_pointers(path: Path, insn: JumpIf, left: Reg, right: Reg) -> tuple[b
     inside, outside = (path.state, other) if op in (JmpOp.GT, JmpOp.GE) else (other, path.state)
     strict = op in (JmpOp.GE, JmpOp.LT)
     _prove(path, inside, pointer, strict=strict)
-    if pointer.kind is RegKind.PACKET:
+    if pointer.kind is PACKET:
         range_ = AT_END if strict else BEYOND_END
         outside.frames[-1].regs[number] = path.moved(pointer, range_=range_)
     return False, other
@@ -147,7 +147,7 @@ def _prove(path: Path, state: State, pointer: Reg, *, strict: bool) -> None:
 
 def _is_bound(pointer: Reg, end: Reg) -> bool:
     """Whether ``end`` limits the memory that ``pointer`` points into."""
-    if pointer.kind is RegKind.PACKET:
+    if pointer.kind is PACKET:
         return end.kind is RegKind.PACKET_END
-    at_data = end.kind is RegKind.PACKET and end.off == 0 and end.scalar.is_const
+    at_data = end.kind is PACKET and end.off == 0 and end.scalar.is_const
     return pointer.kind is RegKind.PACKET_META and at_data and end.scalar.value == 0

@@ -11,10 +11,10 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import of_size
-from beebox.verifier.value import PtrFlag, Reg
+from beebox.verifier.value import PACKET, PtrFlag, Reg
 
 _POINTERS: Final = {
-    FieldKind.PACKET: RegKind.PACKET,
+    FieldKind.PACKET: PACKET,
     FieldKind.PACKET_END: RegKind.PACKET_END,
     FieldKind.PACKET_META: RegKind.PACKET_META,
     FieldKind.FLOW_KEYS: RegKind.FLOW_KEYS,

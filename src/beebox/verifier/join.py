@@ -29,9 +29,7 @@ class Join:
     __slots__ = ("_live", "edges", "rows")
 
     def __init__(self, shape: Shape) -> None:
-        self._live = tuple(
-            tuple(number for number in range(10) if bits >> number & 1) for bits in shape.live
-        )
+        self._live = shape.live_numbers
         self.rows: list[list[RegFact | None] | None] = [None] * len(shape.live)
         self.edges: dict[int, int] = {}
 

@@ -5,6 +5,8 @@ An access is allowed only where one of the rules here says so; everything else i
 
 from __future__ import annotations
 
+from typing import Final
+
 from beebox.isa.instruction import Atomic, Load, Store
 from beebox.obj.model import INNER, MapSpec
 from beebox.tables.limits import FLOW_KEYS_BYTES, MAX_VAR_OFFSET, NET_IP_ALIGN
@@ -19,17 +21,20 @@ from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import const, of_size
 from beebox.verifier.transfer import sign_extend
-from beebox.verifier.value import PtrFlag, Reg
+from beebox.verifier.value import CTX, MAP_VALUE, PACKET, SCALAR, STACK, PtrFlag, Reg
 
-_IN_KERNEL_USE = (MapType.DEVMAP, MapType.DEVMAP_HASH)
+_BYTES: Final = {size: size.value.bytes for size in Size}
+_RDONLY_PROG: Final = int(MapFlags.RDONLY_PROG)  # numbers: Flag's operators are slow
+_WRONLY_PROG: Final = int(MapFlags.WRONLY_PROG)
+_IN_KERNEL_USE: Final = (MapType.DEVMAP, MapType.DEVMAP_HASH)
 """Their values are what the kernel itself works with: programs only read them."""
 
-_OWN_WAY = (RegKind.CTX, RegKind.BTF_ID, *sockets.KINDS)
+_OWN_WAY = (CTX, RegKind.BTF_ID, *sockets.KINDS)
 _BY_TYPE = (RegKind.BTF_ID, RegKind.MEM)
 
 _NOT_ATOMIC = (
-    RegKind.CTX,
-    RegKind.PACKET,
+    CTX,
+    PACKET,
     RegKind.PACKET_META,
     RegKind.FLOW_KEYS,
     *sockets.KINDS,
@@ -39,11 +44,11 @@ _NOT_ATOMIC = (
 def load(path: Path, insn: Load) -> None:
     """``dst = *(size *)(src + offset)``."""
     base = path.read(insn.src)
-    size = insn.size.value.bytes
+    size = _BYTES[insn.size]
     value = _loaded(path, base, insn.src, insn.offset, size)
     _require_one_kind(path, base, insn.src, loads=True)
     if insn.signed:
-        if value.kind is not RegKind.SCALAR:
+        if value.kind is not SCALAR:
             raise Refusal(
                 "context-access", path.pc, "a pointer cannot be loaded with sign extension",
                 kernel="invalid bpf_context access", values=(base,), reg=insn.src,
@@ -56,16 +61,16 @@ def store(path: Path, insn: Store) -> None:
     """``*(size *)(dst + offset) = src``."""
     base = path.read(insn.dst)
     value = path.operand(insn.src)
-    size = insn.size.value.bytes
+    size = _BYTES[insn.size]
     leaks.check_store(path, base, value, insn.src)
     _store(path, base, insn.dst, insn.offset, size, value)
     _require_one_kind(path, base, insn.dst)
 
 
 def _store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg) -> None:
-    if base.kind is RegKind.STACK:
+    if base.kind is STACK:
         stack.store(path, base, number, offset, size, value)
-    elif base.kind is RegKind.CTX:
+    elif base.kind is CTX:
         context.store(path, base, number, offset, size)
     elif base.kind in sockets.KINDS and not base.nullable:
         sockets.refuse_store(path, base, number)
@@ -77,7 +82,7 @@ def _store(path: Path, base: Reg, number: int, offset: int, size: int, value: Re
 
 def atomic(path: Path, insn: Atomic) -> None:
     """A read-modify-write of the stack or a map value."""
-    size = insn.size.value.bytes
+    size = _BYTES[insn.size]
     if insn.op is AtomicOp.LOAD_ACQUIRE or insn.op is AtomicOp.STORE_RELEASE:
         _ordered(path, insn, size)
         return
@@ -94,7 +99,7 @@ def atomic(path: Path, insn: Atomic) -> None:
     _require_own(path, base, insn.dst)
     _require_aligned(path, base, insn.dst, insn.offset, size)
     old = path.number(of_size(size))
-    if base.kind is RegKind.STACK:
+    if base.kind is STACK:
         old = stack.load(path, base, insn.dst, insn.offset, size)
         where = "what an atomic operation computes"
         kernel = f"leaking pointer from stack off {base.off + insn.offset}"
@@ -105,7 +110,7 @@ def atomic(path: Path, insn: Atomic) -> None:
         check(path, base, insn.dst, insn.offset, size, write=True)
     result = 0 if insn.op is AtomicOp.CMPXCHG else insn.src
     if insn.op.value.fetch:
-        if old.kind is RegKind.SCALAR:  # Linux, looking back, takes the register for unchanged
+        if old.kind is SCALAR:  # Linux, looking back, takes the register for unchanged
             old = path.number(old.scalar, old, path.read(result))
         path.write(result, old)
 
@@ -162,7 +167,7 @@ def _require_own(path: Path, base: Reg, number: int, *, loads: bool = False) -> 
 
 
 def _require_aligned(path: Path, base: Reg, number: int, offset: int, size: int) -> None:
-    ahead = NET_IP_ALIGN if base.kind in (RegKind.PACKET, RegKind.PACKET_META) else 0
+    ahead = NET_IP_ALIGN if base.kind in (PACKET, RegKind.PACKET_META) else 0
     if (ahead + base.off + offset + base.scalar.value) % size or base.scalar.mask % size:
         raise Refusal(
             "atomic", path.pc, f"an atomic access of {size} bytes must be aligned to {size}",
@@ -171,11 +176,11 @@ def _require_aligned(path: Path, base: Reg, number: int, offset: int, size: int)
 
 
 def _loaded(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
+    if base.kind is STACK:
+        return stack.load(path, base, number, offset, size)
+    if base.kind is CTX:
+        return context.load(path, base, number, offset, size)
     match base.kind:
-        case RegKind.STACK:
-            return stack.load(path, base, number, offset, size)
-        case RegKind.CTX:
-            return context.load(path, base, number, offset, size)
         case RegKind.SOCK_COMMON | RegKind.SOCKET | RegKind.TCP_SOCK | RegKind.XDP_SOCK if (
             not base.nullable
         ):
@@ -197,12 +202,16 @@ def check(path: Path, base: Reg, number: int, offset: int, size: int, *, write: 
             kernel=f"R{number} invalid mem access '{kernel_name(base)}'",
             values=(base,), reg=number,
         )  # fmt: skip
+    if base.kind is MAP_VALUE:
+        check_region(path, base, number, offset, size, write=write)
+        return
+    if base.kind is PACKET or base.kind is RegKind.PACKET_META:
+        packet.check(path, base, number, offset, size, write=write)
+        return
     match base.kind:
-        case RegKind.PACKET | RegKind.PACKET_META:
-            packet.check(path, base, number, offset, size, write=write)
         case RegKind.MEM if base.flags & PtrFlag.UNTRUSTED and not write:
             pass  # in a way that survives any address
-        case RegKind.MAP_VALUE | RegKind.MEM:
+        case RegKind.MEM:
             check_region(path, base, number, offset, size, write=write)
         case RegKind.MAP_KEY:
             check_key(path, base, number, offset, size, write=write)
@@ -258,7 +267,7 @@ def _check_flow_keys(path: Path, base: Reg, number: int, offset: int, size: int)
 
 def is_read_only(spec: MapSpec) -> bool:
     """Whether programs may not write into the map's values."""
-    return bool(spec.flags & MapFlags.RDONLY_PROG) or spec.type in _IN_KERNEL_USE
+    return bool(int(spec.flags) & _RDONLY_PROG) or spec.type in _IN_KERNEL_USE
 
 
 def check_region(
@@ -277,15 +286,14 @@ def check_region(
         _check_range(path, base, number, offset, size, base.range, "the record", write=write)
         return
     spec = path.map_spec(base.map)
-    if is_read_only(spec) if write else spec.flags & MapFlags.WRONLY_PROG:
+    if is_read_only(spec) if write else int(spec.flags) & _WRONLY_PROG:
         verb = "write into" if write else "read from"
         raise Refusal(
             "read-only", path.pc, f"map {spec.name} does not let programs {verb} it",
             kernel=f"{verb} map forbidden, value_size={spec.value_size} off={base.off + offset} "
             f"size={size}", values=(base,), reg=number,
         )  # fmt: skip
-    what = f"a value of map {spec.name}"
-    _check_range(path, base, number, offset, size, spec.value_size, what, write=write)
+    _check_range(path, base, number, offset, size, spec.value_size, spec.name, write=write)
 
 
 def _check_range(
@@ -312,8 +320,10 @@ def _check_range(
     else:
         end = "min" if low < 0 or low + size > limit else "max"
         kernel = f"R{number} {end} value is outside of the allowed memory range"
+    if base.kind is MAP_VALUE:
+        what = f"a value of map {what}"
     raise Refusal(
-        "map-value-bounds" if base.kind is RegKind.MAP_VALUE else "memory-bounds", path.pc,
+        "map-value-bounds" if base.kind is MAP_VALUE else "memory-bounds", path.pc,
         f"{'writing' if write else 'reading'} {size} bytes of {what}: bytes {reached} of {limit}",
         kernel=kernel, values=(base,), reg=number, access=(start, size, limit),
     )  # fmt: skip
@@ -327,7 +337,7 @@ def constants(path: Path, base: Reg) -> bytes | None:
     Raises :exc:`Refusal` for an array of several values, of which Linux reads none.
     """
     spec = path.map_spec(base.map)
-    is_constant = spec.frozen and bool(spec.flags & MapFlags.RDONLY_PROG)
+    is_constant = spec.frozen and bool(int(spec.flags) & _RDONLY_PROG)
     if spec.type is not MapType.ARRAY or not is_constant or base.map.endswith(INNER):
         return None
     if spec.max_entries != 1:
@@ -341,7 +351,7 @@ def constants(path: Path, base: Reg) -> bytes | None:
 
 def _frozen_value(path: Path, base: Reg, offset: int, size: int) -> int | None:
     """The number that a load of a constant gives."""
-    if base.kind is not RegKind.MAP_VALUE or not base.scalar.is_const:
+    if base.kind is not MAP_VALUE or not base.scalar.is_const:
         return None
     contents = constants(path, base)
     if contents is None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from beebox.tables.limits import MAX_PACKET_OFFSET
 from beebox.tables.program_types import PacketAccess
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.value import PtrFlag, Reg
+from beebox.verifier.value import PACKET, SCALAR, PtrFlag, Reg
 
-ANY_PACKET = (RegKind.PACKET, RegKind.PACKET_META, RegKind.PACKET_END)
+_PLAIN: Final = PtrFlag.NONE
+ANY_PACKET: Final = (PACKET, RegKind.PACKET_META, RegKind.PACKET_END)
 
 
 def check(path: Path, base: Reg, number: int, offset: int, size: int, *, write: bool) -> None:
@@ -52,8 +55,13 @@ def check_bounds(
         )  # fmt: skip
 
 
+def _in_packet(reg: Reg) -> bool:
+    if reg.kind is SCALAR:
+        return False
+    flags = reg.flags
+    return reg.kind in ANY_PACKET or (flags is not _PLAIN and bool(flags & PtrFlag.PACKET))
+
+
 def void_pointers(path: Path) -> None:
     """The packet may have moved: every pointer into it is now just a number."""
-    path.state.replace_where(
-        lambda reg: reg.kind in ANY_PACKET or bool(reg.flags & PtrFlag.PACKET), path.voided
-    )
+    path.state.replace_where(_in_packet, path.voided)

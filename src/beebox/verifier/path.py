@@ -28,7 +28,7 @@ from beebox.verifier.state import (
     mark_precise,
 )
 from beebox.verifier.transfer import alu
-from beebox.verifier.value import PtrFlag, Reg, TypeRef
+from beebox.verifier.value import SCALAR, PtrFlag, Reg, TypeRef
 
 if TYPE_CHECKING:
     from beebox.verifier.kfuncs.prototype import Prototype
@@ -42,6 +42,7 @@ class Path:
     __slots__ = (
         "_ids",
         "_immediates",
+        "_maps",
         "_serial",
         "_types",
         "allow_ptr_leaks",
@@ -77,6 +78,7 @@ class Path:
         self._serial = 0
         self._ids = 0
         self._immediates: dict[int, Reg] = {}
+        self._maps: dict[str, MapSpec] = {}
         self._types: dict[tuple[int, int], TypeRef] = {}
         self.pc = 0
         self.bases: dict[int, RegKind] = {}  # by load or store: what its address pointed to
@@ -107,13 +109,13 @@ class Path:
     def number(self, scalar: Scalar, p1: Reg | None = None, p2: Reg | None = None) -> Reg:
         """A new number, computed from ``p1`` and ``p2``."""
         self._serial += 1
-        return Reg(RegKind.SCALAR, scalar, self._serial, self.pc, p1=p1, p2=p2)
+        return Reg(SCALAR, scalar, self._serial, self.pc, p1=p1, p2=p2)
 
     def linked(self, scalar: Scalar, p1: Reg, p2: Reg | None, *, root: int, off: int) -> Reg:
         """A new number that stays ``off`` away from the base ``root``."""
         self._serial += 1
         return Reg(
-            RegKind.SCALAR, scalar, self._serial, self.pc, off=off, id_=root, p1=p1, p2=p2
+            SCALAR, scalar, self._serial, self.pc, off=off, id_=root, p1=p1, p2=p2
         )  # fmt: skip
 
     def refine(self, state: State, old: Reg, scalar: Scalar, other: Reg | None) -> None:
@@ -220,7 +222,7 @@ class Path:
         """The constant operand ``number``: one shared value, older than every checkpoint."""
         found = self._immediates.get(number)
         if found is None:
-            found = self._immediates[number] = Reg(RegKind.SCALAR, const(number), 0, -1)
+            found = self._immediates[number] = Reg(SCALAR, const(number), 0, -1)
         return found
 
     def read(self, number: int) -> Reg:
@@ -262,9 +264,12 @@ class Path:
 
         Refuses names that the program does not declare.
         """
-        spec = self.spec.map_named(name)
+        spec = self._maps.get(name)
         if spec is None:
-            raise Refusal("not-supported", self.pc, f"the program names no map {name!r}")
+            spec = self.spec.map_named(name)
+            if spec is None:
+                raise Refusal("not-supported", self.pc, f"the program names no map {name!r}")
+            self._maps[name] = spec
         return spec
 
     def type_ref(self, btf: Btf, type_id: int) -> TypeRef:

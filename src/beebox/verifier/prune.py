@@ -12,7 +12,6 @@ from beebox.verifier.cfg import Shape
 from beebox.verifier.covers import covers, equal
 from beebox.verifier.findings import Refusal
 from beebox.verifier.loops import Loops
-from beebox.verifier.result import RegKind
 from beebox.verifier.speculation import Speculation
 from beebox.verifier.state import (
     ITERATES,
@@ -20,6 +19,7 @@ from beebox.verifier.state import (
     State,
     mark_precise,
 )
+from beebox.verifier.value import STACK
 
 
 class Pruner:
@@ -51,9 +51,7 @@ class Pruner:
         self._allow_uninit_stack = allow_uninit_stack
         self._speculation = speculation
         self._live = shape.live
-        self._live_numbers = tuple(
-            tuple(number for number in range(10) if bits >> number & 1) for bits in shape.live
-        )
+        self._live_numbers = shape.live_numbers
         self._seen: dict[int, list[Checkpoint]] = {}
         self._last_jumps = 0
         self._last_processed = 0
@@ -246,7 +244,7 @@ class Pruner:
 def _is_active(state: State) -> bool:
     """Whether the iterator that R1 points to may still give elements."""
     pointer = state.frames[-1].regs[1]
-    if pointer is None or pointer.kind is not RegKind.STACK:
+    if pointer is None or pointer.kind is not STACK:
         return False
     stack, index = state.frames[pointer.frame].stack, (-pointer.off - 1) // 8
     slot = stack[index] if 0 <= index < len(stack) else None

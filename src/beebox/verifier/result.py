@@ -18,6 +18,8 @@ class RegKind(Enum):
     there). A pointer joined with the constant 0 keeps its kind, with ``nullable``.
     """
 
+    __hash__ = object.__hash__  # Enum's own hashes the name, in Python
+
     SCALAR = auto()
     CTX = auto()
     PACKET = auto()

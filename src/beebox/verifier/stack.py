@@ -16,7 +16,6 @@ from beebox.verifier.dynptrs import slots
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import bits, misaligned
 from beebox.verifier.path import Path
-from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import const, of_size
 from beebox.verifier.state import (
     DYNPTR,
@@ -29,7 +28,7 @@ from beebox.verifier.state import (
     Slot,
 )
 from beebox.verifier.transfer import truncate
-from beebox.verifier.value import Reg
+from beebox.verifier.value import SCALAR, STACK, Reg
 
 _NOTHING = UNWRITTEN * 8
 
@@ -90,7 +89,7 @@ def load(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
         return slot.reg
     if slot.kinds[0] in OBJECTS:
         _refuse_objects(path, base, None, low, high, size)
-    if slot.reg.kind is not RegKind.SCALAR:
+    if slot.reg.kind is not SCALAR:
         raise Refusal(
             "stack-pointer-corrupt", path.pc,
             f"{size} bytes of an 8-byte pointer are read from the stack",
@@ -120,7 +119,7 @@ def store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg
     index = (-low - 1) // 8
     _grow(stack, index)
     kinds, start = _written_over(path, base.frame, index, stack[index]), low % 8
-    if value.kind is not RegKind.SCALAR:
+    if value.kind is not SCALAR:
         _check_pointer_spill(path, base, size, value)
     elif not value.serial:  # precision is kept per value: each stored constant is its own
         value = path.number(value.scalar)
@@ -145,7 +144,7 @@ def _check_pointer_spill(path: Path, base: Reg, size: int, value: Reg) -> None:
             f"{size} bytes of an 8-byte pointer are written to the stack",
             kernel="invalid size of register spill", values=(value,),
         )  # fmt: skip
-    if value.kind is RegKind.STACK and base.frame != len(path.state.frames) - 1:
+    if value.kind is STACK and base.frame != len(path.state.frames) - 1:
         raise Refusal(
             "stack-pointer-corrupt", path.pc,
             "a pointer to the stack is stored in the caller's frame, which may outlive it",
@@ -237,7 +236,7 @@ def _refuse_objects(
 
 def constant_at(path: Path, base: Reg, size: int) -> int | None:
     """The number that ``size`` bytes at the pointer certainly hold: a constant map key."""
-    if base.kind is not RegKind.STACK or not base.scalar.is_const or size not in (1, 2, 4, 8):
+    if base.kind is not STACK or not base.scalar.is_const or size not in (1, 2, 4, 8):
         return None
     stack = path.state.frames[base.frame].stack
     slot = _slot(stack, base.off)
@@ -248,7 +247,7 @@ def constant_at(path: Path, base: Reg, size: int) -> int | None:
         return 0
     reg = slot.reg
     if reg is not None and reg.scalar.is_const and slot.kinds[:size] == SPILL * size:
-        if start or slot.kinds[size : size + 1] == SPILL or reg.kind is not RegKind.SCALAR:
+        if start or slot.kinds[size : size + 1] == SPILL or reg.kind is not SCALAR:
             return None  # Linux looks at spills of exactly the key's size only
         path.precise(reg)
         return reg.scalar.value & ((1 << 8 * size) - 1)
@@ -295,7 +294,7 @@ class ObjectPlace(NamedTuple):
 
 def object_place(path: Path, base: Reg, count: int) -> ObjectPlace | None:
     """The ``count`` slots that the pointer points to; None where no object can be."""
-    if base.kind is not RegKind.STACK or not base.scalar.is_const:
+    if base.kind is not STACK or not base.scalar.is_const:
         return None
     low = base.off + base.scalar.smin
     if low % 8 or not -MAX_STACK_BYTES <= low <= -8 * count:

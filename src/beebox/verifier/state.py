@@ -6,8 +6,7 @@ from collections.abc import Callable, Hashable
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from beebox.verifier.result import RegKind
-from beebox.verifier.value import Reg
+from beebox.verifier.value import SCALAR, Reg
 
 UNWRITTEN = "-"
 MISC = "m"
@@ -176,7 +175,7 @@ class State:
         ]
         if not found:
             return ()
-        return tuple(dict.fromkeys(reg for reg in found if reg.kind is RegKind.SCALAR))
+        return tuple(dict.fromkeys(reg for reg in found if reg.kind is SCALAR))
 
     def replace(self, old: Reg, new: Reg) -> None:
         """Put ``new`` for every copy of ``old``, in registers and spills of all frames."""

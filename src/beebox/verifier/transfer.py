@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from beebox.isa.semantics import alu as concrete_alu
+from beebox.isa.semantics import alu_function, to_signed
 from beebox.isa.semantics import swap as concrete_swap
-from beebox.isa.semantics import to_signed
 from beebox.tables.opcodes import AluOp
 from beebox.verifier import tnum
 from beebox.verifier.scalar import (
@@ -29,6 +28,8 @@ from beebox.verifier.scalar import (
 
 _UNKNOWN: Final = (AluOp.DIV, AluOp.SDIV, AluOp.MOD, AluOp.SMOD)
 _SHIFTS: Final = (AluOp.LSH, AluOp.RSH, AluOp.ARSH)
+_ON_64: Final = {op: alu_function(op, 64) for op in AluOp}
+_ON_32: Final = {op: alu_function(op, 32) for op in AluOp}
 _memo: dict[tuple[int, int, int, bool], Scalar] = {}
 
 
@@ -42,8 +43,8 @@ def alu(op: AluOp, x: Scalar, y: Scalar, *, wide: bool) -> Scalar:
     if op in _UNKNOWN or (op in _SHIFTS and y.umax >= (64 if wide else 32)):
         return ANY
     if x.is_const and y.is_const:
-        full, bits = (U64, 64) if wide else (U32, 32)
-        return const(concrete_alu(op, x.value & full, y.value & full, bits))
+        exactly = (_ON_64 if wide else _ON_32)[op]
+        return const(exactly(x.value, y.value))
     key = (id(op), x.uid, y.uid, wide)  # hashing an enum's member is slow
     found = _memo.get(key)
     if found is None:

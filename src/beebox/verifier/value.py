@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 SCALAR: Final = RegKind.SCALAR
 STACK: Final = RegKind.STACK
+CTX: Final = RegKind.CTX
+PACKET: Final = RegKind.PACKET
+MAP_VALUE: Final = RegKind.MAP_VALUE
 """The kinds that every instruction asks for: a name is found faster than a member."""
 
 AT_END = -1
