@@ -40,8 +40,6 @@ NOT_JUDGED = {
     "map_storage": _TYPED,
     "open_coded_iterators": _KFUNCS,
     "refcounts": _KFUNCS,
-    "spin_locks": "locks in map values",
-    "timers": "timers in map values",
     "workqueues": "work queues in map values",
 }
 """Objects with programs that our verifier has no verdict on yet, and what of theirs it lacks."""

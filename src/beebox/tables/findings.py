@@ -219,6 +219,24 @@ _ROWS: Final = (
         "a call of a global function where none is allowed",
         "make the function static",
     ),
+    FindingRow(
+        "lock",
+        "calls",
+        "a lock is taken or given back in a way that the kernel does not allow",
+        "take the lock of one object, and give it back before the next",
+    ),
+    FindingRow(
+        "lock-held",
+        "calls",
+        "something that is not possible while a lock is held",
+        "give the lock back first",
+    ),
+    FindingRow(
+        "kernel-fields",
+        "memory",
+        "a field that belongs to the kernel is used in a way that it does not allow",
+        "use the helpers and kernel functions of the field",
+    ),
     FindingRow("helper-sleeps", "calls", "a helper that may sleep in a program that may not", ""),
     FindingRow(
         "helper-not-allowed",

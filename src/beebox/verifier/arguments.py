@@ -10,10 +10,13 @@ from beebox.tables.map_types import MapType
 from beebox.tables.program_types import PacketArguments, ProgramType
 from beebox.verifier import leaks, memory, packet, stack, text
 from beebox.verifier.dynptrs import helpers as dynptrs
+from beebox.verifier.fields import deferred, kptrs, locks
+from beebox.verifier.fields.record import Field, FieldKind
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import KERNEL, kernel_name, misaligned, plain_name
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
+from beebox.verifier.state import HeldKind
 from beebox.verifier.value import PtrFlag, Reg
 
 _MEMORY: Final = (
@@ -76,17 +79,35 @@ _WRITES_MAP: Final = frozenset(
     {"map_update_elem", "map_delete_elem", "map_push_elem", "map_pop_elem"}
 )
 
-_CALLS_BACK: Final = frozenset({"loop", "for_each_map_elem", "user_ringbuf_drain"})
-"""Helpers whose functions are verified (:mod:`beebox.verifier.callbacks`)."""
+_CALLS_BACK: Final = frozenset(
+    {"loop", "for_each_map_elem", "user_ringbuf_drain", "timer_set_callback"}
+)
+"""Helpers whose functions are verified (``callbacks``, ``fields.deferred``)."""
+
+_OF_FIELDS: Final = (ArgKind.SPIN_LOCK, ArgKind.TIMER, ArgKind.KPTR_XCHG_DEST)
+"""Arguments that point to the kernel's own fields."""
 
 
 class Arguments:
     """What the arguments said: the map, its constant key, references, the size to allocate."""
 
-    __slots__ = ("alloc_size", "dynptr", "ended", "key", "map", "most", "ref", "released")
+    __slots__ = (
+        "alloc_size",
+        "dynptr",
+        "ended",
+        "item",
+        "key",
+        "kptr",
+        "map",
+        "most",
+        "ref",
+        "released",
+        "uid",
+    )
 
     def __init__(self) -> None:
         self.map = ""
+        self.uid = 0  # which look-up gave the map, of inner maps where that counts
         self.key: int | None = None
         self.ref = 0  # the reference that one of the pointers holds
         self.released = 0  # ... and that this call releases
@@ -94,6 +115,8 @@ class Arguments:
         self.most = 0  # bytes of sized memory
         self.dynptr: Reg | None = None  # the initialised dynptr
         self.ended = 0  # the argument whose dynptr this call releases
+        self.item: Reg | None = None  # the pointer to a timer
+        self.kptr: Field | None = None  # the pointer that is exchanged
 
 
 def check(path: Path, row: Helper) -> Arguments:
@@ -126,6 +149,9 @@ def _check(path: Path, row: Helper, number: int, arg: Arg, value: Reg, found: Ar
     kind = arg.kind
     if kind is ArgKind.MAP_VALUE and path.map_spec(found.map).type in _HOLDS_SOCKETS:
         kind = ArgKind.BTF_ID_SOCK_COMMON
+    if kind in _OF_FIELDS or row.name == "kptr_xchg":
+        _check_field(path, row, number, arg, value, found)
+        return
     expected = _EXPECTED.get(kind)
     if expected is None or (kind is ArgKind.FUNC and row.name not in _CALLS_BACK):
         what = kind.name.lower()
@@ -141,8 +167,11 @@ def _check(path: Path, row: Helper, number: int, arg: Arg, value: Reg, found: Ar
             _note_references(path, row, number, arg, value, found)
     match kind:
         case ArgKind.CONST_MAP_PTR:
-            found.map = value.map
-            _check_map(path, row, number, value)
+            found.map, found.uid = value.map, value.range
+            if found.item is None:
+                _check_map(path, row, number, value)
+            else:
+                deferred.check_map(path, found.item, value, number, FieldKind.TIMER)
         case ArgKind.MAP_KEY:
             spec = path.map_spec(found.map)
             _access(path, row, number, value, spec.key_size, writes=False)
@@ -182,6 +211,25 @@ def _check(path: Path, row: Helper, number: int, arg: Arg, value: Reg, found: Ar
             found.ended = number if arg.releases else found.ended
         case _:
             pass
+
+
+def _check_field(
+    path: Path, row: Helper, number: int, arg: Arg, value: Reg, found: Arguments
+) -> None:
+    """A pointer to a field of the kernel's, or what is put into such a field."""
+    match arg.kind:
+        case ArgKind.SPIN_LOCK:
+            change = locks.take if row.name == "spin_lock" else locks.give
+            change(path, value, number, HeldKind.LOCK)
+        case ArgKind.TIMER:
+            deferred.check_pointer(path, value, number, FieldKind.TIMER)
+            found.item = value
+        case ArgKind.KPTR_XCHG_DEST:
+            found.kptr = kptrs.destination(path, value, number)
+        case _:
+            if found.kptr is not None:
+                kptrs.check_source(path, found.kptr, value, number)
+                found.released = value.ref
 
 
 def _is_null(value: Reg) -> bool:

@@ -17,12 +17,14 @@ from beebox.verifier import guards, packet, references
 from beebox.verifier.arguments import ALWAYS_PRESENT, Arguments, check
 from beebox.verifier.dynptrs import helpers as dynptrs
 from beebox.verifier.dynptrs import slots
+from beebox.verifier.fields import kptrs
+from beebox.verifier.fields.record import LOCKS
 from beebox.verifier.findings import Refusal
 from beebox.verifier.license import GPL
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, signed_range, unsigned_range
-from beebox.verifier.value import PtrFlag, Reg
+from beebox.verifier.value import PtrFlag, Reg, TypeRef
 
 _HOLDS_SOCKETS: Final = (MapType.SOCKMAP, MapType.SOCKHASH)
 _BY_MACHINE: Final = ("probe_write_user", "override_return")
@@ -62,7 +64,9 @@ def helper(path: Path, insn: Call, called: Callable[[], None]) -> None:
     found = check(path, row)
     if row.name == "tail_call":
         references.require_none(path, "a tail call", kernel="tail_call")
-    if found.released:
+    if found.released and found.kptr is not None:
+        kptrs.put(path, found.released)
+    elif found.released:
         references.release(path, found.released)
     if found.ended:
         slots.release(path, path.read(found.ended), found.ended)
@@ -157,6 +161,9 @@ def _result(path: Path, row: Helper, found: Arguments) -> Reg | None:
         case RetKind.RINGBUF_MEM_OR_NULL:
             record = PtrFlag.RINGBUF
             return _maybe(path, row, found, RegKind.MEM, size=found.alloc_size, flags=record)
+        case RetKind.BTF_ID_OR_NULL if found.kptr is not None:
+            type_, flags = kptrs.taken(path, found.kptr)
+            return _maybe(path, row, found, RegKind.BTF_ID, flags=flags, type_=type_)
         case RetKind.MEM_OR_NULL if found.dynptr is not None:
             return dynptrs.slice_(path, found.dynptr, found.alloc_size)
         case _:
@@ -174,6 +181,7 @@ def _maybe(
     *,
     size: int = 0,
     flags: PtrFlag = PtrFlag.NONE,
+    type_: TypeRef | None = None,
 ) -> Reg:
     """A pointer that may be NULL: with a reference of its own, or kept alive by an argument's."""
     id_ = path.new_id()
@@ -183,7 +191,9 @@ def _maybe(
         references.acquire(path, id_)
     elif row.casts:
         ref = found.ref
-    return path.pointer(kind, id_=id_, ref=ref, range_=size, nullable=True, flags=flags)
+    return path.pointer(
+        kind, id_=id_, ref=ref, range_=size, nullable=True, flags=flags, type_=type_
+    )  # fmt: skip
 
 
 def _looked_up(path: Path, row: Helper, found: Arguments) -> Reg:
@@ -204,5 +214,9 @@ def _looked_up(path: Path, row: Helper, found: Arguments) -> Reg:
         and found.key is not None
         and found.key < spec.max_entries
     )
-    id_ = 0 if present else path.new_id()
-    return path.pointer(RegKind.MAP_VALUE, id_=id_, map_=found.map, nullable=not present)
+    record = path.fields.get(found.map)
+    told_apart = not present or (record is not None and record.has(*LOCKS))
+    id_ = path.new_id() if told_apart else 0
+    return path.pointer(
+        RegKind.MAP_VALUE, id_=id_, map_=found.map, range_=found.uid, nullable=not present
+    )  # fmt: skip

@@ -52,8 +52,9 @@ _PSEUDO_FUNC = 4  # BPF_PSEUDO_FUNC: the address of a function of the program
 class Shape:
     """``starts``: first pc of each function. ``prune``: pcs where states are compared.
 
-    ``calls[i]``: the indices of the functions that function ``i`` calls. ``live[pc]``: the bit set
-    of registers whose value may still be read; ``live_numbers[pc]``: those of R0-R9, as numbers.
+    ``calls[i]``: the indices of the functions that function ``i`` calls, or whose address it takes;
+    ``direct[i]``: those that it calls itself. ``live[pc]``: the bit set of registers whose value
+    may still be read; ``live_numbers[pc]``: those of R0-R9, as numbers.
     """
 
     starts: tuple[int, ...]
@@ -61,6 +62,7 @@ class Shape:
     live_numbers: tuple[tuple[int, ...], ...]
     prune: frozenset[int]
     calls: tuple[frozenset[int], ...]
+    direct: tuple[frozenset[int], ...]
 
     def function_of(self, pc: int) -> int:
         """The index in ``starts`` of the function that ``pc`` belongs to."""
@@ -86,11 +88,22 @@ def shape(spec: ProgramSpec) -> Shape:
         frozenset(starts.index(pc + 1 + target) for pc, target in _calls(slots, start, end))
         for start, end in zip(starts, ends, strict=True)
     )
+    direct = tuple(
+        frozenset(
+            starts.index(pc + 1 + insn.target)
+            for pc, insn in enumerate(slots[start:end], start)
+            if isinstance(insn, Call)
+            and insn.kind is CallKind.SUBPROG
+            and isinstance(insn.target, int)
+        )
+        for start, end in zip(starts, ends, strict=True)
+    )
     live = _liveness(slots, steps)
     numbers = {
         bits: tuple(number for number in range(10) if bits >> number & 1) for bits in set(live)
     }
-    return Shape(starts, live, tuple(numbers[bits] for bits in live), _prune_points(slots), called)
+    listed = tuple(numbers[bits] for bits in live)
+    return Shape(starts, live, listed, _prune_points(slots), called, direct)
 
 
 def successors(slots: tuple[Instruction | None, ...], pc: int) -> tuple[int, ...]:

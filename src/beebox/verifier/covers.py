@@ -24,7 +24,8 @@ from beebox.verifier.state import (
 from beebox.verifier.value import SCALAR, Reg
 
 _ANYTHING: Final = UNWRITTEN + MISC
-_EXACT: Final = (RegKind.MEM, RegKind.FUNC, RegKind.DYNPTR)  # ``range``: size, place or type
+_EXACT: Final = (RegKind.MEM, RegKind.FUNC, RegKind.DYNPTR, RegKind.MAP, RegKind.MAP_VALUE)
+"""Their ``range`` is a size, a place, a type or an identity."""
 
 
 def equal(old: Reg | None, new: Reg | None) -> bool:
@@ -58,7 +59,7 @@ def covers(
         return False
     if checkpoint.frames[-1].return_pc != state.frames[-1].return_pc:
         return False
-    if checkpoint.guards != state.guards:
+    if checkpoint.guards != state.guards or checkpoint.sleepable != state.sleepable:
         return False
     precise = checkpoint.precise
     every_number = every_number or same_numbers

@@ -9,13 +9,20 @@ from beebox.verifier.cfg import Shape
 from beebox.verifier.findings import Refusal
 
 
-def check(shape: Shape, used_bytes: Sequence[int], tail_calling: frozenset[int]) -> None:
+def check(
+    shape: Shape,
+    used_bytes: Sequence[int],
+    tail_calling: frozenset[int],
+    deferred: frozenset[int] = frozenset(),
+) -> None:
     """The frames of a call chain, each rounded up to 16 bytes, share 512 bytes of stack.
 
-    ``used_bytes`` is by function; ``tail_calling`` are those that call ``bpf_tail_call``.
+    ``used_bytes`` is by function; ``tail_calling`` are those that call ``bpf_tail_call``,
+    ``deferred`` those that the kernel calls later, with a stack of their own.
     """
     own = [(used + 15) // 16 * 16 for used in used_bytes]
-    total = _Chains(shape, own, tail_calling).deepest(0, 1, 0)
+    chains = _Chains(shape, own, tail_calling, deferred)
+    total = max(chains.deepest(root, 1, 0) for root in (0, *sorted(deferred)))
     if total > MAX_STACK_BYTES:
         raise Refusal(
             "call-depth", 0, f"the call chain needs {total} bytes of stack; "
@@ -27,10 +34,17 @@ def check(shape: Shape, used_bytes: Sequence[int], tail_calling: frozenset[int])
 class _Chains:
     """The call chains of a program, each looked at once."""
 
-    __slots__ = ("_known", "_own", "_shape", "_tail_calling")
+    __slots__ = ("_deferred", "_known", "_own", "_shape", "_tail_calling")
 
-    def __init__(self, shape: Shape, own: list[int], tail_calling: frozenset[int]) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        own: list[int],
+        tail_calling: frozenset[int],
+        deferred: frozenset[int],
+    ) -> None:
         self._shape = shape
+        self._deferred = deferred
         self._own = own
         self._tail_calling = tail_calling
         self._known: dict[tuple[int, int, int], int] = {}
@@ -59,5 +73,6 @@ class _Chains:
                 f"{above} bytes. Too large",
             )  # fmt: skip
         total = above + self._own[function]
-        below = [self.deepest(callee, frames + 1, total) for callee in shape.calls[function]]
-        return max(below, default=total)
+        later = self._deferred - shape.direct[function]
+        called = shape.calls[function] - later
+        return max((self.deepest(callee, frames + 1, total) for callee in called), default=total)

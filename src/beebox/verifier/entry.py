@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from beebox.verifier import rights
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.state import Frame, State
@@ -13,4 +14,4 @@ def program(path: Path) -> State:
     regs: list[Reg | None] = [None] * 11
     regs[1] = path.pointer(RegKind.CTX)
     regs[10] = path.pointer(RegKind.STACK)
-    return State([Frame(regs, [], -1, 0)], None, 0)
+    return State([Frame(regs, [], -1, 0)], None, 0, sleepable=rights.sleepable(path.spec))

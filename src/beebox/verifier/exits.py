@@ -36,18 +36,24 @@ def finish(path: Path) -> None:
         )  # fmt: skip
     kernel = "R0 leaks addr as return value"
     leaks.check(path, value, 0, "the program's result", kernel=kernel)
-    if path.state.frames[0].function:
+    frame = path.state.frames[0]
+    if frame.function and not frame.deferred:
         _require_number(path, value)
         return
     allowed = _allowed(path)
-    if allowed is None:
+    when, who = "At program exit", _who(path)
+    if frame.deferred:
+        low, high = frame.returns
+        when, who = "At async callback return", "a function that is called later"
+    elif allowed is not None:
+        low, high = allowed.low, allowed.high
+    else:
         return
-    low, high = allowed.low, allowed.high
     if value.kind is not RegKind.SCALAR:
         raise Refusal(
             "return-value", path.pc,
             f"the result must be a number in {low}..={high}, but is {plain_name(value)}",
-            kernel=f"At program exit the register R0 is not a known value ({kernel_name(value)})",
+            kernel=f"{when} the register R0 is not a known value ({kernel_name(value)})",
             values=(value,), reg=0,
         )  # fmt: skip
     path.precise(value)
@@ -61,8 +67,8 @@ def finish(path: Path) -> None:
         )  # fmt: skip
         raise Refusal(
             "return-range", path.pc,
-            f"{_who(path)} may return {low}..={high}, but R0 is {value.scalar!r}",
-            kernel=f"At program exit the register R0 has {found or 'unknown scalar value'} should "
+            f"{who} may return {low}..={high}, but R0 is {value.scalar!r}",
+            kernel=f"{when} the register R0 has {found or 'unknown scalar value'} should "
             f"have been in [{low}, {high}]", values=(value,), reg=0,
         )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Final, assert_never
 
@@ -34,16 +35,16 @@ from beebox.verifier import (
     entry,
     exits,
     immediates,
-    kfuncs,
     legacy,
     loops,
     memory,
     packet,
 )
 from beebox.verifier.cfg import Shape, function_ranges
+from beebox.verifier.fields import deferred, locks
 from beebox.verifier.findings import Refusal
 from beebox.verifier.join import Join
-from beebox.verifier.kfuncs.call import check_program
+from beebox.verifier.kfuncs import call as kfuncs
 from beebox.verifier.observer import Observer
 from beebox.verifier.options import DEFAULT, Options
 from beebox.verifier.path import Path
@@ -76,7 +77,7 @@ class Exploration:
         self.shape = shape
         self.tail_calling = early.check_subprograms(spec, function_ranges(shape, len(spec.slots)))
         self.path = Path(spec, options)
-        check_program(self.path)
+        kfuncs.check_program(self.path)
         self.globals = Globals(self.path, shape)
         self.join = Join(shape)
         if not options.bypass_spec:
@@ -103,7 +104,8 @@ class Exploration:
                     verified.add(index)
                     start = self.shape.starts[index]
                     self._explore(self.globals.start(self.path, index, start))
-        depth.check(self.shape, self.stack_bytes(), self.tail_calling)
+        put_off = frozenset(self.path.deferred)
+        depth.check(self.shape, self.stack_bytes(), self.tail_calling, put_off)
 
     def _explore(self, first: State) -> None:
         """Every path from the first state of the program, or of a global function."""
@@ -253,9 +255,9 @@ class Exploration:
         self._push(other)
         return pc + 1 + insn.offset
 
-    def _push(self, other: State) -> None:
-        """Explore ``other``, too, after the path followed now."""
-        if self.path.parent is not None:
+    def _push(self, other: State, *, alone: bool = False) -> None:
+        """Explore ``other``, too, after the path followed now; ``alone``: it is no part of it."""
+        if self.path.parent is not None and not alone:
             self.path.parent.branches += 1
         if self._observer is not None:
             self._observer.pushed(self.path, other)
@@ -284,10 +286,12 @@ class Exploration:
     def _call(self, insn: Call, pc: int) -> int:
         self._jumps += 1
         path = self.path
+        if path.state.refs:
+            locks.check_call(path, insn)
         match insn.kind:
             case CallKind.HELPER:
-                back, is_set = callbacks.calls_back(insn), path.regs[0] is not None
-                calls.helper(path, insn, partial(self._call_back, insn) if back else _nothing)
+                is_set = path.regs[0] is not None
+                calls.helper(path, insn, self._called_by(insn))
                 if not early.is_tail_call(insn):
                     return pc + 1
                 goes_on = self._may_end(pc, ANY, is_set=is_set)
@@ -308,6 +312,18 @@ class Exploration:
                 return pc + 1
             case other:
                 assert_never(other)
+
+    def _called_by(self, insn: Call) -> Callable[[], None]:
+        """What is explored besides when the instruction calls a function of the program."""
+        if callbacks.calls_back(insn):
+            return partial(self._call_back, insn)
+        later = deferred.calls_later(insn)
+        return partial(self._defer, later) if later is not None else _nothing
+
+    def _defer(self, later: deferred.Later) -> None:
+        """The kernel may call a function of the program by itself: explore that, too."""
+        function = self.shape.function_of(self.path.read(later.function).range)
+        self._push(deferred.begin(self.path, later, function), alone=True)
 
     def _call_back(self, insn: Call) -> None:
         """The helper may call a function of the program: explore that, too."""

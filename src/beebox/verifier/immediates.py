@@ -6,7 +6,8 @@ from typing import assert_never
 
 from beebox.isa.instruction import GlobalRef, KsymRef, LoadImm64, MapRef, PseudoImm64, SubprogRef
 from beebox.obj.model import MapSpec
-from beebox.verifier import callbacks, rights, special
+from beebox.verifier import callbacks, rights
+from beebox.verifier.fields import lookup
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
@@ -48,6 +49,6 @@ def use(path: Path, name: str) -> MapSpec:
     spec = path.map_spec(name)
     if name not in path.maps:
         rights.check_map(path.spec, spec, path.pc)
-        special.require_plain(spec, path.spec.btf, path.pc)
+        lookup.note(path, name, spec)
         path.maps.add(name)
     return spec

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from beebox.isa.instruction import Atomic, Load, Store
+from beebox.isa.instruction import Reg as RegNumber
 from beebox.obj.model import INNER, MapSpec
 from beebox.tables.limits import FLOW_KEYS_BYTES, MAX_VAR_OFFSET, NET_IP_ALIGN
 from beebox.tables.map_types import MapFlags, MapType
@@ -15,6 +16,7 @@ from beebox.tables.opcodes import AtomicOp, Size
 from beebox.verifier import context, leaks, packet, sockets, stack
 from beebox.verifier.btf_pointers import access as structs
 from beebox.verifier.btf_pointers import buffers
+from beebox.verifier.fields import access, kptrs
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import kernel_name, misaligned, plain_name
 from beebox.verifier.path import Path
@@ -45,7 +47,7 @@ def load(path: Path, insn: Load) -> None:
     """``dst = *(size *)(src + offset)``."""
     base = path.read(insn.src)
     size = _BYTES[insn.size]
-    value = _loaded(path, base, insn.src, insn.offset, size)
+    value = _loaded(path, base, insn.src, insn.offset, size, plain=not insn.signed)
     _require_one_kind(path, base, insn.src, loads=True)
     if insn.signed:
         if value.kind is not SCALAR:
@@ -65,6 +67,9 @@ def store(path: Path, insn: Store) -> None:
     leaks.check_store(path, base, value, insn.src)
     _store(path, base, insn.dst, insn.offset, size, value)
     _require_one_kind(path, base, insn.dst)
+    if path.fields and (pointer := kptrs.pointer_at(path, base, insn.offset)) is not None:
+        source = int(insn.src) if isinstance(insn.src, RegNumber) else None
+        kptrs.store(path, pointer, value, source)
 
 
 def _store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg) -> None:
@@ -108,6 +113,7 @@ def atomic(path: Path, insn: Atomic) -> None:
     else:
         check(path, base, insn.dst, insn.offset, size, write=False)
         check(path, base, insn.dst, insn.offset, size, write=True)
+        kptrs.refuse_at(path, base, insn.offset)
     result = 0 if insn.op is AtomicOp.CMPXCHG else insn.src
     if insn.op.value.fetch:
         if old.kind is SCALAR:  # Linux, looking back, takes the register for unchanged
@@ -120,7 +126,7 @@ def _ordered(path: Path, insn: Atomic, size: int) -> None:
     if insn.op is AtomicOp.LOAD_ACQUIRE:
         base = path.read(insn.src)
         _require_aligned(path, base, insn.src, insn.offset, size)
-        value = _loaded(path, base, insn.src, insn.offset, size)
+        value = _loaded(path, base, insn.src, insn.offset, size, plain=False)
         _require_own(path, base, insn.src, loads=True)
         _require_one_kind(path, base, insn.src)
         path.write(insn.dst, value)
@@ -129,6 +135,7 @@ def _ordered(path: Path, insn: Atomic, size: int) -> None:
     _require_aligned(path, base, insn.dst, insn.offset, size)
     leaks.check_store(path, base, value, insn.src)
     _store(path, base, insn.dst, insn.offset, size, value)
+    kptrs.refuse_at(path, base, insn.offset)
     _require_own(path, base, insn.dst)
     _require_one_kind(path, base, insn.dst)
 
@@ -175,7 +182,10 @@ def _require_aligned(path: Path, base: Reg, number: int, offset: int, size: int)
         )  # fmt: skip
 
 
-def _loaded(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
+def _loaded(
+    path: Path, base: Reg, number: int, offset: int, size: int, *, plain: bool = True
+) -> Reg:
+    """What a zero-extending load gives; ``plain``: the instruction is such a load."""
     if base.kind is STACK:
         return stack.load(path, base, number, offset, size)
     if base.kind is CTX:
@@ -189,6 +199,10 @@ def _loaded(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
             return structs.load(path, base, number, offset, size)
         case _:
             check(path, base, number, offset, size, write=False)
+            if path.fields and (pointer := kptrs.pointer_at(path, base, offset)) is not None:
+                if not plain:
+                    kptrs.refuse_at(path, base, offset)
+                return kptrs.load(path, pointer)
             frozen = _frozen_value(path, base, offset, size)
             return path.number(of_size(size) if frozen is None else const(frozen))
 
@@ -203,7 +217,7 @@ def check(path: Path, base: Reg, number: int, offset: int, size: int, *, write: 
             values=(base,), reg=number,
         )  # fmt: skip
     if base.kind is MAP_VALUE:
-        check_region(path, base, number, offset, size, write=write)
+        check_region(path, base, number, offset, size, write=write, direct=True)
         return
     if base.kind is PACKET or base.kind is RegKind.PACKET_META:
         packet.check(path, base, number, offset, size, write=write)
@@ -271,9 +285,19 @@ def is_read_only(spec: MapSpec) -> bool:
 
 
 def check_region(
-    path: Path, base: Reg, number: int, offset: int, size: int, *, write: bool
+    path: Path,
+    base: Reg,
+    number: int,
+    offset: int,
+    size: int,
+    *,
+    write: bool,
+    direct: bool = False,
 ) -> None:
-    """Whether ``size`` bytes at ``base + offset`` lie in the map value or record. May be 0."""
+    """Whether ``size`` bytes at ``base + offset`` lie in the map value or record. May be 0.
+
+    ``direct``: the program itself accesses them, not a helper.
+    """
     if base.kind is RegKind.MEM:
         if write and base.flags & PtrFlag.RDONLY:
             raise Refusal(
@@ -294,6 +318,8 @@ def check_region(
             f"size={size}", values=(base,), reg=number,
         )  # fmt: skip
     _check_range(path, base, number, offset, size, spec.value_size, spec.name, write=write)
+    if path.fields and (record := path.fields.get(base.map)) is not None:
+        access.check(path, record, base, offset, size, direct=direct)
 
 
 def _check_range(

@@ -16,6 +16,7 @@ from beebox.tables.opcodes import AluOp
 from beebox.verifier import rights
 from beebox.verifier.btf_pointers.attach import resolve
 from beebox.verifier.btf_pointers.walk import Found
+from beebox.verifier.fields.record import Record
 from beebox.verifier.findings import Refusal
 from beebox.verifier.options import DEFAULT, Options
 from beebox.verifier.result import RegKind
@@ -50,13 +51,15 @@ class Path:
         "attach",
         "attach_type",
         "bases",
+        "deferred",
+        "fields",
         "helpers",
         "maps",
         "options",
         "pc",
         "prototypes",
+        "records",
         "regs",
-        "sleepable",
         "spec",
         "speculation",
         "stack_bytes",
@@ -72,7 +75,6 @@ class Path:
         self.allow_uninit_stack = options.allow_uninit_stack
         self.speculation: Speculation | None = None  # what Exploration does with mispredictions
         self.attach_type = rights.attach_type(spec)
-        self.sleepable = rights.sleepable(spec)
         self.attach = resolve(spec, options)
         self.walks: dict[tuple[TypeRef, int, int], Found] = {}  # what loads of structs found
         self._serial = 0
@@ -87,13 +89,22 @@ class Path:
         self.helpers: set[int] = set()  # that the program may call, and the maps that it uses
         self.maps: set[str] = set()
         self.prototypes: dict[str, Prototype] = {}  # of kernel functions, as the target has them
+        self.fields: dict[str, Record] = {}  # of the values of maps that have some
+        self.records: dict[tuple[int, int], Record | None] = {}  # of types that were looked at
+        self.deferred: set[int] = set()  # the functions that the kernel calls later
         self.regs: list[Reg | None] = [None] * 11
-        self.state = State([Frame(self.regs, [], -1, 0)], None, 0)
+        asleep = rights.sleepable(spec)
+        self.state = State([Frame(self.regs, [], -1, 0)], None, 0, sleepable=asleep)
 
     @property
     def serial(self) -> int:
         """The newest value's serial."""
         return self._serial
+
+    @property
+    def sleepable(self) -> bool:
+        """Whether what is called on the path may sleep."""
+        return self.state.sleepable
 
     def enter(self, state: State) -> None:
         """Go on with another state."""

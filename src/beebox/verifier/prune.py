@@ -86,6 +86,7 @@ class Pruner:
                     and not calls_back
                     and not iterates
                     and checkpoint.called_back == state.called_back
+                    and checkpoint.frames[-1].deferred in (0, state.frames[-1].deferred)
                     and checkpoint.fingerprint == fingerprint
                     and self._same(checkpoint, state, pc)
                 ):
@@ -203,6 +204,7 @@ class Pruner:
             called_back=state.called_back,
             guards=state.guards,
             speculative=state.speculative,
+            sleepable=state.sleepable,
         )
         checkpoints.append(checkpoint)
         state.parent = checkpoint
@@ -217,7 +219,7 @@ class Pruner:
         """Whether nothing at all differs from an unfinished checkpoint."""
         if len(checkpoint.frames) != len(state.frames) or checkpoint.refs != state.refs:
             return False
-        if checkpoint.guards != state.guards:
+        if checkpoint.guards != state.guards or checkpoint.sleepable != state.sleepable:
             return False
         if checkpoint.speculative and not state.speculative:
             return False

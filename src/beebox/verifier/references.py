@@ -7,18 +7,20 @@ the pointer that acquired it; ``ref`` of a pointer names the reference that keep
 from __future__ import annotations
 
 from beebox.verifier import guards
+from beebox.verifier.fields import locks, lookup
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
+from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import const
 from beebox.verifier.state import Held, HeldKind, State
-from beebox.verifier.value import Reg
+from beebox.verifier.value import PtrFlag, Reg
 
 
 def resolve_null(path: Path, state: State, pointer: Reg, *, is_null: bool) -> None:
     """On this side of a comparison with 0, every copy of ``pointer`` is NULL, or is not."""
     id_ = pointer.id
     if is_null and pointer.ref and pointer.ref == id_:
-        state.refs = tuple(ref for ref in state.refs if ref.id != id_)  # nothing was acquired
+        state.refs = _without(state.refs, id_)  # nothing was acquired
 
     def resolved(old: Reg) -> Reg:
         return path.number(const(0), old) if is_null else not_null(path, old)
@@ -28,7 +30,11 @@ def resolve_null(path: Path, state: State, pointer: Reg, *, is_null: bool) -> No
 
 def not_null(path: Path, old: Reg) -> Reg:
     """The pointer, now known not to be NULL."""
-    return path.moved(old, nullable=False, id_=0)
+    if not path.fields and not old.flags & PtrFlag.ALLOC:
+        return path.moved(old, nullable=False, id_=0)
+    id_ = old.id if lookup.may_have_lock(path, old) else 0
+    range_ = lookup.identity(path, old) if old.kind is RegKind.MAP else old.range
+    return path.moved(old, nullable=False, id_=id_, range_=range_)
 
 
 def acquire(path: Path, id_: int) -> None:
@@ -39,7 +45,7 @@ def acquire(path: Path, id_: int) -> None:
 def release(path: Path, id_: int) -> None:
     """The reference is gone: what it kept valid is now just a number."""
     state = path.state
-    state.refs = tuple(ref for ref in state.refs if ref.id != id_)
+    state.refs = _without(state.refs, id_)
     state.replace_where(lambda reg: reg.ref == id_, path.voided)
 
 
@@ -50,6 +56,12 @@ def require_none(path: Path, what: str, *, kernel: str) -> None:
     count: whoever called the function may still release what is held.
     """
     inside = len(path.state.frames) > 1
+    lock = locks.held(path) if path.state.refs else None
+    if lock is not None:
+        raise Refusal(
+            "lock-held", path.pc, f"{what} while the lock taken at insn {lock.pc} is held",
+            kernel=f"{kernel} cannot be used inside bpf_spin_lock-ed region",
+        )  # fmt: skip
     for held in path.state.refs:
         if held.kind is HeldKind.PTR and not inside:
             raise Refusal(
@@ -64,6 +76,10 @@ def require_none(path: Path, what: str, *, kernel: str) -> None:
             "section", path.pc, f"{what} inside a section that was not left: {section}",
             kernel=f"{kernel} cannot be used inside {section} region",
         )  # fmt: skip
+
+
+def _without(refs: tuple[Held, ...], id_: int) -> tuple[Held, ...]:
+    return tuple(ref for ref in refs if ref.id != id_ or ref.kind is not HeldKind.PTR)
 
 
 def holders(path: Path, id_: int) -> tuple[Reg, ...]:

@@ -1,7 +1,7 @@
-"""Map values with fields that belong to the kernel: locks, timers, pointers, lists.
+"""Map values with fields that belong to the kernel: whether a map has any at all.
 
-Programs may touch such fields only through helpers that are not verified yet, so a program that
-uses such a map is refused as a whole.
+Kernels that do not have such fields refuse these maps. What programs may do with the fields is
+judged in ``fields``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from typing import Final
 
 from beebox.btf.types import Array, Btf, Datasec, Modifier, Ptr, Struct, Typedef, Var
 from beebox.obj.model import MapSpec
-from beebox.verifier.findings import Refusal
 
 _STRUCTS: Final = frozenset(
     {
@@ -27,17 +26,6 @@ _STRUCTS: Final = frozenset(
     }
 )
 _TAGS: Final = frozenset({"kptr", "kptr_untrusted", "percpu_kptr", "uptr"})
-
-
-def require_plain(spec: MapSpec, btf: Btf | None, pc: int) -> None:
-    """Refuse a map whose values, or whose inner maps' values, have a field of the kernel's."""
-    for row in (spec, spec.inner):
-        field = kernel_field(row, btf) if row is not None else None
-        if field is not None:
-            raise Refusal(
-                "not-supported", pc,
-                f"values of map {spec.name} hold a {field}, which is not verified yet",
-            )  # fmt: skip
 
 
 def kernel_field(spec: MapSpec, btf: Btf | None) -> str | None:

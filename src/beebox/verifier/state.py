@@ -72,10 +72,21 @@ class Frame:
     """One call frame. ``stack[i]`` covers bytes ``[-8*(i+1), -8*i)`` below R10.
 
     ``callback``: a helper called the function; it returns to the helper's call, not behind it.
-    ``rounds`` counts the calls that the helper called now has made.
+    ``rounds`` counts the calls that the helper called now has made. ``deferred``: the kernel calls
+    the function later, by itself; it counts the functions that were put off on the way to it.
+    ``returns`` is what such a function may return.
     """
 
-    __slots__ = ("callback", "function", "regs", "return_pc", "rounds", "stack")
+    __slots__ = (
+        "callback",
+        "deferred",
+        "function",
+        "regs",
+        "return_pc",
+        "returns",
+        "rounds",
+        "stack",
+    )
 
     def __init__(
         self,
@@ -86,6 +97,8 @@ class Frame:
         *,
         callback: bool = False,
         rounds: int = 0,
+        deferred: int = 0,
+        returns: tuple[int, int] = (0, 1),
     ) -> None:
         self.regs = regs
         self.stack = stack
@@ -93,6 +106,8 @@ class Frame:
         self.function = function
         self.callback = callback
         self.rounds = rounds
+        self.deferred = deferred
+        self.returns = returns
 
     @property
     def call_pc(self) -> int:
@@ -108,6 +123,8 @@ class Frame:
             self.function,
             callback=self.callback,
             rounds=self.rounds,
+            deferred=self.deferred,
+            returns=self.returns,
         )
 
 
@@ -117,9 +134,20 @@ class State:
     ``refs`` is what was acquired and not yet released, ``guards`` the sections it is inside of.
     ``rounds`` counts the ``may_goto`` that the path fell through, ``called_back`` the functions
     that helpers called on it. ``speculative``: only a mispredicting CPU comes here.
+    ``sleepable``: what is called on it may sleep.
     """
 
-    __slots__ = ("called_back", "frames", "guards", "parent", "pc", "refs", "rounds", "speculative")
+    __slots__ = (
+        "called_back",
+        "frames",
+        "guards",
+        "parent",
+        "pc",
+        "refs",
+        "rounds",
+        "sleepable",
+        "speculative",
+    )
 
     def __init__(
         self,
@@ -131,10 +159,13 @@ class State:
         called_back: int = 0,
         guards: Guards = OUTSIDE,
         speculative: bool = False,
+        *,
+        sleepable: bool = False,
     ) -> None:
         self.frames = frames
         self.parent = parent
         self.pc = pc
+        self.sleepable = sleepable
         self.refs = refs
         self.rounds = rounds
         self.called_back = called_back
@@ -153,6 +184,7 @@ class State:
             self.called_back,
             self.guards,
             self.speculative,
+            sleepable=self.sleepable,
         )
 
     def linked(self, value: Reg) -> tuple[Reg, ...]:
@@ -237,6 +269,7 @@ class Checkpoint:
         "refs",
         "rounds",
         "serial",
+        "sleepable",
         "speculative",
     )
 
@@ -253,11 +286,13 @@ class Checkpoint:
         called_back: int = 0,
         guards: Guards = OUTSIDE,
         speculative: bool = False,
+        sleepable: bool = False,
     ) -> None:
         self.frames = frames
         self.parent = parent
         self.pc = pc
         self.speculative = speculative
+        self.sleepable = sleepable
         self.called_back = called_back
         self.guards = guards
         self.serial = serial

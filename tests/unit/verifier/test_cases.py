@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from beebox.btf.builder import Builder
-from beebox.btf.types import Func, FuncProto, Linkage
+from beebox.btf.types import Btf, Func, FuncProto, Linkage, Member
 from beebox.isa.assembler import assemble
 from beebox.isa.instruction import Call, CallKind, GlobalRef, LoadImm64, MapRef
 from beebox.obj.model import FuncInfo, MapSpec, ProgramSpec
@@ -25,6 +25,22 @@ from beebox.verifier.verify import verify
 _FOLDER = Path(__file__).parents[2] / "data" / "verifier"
 _STRINGS = b"%d of %u\0%s%p\0%q\0100%%\0".ljust(32, b"!")
 _RDONLY, _WRONLY = MapFlags.RDONLY_PROG, MapFlags.WRONLY_PROG
+
+
+def _fields() -> tuple[Btf, int, int, int]:
+    """Types of values with a lock and with a timer: ``(table, the key's id, theirs)``."""
+    builder = Builder()
+    number, word = builder.unsigned(4), builder.unsigned(8)
+    lock = builder.struct("bpf_spin_lock", 4, (Member("val", number, 0),))
+    opaque = builder.array(word, 2)
+    timer = builder.struct("bpf_timer", 16, (Member("__opaque", opaque, 0),))
+    members = (Member("count", word, 0), Member("lock", lock, 64), Member("rest", number, 96))
+    locked = builder.struct("locked", 16, members)
+    timed = builder.struct("timed", 24, (Member("count", word, 0), Member("timer", timer, 64)))
+    return builder.build(), number, locked, timed
+
+
+FIELDS, _KEY, _LOCKED, _TIMED = _fields()
 MAPS = {
     "values": MapSpec("values", MapType.ARRAY, 4, 64, 4),
     "table": MapSpec("table", MapType.HASH, 4, 16, 8),
@@ -67,6 +83,8 @@ MAPS = {
     ".rodata.many": MapSpec(
         ".rodata.many", MapType.ARRAY, 4, 4, 2, _RDONLY, contents=b"\3\0\0\0", frozen=True
     ),
+    "locked": MapSpec("locked", MapType.ARRAY, 4, 16, 4, key_type_id=_KEY, value_type_id=_LOCKED),
+    "timed": MapSpec("timed", MapType.ARRAY, 4, 24, 4, key_type_id=_KEY, value_type_id=_TIMED),
     "constants": MapSpec(
         "constants",
         MapType.ARRAY_OF_MAPS,
@@ -121,6 +139,7 @@ def programs(name: str, code: str) -> list[tuple[str, ProgramSpec]]:
             insns,
             {map_name: MAPS[map_name] for map_name in sorted(named)},
             AttachType[attach.upper()] if attach else None,
+            btf=FIELDS if any(MAPS[map_name].value_type_id for map_name in named) else None,
         )
         label = f"{word}: {name}" if len(words) > 1 else name
         out.append((label, spec if result is None else with_btf(spec, result)))
@@ -129,7 +148,7 @@ def programs(name: str, code: str) -> list[tuple[str, ProgramSpec]]:
 
 def with_btf(spec: ProgramSpec, result: str) -> ProgramSpec:
     """``spec`` with functions that are described by BTF: subprograms return ``int`` or nothing."""
-    builder = Builder()
+    builder = Builder(spec.btf)
     number = builder.signed_int()
     returns = {0: number}
     for pc, insn in enumerate(spec.slots):

@@ -18,5 +18,3 @@ Classes that other modules check: ``dynptr_arguments`` (DYNPTR, and the results 
 ``field_arguments`` (lists, trees, locks, queues, task work, allocated objects, callbacks, and the
 results that are nodes or new objects).
 """
-
-from beebox.verifier.kfuncs.call import call as call

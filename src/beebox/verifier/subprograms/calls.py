@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from beebox.tables.limits import MAX_CALL_FRAMES
-from beebox.verifier import callbacks, loops, packet
+from beebox.verifier import callbacks, loops, packet, rights
 from beebox.verifier.cfg import Shape
 from beebox.verifier.dynptrs import slots
 from beebox.verifier.findings import Refusal
@@ -77,7 +77,8 @@ class Globals:
         for number, parameter in enumerate(self.parameters(path, index), 1):
             regs[number] = _given(path, parameter)
         regs[10] = path.pointer(RegKind.STACK)
-        return State([Frame(regs, [], -1, index)], None, pc)
+        asleep = rights.sleepable(path.spec)
+        return State([Frame(regs, [], -1, index)], None, pc, sleepable=asleep)
 
 
 def _may_sleep_here(path: Path) -> bool:
