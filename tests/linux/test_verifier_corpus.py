@@ -34,7 +34,6 @@ NOT_JUDGED = {
     "kfunc_flavour": _KFUNCS,
     "kfuncs": _KFUNCS,
     "kfuncs_weak": _TYPED,
-    "kptrs": _TYPED,
     "ksyms": "kernel symbols",
     "ksyms_typed": "kernel symbols",
     "map_storage": _TYPED,

@@ -281,21 +281,6 @@ def test_global_functions_that_may_move_the_packet_void_pointers_always():
         assert [finding.code for finding in verify(described).findings] == codes
 
 
-@pytest.mark.parametrize("name", ["bpf_spin_lock", "bpf_timer"])
-def test_maps_with_fields_of_the_kernel_are_refused(name):
-    builder = Builder()
-    lock = builder.add(Struct(name, 4, (Member("val", builder.unsigned(4), 0),)))
-    value = builder.add(
-        Struct("value", 16, (Member("count", builder.unsigned(8), 0), Member("lock", lock, 64)))
-    )
-    table = replace(_TABLE, value_type_id=value)
-    code = assemble("r1 = map[table] ll\nr0 = 0\nexit")
-    spec = ProgramSpec("p", "xdp", ProgramType.XDP, code, {"table": table}, btf=builder.build())
-    assert [finding.code for finding in verify(spec).findings] == ["not-supported"]
-    plain = replace(spec, maps={"table": _TABLE})
-    assert verify(plain).accepted
-
-
 def test_an_attach_type_of_another_program_type_is_refused():
     spec = ProgramSpec(
         "p", "xdp", ProgramType.XDP, assemble("r0 = 1\nexit"), {}, AttachType.CGROUP_INET_EGRESS
