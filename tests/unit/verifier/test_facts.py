@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from beebox.btf.builder import Builder
-from beebox.btf.types import Func, FuncProto, Linkage, Member, Struct
+from beebox.btf.types import Func, FuncProto, Linkage
 from beebox.isa.assembler import assemble
 from beebox.isa.instruction import Atomic
 from beebox.obj.model import FuncInfo, MapSpec, ProgramSpec
