@@ -12,15 +12,14 @@ from typing import Final
 
 from beebox.btf.types import Btf, Ptr, Struct
 from beebox.verifier.btf_pointers.walk import Pointer
+from beebox.verifier.guards import in_rcu
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.state import HeldKind
 from beebox.verifier.value import PtrFlag, Reg
 
 TRUSTED_FLAGS: Final = PtrFlag.ALLOC | PtrFlag.TRUSTED | PtrFlag.NON_OWN_REF
 """Flags each of which makes a pointer trusted, where it has no others."""
 
-_LOCKS: Final = (HeldKind.LOCK, HeldKind.RES_LOCK, HeldKind.RES_LOCK_IRQ)
 _OF_THE_KERNEL: Final = (RegKind.SOCK_COMMON, RegKind.SOCKET, RegKind.TCP_SOCK)
 _MOST_NAME: Final = 63
 
@@ -39,16 +38,6 @@ def is_rcu(value: Reg) -> bool:
     return bool(value.flags & PtrFlag.RCU)
 
 
-def in_rcu_section(path: Path) -> bool:
-    """Whether the path is inside of an RCU section: any program is that may not sleep."""
-    state = path.state
-    return (
-        not path.sleepable
-        or state.guards.rcu > 0
-        or any(held.kind in _LOCKS for held in state.refs)
-    )
-
-
 def of_member(path: Path, base: Reg, found: Pointer) -> tuple[PtrFlag, bool]:
     """The flags of the pointer that a load through ``base`` found; whether it may be NULL."""
     flags = found.flags
@@ -60,7 +49,7 @@ def of_member(path: Path, base: Reg, found: Pointer) -> tuple[PtrFlag, bool]:
         return flags | PtrFlag.TRUSTED, False
     if _listed(base, found, "__safe_trusted_or_null"):
         return flags | PtrFlag.TRUSTED, True
-    if not in_rcu_section(path) or base.nullable:
+    if not in_rcu(path) or base.nullable:
         return PtrFlag.UNTRUSTED, False
     if _listed(base, found, "__safe_rcu"):
         return flags | PtrFlag.RCU, False

@@ -68,11 +68,12 @@ def _owned(call: KfuncCall, value: Reg) -> Reg:
 def _object(call: KfuncCall) -> Reg:
     """A struct of the kernel."""
     path, proto = call.path, call.proto
+    flags = PtrFlag.NONE
     if call.name == "bpf_get_kmem_cache":
         flags = PtrFlag.UNTRUSTED
     elif proto.has(KfuncFlags.RCU_PROTECTED) or iterators.is_protected(call):
         flags = PtrFlag.RCU
-    else:
+    elif proto.has(KfuncFlags.ITER_NEXT):
         flags = PtrFlag.TRUSTED
     ref = path.type_ref(proto.btf, proto.result.target_id)
     return path.pointer(RegKind.BTF_ID, flags=flags, type_=ref)

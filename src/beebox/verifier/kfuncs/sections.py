@@ -10,7 +10,7 @@ from beebox.verifier.kfuncs.invocation import Argument, KfuncCall
 from beebox.verifier.names import plain_name
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.state import IRQ, Held, HeldKind, Slot
+from beebox.verifier.state import IRQ, ITER, Held, HeldKind, Slot
 from beebox.verifier.value import PtrFlag, Reg
 
 _SAVES = ("bpf_local_irq_save", "bpf_res_spin_lock_irqsave")
@@ -70,6 +70,13 @@ def _forget_protected(path: Path) -> None:
         return path.moved(old, flags=flags, nullable=False)
 
     path.state.replace_where(lambda reg: bool(reg.flags & PtrFlag.RCU), unprotected)
+    for frame in path.state.frames:
+        for index, slot in enumerate(frame.stack):
+            if slot is not None and slot.kinds[0] == ITER and slot.reg is not None:
+                iterator = slot.reg
+                if iterator.flags & PtrFlag.RCU:
+                    flags = iterator.flags & ~PtrFlag.RCU | PtrFlag.UNTRUSTED
+                    frame.stack[index] = Slot(path.moved(iterator, flags=flags), slot.kinds)
 
 
 def _sleeps(call: KfuncCall, where: str) -> None:

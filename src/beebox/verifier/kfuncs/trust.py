@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from beebox.verifier.btf_pointers import trust
 from beebox.verifier.result import RegKind
-from beebox.verifier.value import PtrFlag, Reg
+from beebox.verifier.value import Reg
 
 SOCKETS: Final = {
     RegKind.SOCKET: "sock",
@@ -15,23 +16,12 @@ SOCKETS: Final = {
 }
 """Kinds of pointers that stand for a struct of the kernel."""
 
-_GOOD: Final = PtrFlag.ALLOC | PtrFlag.TRUSTED | PtrFlag.NON_OWN_REF
-
 
 def is_unsafe(value: Reg) -> bool:
     """Whether something is known of the pointer that makes it less than trusted."""
-    return value.nullable or bool(value.flags & ~_GOOD)
+    return value.nullable or bool(value.flags & ~trust.TRUSTED_FLAGS)
 
 
 def is_trusted(value: Reg) -> bool:
-    """Linux's ``is_trusted_reg``."""
-    if value.ref:
-        return True
-    if value.kind in SOCKETS and not is_unsafe(value):
-        return True
-    return bool(value.flags & _GOOD) and not is_unsafe(value)
-
-
-def is_rcu(value: Reg) -> bool:
-    """Whether an RCU section keeps the object."""
-    return bool(value.flags & PtrFlag.RCU)
+    """Whether the object is there as long as the program runs; maps always are."""
+    return trust.is_trusted(value) or (value.kind is RegKind.MAP and not is_unsafe(value))
