@@ -76,7 +76,7 @@ class Exploration:
         self.spec = spec
         self.shape = shape
         self.tail_calling = early.check_subprograms(spec, function_ranges(shape, len(spec.slots)))
-        self.path = Path(spec, options)
+        self.path = Path(spec, options, shape.starts)
         kfuncs.check_program(self.path)
         self.globals = Globals(self.path, shape)
         self.join = Join(shape)
@@ -85,6 +85,7 @@ class Exploration:
         self.pruner = Pruner(
             shape,
             loops.Loops(spec),
+            self.path.liveness,
             allow_uninit_stack=options.allow_uninit_stack,
             speculation=self.path.speculation,
         )
@@ -122,6 +123,7 @@ class Exploration:
                 guard = self.path.speculation
                 if guard is None or not guard.absorbs(self.path.state, self.path.pc, refusal):
                     raise
+            self.path.liveness.settle(self.path.state)
             checkpoint = self.path.state.parent
             while checkpoint is not None:
                 checkpoint.branches -= 1
@@ -136,6 +138,7 @@ class Exploration:
         join, pruner, observer = self.join, self.pruner, self._observer
         guard = path.speculation
         executed = not state.speculative
+        liveness = path.liveness
         pc = state.pc
         while True:
             path.pc = pc
@@ -175,6 +178,11 @@ class Exploration:
                     pc += 1
                 case Store():
                     memory.store(path, insn)
+                    chain = liveness.now
+                    if chain is not None and chain.writes.get(pc) == liveness.writing:
+                        liveness.writing = 0
+                    else:
+                        liveness.executed(path.state, pc)
                     if guard is not None and guard.ends(state, pc):
                         return
                     pc += 1
@@ -203,6 +211,7 @@ class Exploration:
                     pc += 1
                 case Atomic():
                     memory.atomic(path, insn)
+                    liveness.executed(path.state, pc)
                     if guard is not None and guard.ends(state, pc):
                         return
                     pc += 1
@@ -292,6 +301,7 @@ class Exploration:
             case CallKind.HELPER:
                 is_set = path.regs[0] is not None
                 calls.helper(path, insn, self._called_by(insn))
+                path.liveness.executed(path.state, pc)
                 if not early.is_tail_call(insn):
                     return pc + 1
                 goes_on = self._may_end(pc, ANY, is_set=is_set)
@@ -300,6 +310,7 @@ class Exploration:
                 return goes_on
             case CallKind.KFUNC:
                 kfuncs.call(path, insn, self._push, self.pruner)
+                path.liveness.executed(path.state, pc)
                 return pc + 1
             case CallKind.SUBPROG:
                 if not isinstance(insn.target, int):
@@ -309,6 +320,7 @@ class Exploration:
                 if callee not in self.globals.functions:
                     return enter(path, target, callee)
                 self.globals.call(path, callee)
+                path.liveness.executed(path.state, pc)
                 return pc + 1
             case other:
                 assert_never(other)

@@ -18,6 +18,7 @@ from beebox.verifier.btf_pointers.attach import resolve
 from beebox.verifier.btf_pointers.walk import Found
 from beebox.verifier.fields.record import Record
 from beebox.verifier.findings import Refusal
+from beebox.verifier.liveness import Liveness
 from beebox.verifier.options import DEFAULT, Options
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, Scalar, const
@@ -54,6 +55,7 @@ class Path:
         "deferred",
         "fields",
         "helpers",
+        "liveness",
         "maps",
         "options",
         "pc",
@@ -68,7 +70,9 @@ class Path:
         "walks",
     )
 
-    def __init__(self, spec: ProgramSpec, options: Options = DEFAULT) -> None:
+    def __init__(
+        self, spec: ProgramSpec, options: Options = DEFAULT, starts: tuple[int, ...] = (0,)
+    ) -> None:
         self.spec = spec
         self.options = options
         self.allow_ptr_leaks = options.allow_ptr_leaks
@@ -85,6 +89,7 @@ class Path:
         self.pc = 0
         self.bases: dict[int, RegKind] = {}  # by load or store: what its address pointed to
         self.trusts: dict[int, PtrFlag] = {}  # by store: the trust of its address, if it is typed
+        self.liveness = Liveness(starts, spec.slots)
         self.stack_bytes: dict[int, int] = {}  # by function: how deep its frame was used
         self.helpers: set[int] = set()  # that the program may call, and the maps that it uses
         self.maps: set[str] = set()
@@ -111,6 +116,7 @@ class Path:
         self.state = state
         self.pc = state.pc
         self.regs = state.frames[-1].regs
+        self.liveness.leave()
 
     def new_id(self) -> int:
         """An identity that no earlier pointer has."""

@@ -11,10 +11,12 @@ from beebox.tables.limits import MAX_STATES
 from beebox.verifier.cfg import Shape
 from beebox.verifier.covers import covers, equal
 from beebox.verifier.findings import Refusal
+from beebox.verifier.liveness import Liveness
 from beebox.verifier.loops import Loops
 from beebox.verifier.speculation import Speculation
 from beebox.verifier.state import (
     ITERATES,
+    OBJECTS,
     Checkpoint,
     State,
     mark_precise,
@@ -31,6 +33,7 @@ class Pruner:
         "_last_processed",
         "_live",
         "_live_numbers",
+        "_liveness",
         "_loops",
         "_seen",
         "_speculation",
@@ -43,11 +46,13 @@ class Pruner:
         self,
         shape: Shape,
         loops: Loops,
+        liveness: Liveness,
         *,
         allow_uninit_stack: bool = True,
         speculation: Speculation | None = None,
     ) -> None:
         self._loops = loops
+        self._liveness = liveness
         self._allow_uninit_stack = allow_uninit_stack
         self._speculation = speculation
         self._live = shape.live
@@ -104,7 +109,7 @@ class Pruner:
             elif self._loops.any and self._unsettled(checkpoint):
                 if self._covers(checkpoint, state, every_number=True):
                     return self._cover_later(checkpoint, state, pc)
-            elif self._covers(checkpoint, state):
+            elif self._cleaned(checkpoint, state) and self._covers(checkpoint, state):
                 checkpoint.hits += 1
                 _inherit_precision(checkpoint, state)
                 return True
@@ -166,6 +171,27 @@ class Pruner:
         visit = self._loops.visit_of(checkpoint, pc)
         if visit is not None:
             visit.covered.append((checkpoint, state))
+        return True
+
+    def _cleaned(self, checkpoint: Checkpoint, state: State) -> bool:
+        """Forget the slots of a finished checkpoint that nothing reads behind it.
+
+        False where the state is not in the same call.
+        """
+        old, new = checkpoint.frames, state.frames
+        if len(old) != len(new):
+            return False
+        if checkpoint.cleaned:
+            return True
+        if any(was.return_pc != now.return_pc for was, now in zip(old, new, strict=True)):
+            return False
+        checkpoint.cleaned = True
+        if any(frame.stack for frame in old):
+            for frame, live in zip(old, self._liveness.live(old, checkpoint.pc), strict=True):
+                stack = frame.stack
+                for index, slot in enumerate(stack):
+                    if slot is not None and not live >> index & 1 and slot.kinds[0] not in OBJECTS:
+                        stack[index] = None
         return True
 
     def _unsettled(self, checkpoint: Checkpoint) -> bool:

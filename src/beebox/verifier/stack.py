@@ -14,6 +14,7 @@ from beebox.tables.limits import MAX_STACK_BYTES, MAX_VAR_OFFSET
 from beebox.verifier import written
 from beebox.verifier.dynptrs import slots
 from beebox.verifier.findings import Refusal
+from beebox.verifier.liveness import SLOTS, slots_of
 from beebox.verifier.names import bits, misaligned
 from beebox.verifier.path import Path
 from beebox.verifier.scalar import const, of_size
@@ -76,6 +77,13 @@ def load(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
     """What a zero-extending load gives."""
     _aligned(path, base, offset, size)
     low, high = reach(path, base, number, offset, size, what="read from")
+    if base.scalar.is_const:
+        used = 1 << (-low - 1) // 8 + SLOTS * base.frame
+    else:
+        used = slots_of(base.frame, low, high)
+    now = path.liveness.now
+    if now is None or used & ~now.reads.get(path.pc, 0):
+        path.liveness.read(path.state, path.pc, used)
     stack = path.state.frames[base.frame].stack
     if not path.allow_uninit_stack:
         written.check_load(path, stack, base, number, low, high, size)
@@ -117,6 +125,8 @@ def store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg
         smear(path, base.frame, low, high)
         return
     index = (-low - 1) // 8
+    if size == 8:
+        path.liveness.writing |= 1 << index + SLOTS * base.frame
     _grow(stack, index)
     kinds, start = _written_over(path, base.frame, index, stack[index]), low % 8
     if value.kind is not SCALAR:
@@ -160,6 +170,8 @@ def alter(path: Path, base: Reg, number: int, offset: int, size: int) -> None:
     if not path.allow_uninit_stack:
         stack = path.state.frames[base.frame].stack
         written.check_store(path, stack, base, low, high, size, None)
+    if size == 8 and base.scalar.is_const:
+        path.liveness.writing |= slots_of(base.frame, low, high)
     smear(path, base.frame, low, high)
 
 
@@ -195,6 +207,7 @@ def observe(
     low, high = reach(path, base, number, 0, size, what="write to" if write else "read from")
     stack = path.state.frames[base.frame].stack
     if not raw:
+        path.liveness.read(path.state, path.pc, slots_of(base.frame, low, high))
         _refuse_objects(path, base, number, low, high, size)
     else:
         _refuse_filling_objects(path, base, number, low, high)

@@ -251,6 +251,7 @@ class Checkpoint:
     """A state remembered at a prune point.
 
     ``branches`` counts unfinished paths from here: only at 0 does the checkpoint prove anything.
+    ``cleaned``: the slots that nothing reads behind it are gone.
     ``precise`` holds those of its values whose ranges later decisions relied on; values older than
     the checkpoint have a ``serial`` not above its own.
     """
@@ -258,6 +259,7 @@ class Checkpoint:
     __slots__ = (
         "branches",
         "called_back",
+        "cleaned",
         "fingerprint",
         "frames",
         "guards",
@@ -300,6 +302,7 @@ class Checkpoint:
         self.refs = refs
         self.rounds = rounds
         self.branches = 1
+        self.cleaned = False
         self.precise: set[Reg] = set()
         self.hits = 0
         self.misses = 0

@@ -130,6 +130,7 @@ def enter(path: Path, target: int, callee: int) -> int:
     caller[0:6] = [None] * 6
     frames.append(Frame(regs, [], path.pc + 1, callee))
     path.regs = regs
+    path.liveness.leave()
     return target
 
 
@@ -144,6 +145,7 @@ def leave(path: Path, pruner: Pruner) -> int:
         )  # fmt: skip
     if frames[-1].callback:
         callbacks.check_result(path)
+    path.liveness.settle(path.state)
     left = frames.pop()
     path.regs = frames[-1].regs
     if left.callback:

@@ -1,0 +1,235 @@
+"""Which stack slots may still be read: a finished checkpoint's other slots do not matter.
+
+As in Linux 6.18 the reads and writes are those that the exploration has seen, kept by call chain
+and instruction: slots that may be read there, slots that surely are written there as a whole. When
+a path ends, or a called function, what it did counts, and live slots follow as in any data flow
+analysis. A checkpoint is asked about only when all its paths have ended, so all they do was seen.
+
+The slots of all frames of a chain are one number: bit ``64 * frame + slot``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from beebox.isa.instruction import Exit, Instruction
+from beebox.verifier.cfg import successors
+from beebox.verifier.state import Frame, State
+
+SLOTS: Final = 64  # of a frame
+_FRAME: Final = (1 << SLOTS) - 1
+
+
+def slots_of(frame: int, low: int, high: int) -> int:
+    """The slots that the bytes ``[low, high)`` below R10 of the frame lie in."""
+    first, last = -high // 8, (-low - 1) // 8
+    return ((2 << last - first) - 1) << first + SLOTS * frame
+
+
+class _Flow:
+    """The control flow of one function: where each instruction goes, in an order for backward flow.
+
+    ``steps`` has (place, its one or two successors), places counted from the function's start; it
+    lacks the exits, behind which nothing is live.
+    """
+
+    __slots__ = ("length", "start", "steps")
+
+    def __init__(self, start: int, length: int, steps: list[tuple[int, int, int]]) -> None:
+        self.start = start
+        self.length = length
+        self.steps = steps
+
+
+class _Chain:
+    """One function in one chain of calls: what its instructions do to the stack.
+
+    ``reads`` and ``writes`` are what was seen, by pc; ``pending`` the places where that is not yet
+    in ``gen`` and ``kill``, which :attr:`live` and :attr:`written` follow from.
+    """
+
+    __slots__ = (
+        "depth",
+        "flow",
+        "gen",
+        "kill",
+        "live",
+        "outer",
+        "pending",
+        "reads",
+        "site",
+        "stale",
+        "writes",
+        "written",
+    )
+
+    def __init__(self, flow: _Flow, depth: int, outer: _Chain | None, site: int) -> None:
+        self.flow = flow
+        self.depth = depth
+        self.outer = outer
+        self.site = site  # the call in ``outer`` that made it
+        self.reads: dict[int, int] = {}
+        self.writes: dict[int, int] = {}
+        self.pending: set[int] = set()
+        self.stale = False
+        self.gen = [0] * flow.length
+        self.kill = [0] * flow.length
+        self.live = [0] * flow.length
+        self.written = 0  # from the function's start on, whatever way it takes
+
+    def read(self, pc: int, slots: int) -> None:
+        """The instruction may read these slots."""
+        known = self.reads.get(pc, 0)
+        if slots & ~known:
+            self.reads[pc] = known | slots
+            self.pending.add(pc)
+
+    def write(self, pc: int, slots: int) -> None:
+        """The instruction wrote these slots this time, and no others."""
+        known = self.writes.get(pc)
+        if known is None:
+            self.writes[pc] = slots
+            if slots:
+                self.pending.add(pc)
+        elif known & ~slots:
+            self.writes[pc] = known & slots
+            self.pending.add(pc)
+
+    def settle(self) -> None:
+        """What was seen counts from now on."""
+        start, gen, kill = self.flow.start, self.gen, self.kill
+        for pc in self.pending:
+            place = pc - start
+            gen[place] = self.reads.get(pc, 0)
+            kill[place] = self.writes.get(pc, 0)
+        self.pending.clear()
+        self.stale = True
+
+    def solve(self) -> None:
+        """Live slots, backward until nothing changes."""
+        self.stale = False
+        live, gen, kill, steps = self.live, self.gen, self.kill, self.flow.steps
+        changed = True
+        while changed:
+            changed = False
+            for place, first, second in steps:
+                after = live[first] | live[second]
+                before = (after & ~kill[place]) | gen[place]
+                if before != live[place]:
+                    live[place] = before
+                    changed = True
+
+    def solve_written(self) -> None:
+        """The slots that every way through the function writes."""
+        kill, steps = self.kill, self.flow.steps
+        surely = [0] * self.flow.length
+        changed = True
+        while changed:
+            changed = False
+            for place, first, second in steps:
+                before = (surely[first] & surely[second]) | kill[place]
+                if before != surely[place]:
+                    surely[place] = before
+                    changed = True
+        self.written = surely[0]
+
+
+class Liveness:
+    """The stack accesses of one verification, and the answers that follow from them.
+
+    ``now`` and ``writing`` are for the quick way of what happens most: the same access once more.
+    """
+
+    __slots__ = ("_chains", "_flows", "_slots", "_starts", "now", "writing")
+
+    def __init__(self, starts: tuple[int, ...], slots: tuple[Instruction | None, ...]) -> None:
+        self._starts = starts
+        self._slots = slots
+        self._flows: dict[int, _Flow] = {}
+        self._chains: dict[tuple[int, ...], _Chain] = {}
+        self.now: _Chain | None = None  # that of the path followed now
+        self.writing = 0  # by the instruction that is executed now
+
+    def leave(self) -> None:
+        """The path goes on in another frame, or another path is taken up."""
+        self.now = None
+
+    def read(self, state: State, pc: int, slots: int) -> None:
+        """The instruction may read these slots."""
+        now = self.now or self._enter(state)
+        if slots & ~now.reads.get(pc, 0):
+            now.read(pc, slots)
+
+    def executed(self, state: State, pc: int) -> None:
+        """An instruction that can write the stack was executed.
+
+        It wrote the slots ``writing`` as a whole, and no others.
+        """
+        slots, self.writing = self.writing, 0
+        now = self.now or self._enter(state)
+        if now.writes.get(pc) != slots:
+            now.write(pc, slots)
+
+    def settle(self, state: State) -> None:
+        """The path ends, or its innermost function does: what it did counts from now on."""
+        self.now = None
+        self.writing = 0
+        for depth in range(len(state.frames) - 1, -1, -1):
+            chain = self._chains.get(self._key(state.frames, depth))
+            if chain is None or not chain.pending:
+                continue
+            chain.settle()
+            if chain.outer is not None:
+                chain.solve()
+                chain.solve_written()
+                outside = (1 << SLOTS * depth) - 1
+                chain.outer.read(chain.site, chain.live[0] & outside)
+                chain.outer.write(chain.site, chain.written & outside)
+
+    def live(self, frames: list[Frame], pc: int) -> list[int]:
+        """By frame, the slots that may be read from ``pc`` on; bit 0 is the slot below R10."""
+        found = 0
+        inner = len(frames) - 1
+        masks = []
+        for depth in range(inner, -1, -1):
+            chain = self._chains.get(self._key(frames, depth))
+            if chain is not None:
+                if chain.stale:
+                    chain.solve()
+                at = pc if depth == inner else frames[depth + 1].return_pc
+                found |= chain.live[at - chain.flow.start]
+            masks.append(found >> SLOTS * depth & _FRAME)
+        masks.reverse()
+        return masks
+
+    def _key(self, frames: list[Frame], depth: int) -> tuple[int, ...]:
+        calls = [frame.call_pc for frame in frames[1 : depth + 1]]
+        return (*calls, -1 - self._starts[frames[depth].function])
+
+    def _enter(self, state: State) -> _Chain:
+        """The chain of calls that the path is in."""
+        self.now = found = self._chain(state.frames, len(state.frames) - 1)
+        return found
+
+    def _chain(self, frames: list[Frame], depth: int) -> _Chain:
+        key = self._key(frames, depth)
+        found = self._chains.get(key)
+        if found is None:
+            outer = self._chain(frames, depth - 1) if depth else None
+            site = frames[depth].call_pc if depth else 0
+            flow = self._flow(frames[depth].function)
+            found = self._chains[key] = _Chain(flow, depth, outer, site)
+        return found
+
+    def _flow(self, function: int) -> _Flow:
+        found = self._flows.get(function)
+        if found is None:
+            start, end = (*self._starts, len(self._slots))[function : function + 2]
+            steps = []
+            for pc in range(end - 1, start - 1, -1):
+                insn = self._slots[pc]
+                if insn is not None and not isinstance(insn, Exit):
+                    after = successors(self._slots, pc)
+                    steps.append((pc - start, after[0] - start, after[-1] - start))
+            found = self._flows[function] = _Flow(start, end - start, steps)
+        return found
