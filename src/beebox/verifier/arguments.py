@@ -9,6 +9,7 @@ from beebox.tables.limits import MAX_VAR_SIZE, NET_IP_ALIGN
 from beebox.tables.map_types import MapType
 from beebox.tables.program_types import PacketArguments, ProgramType
 from beebox.verifier import leaks, memory, packet, stack, text
+from beebox.verifier.btf_pointers import arguments as structs
 from beebox.verifier.dynptrs import helpers as dynptrs
 from beebox.verifier.fields import deferred, kptrs, locks
 from beebox.verifier.fields.record import Field, FieldKind
@@ -26,14 +27,21 @@ _MEMORY: Final = (
     RegKind.MAP_KEY,
     RegKind.MAP_VALUE,
     RegKind.MEM,
+    RegKind.BUF,
+    RegKind.BTF_ID,
 )
 _RECORD: Final = (RegKind.MEM,)
+_FLAGGED: Final = (RegKind.MEM, RegKind.BUF, RegKind.BTF_ID)
+_SOCKETS: Final = (RegKind.SOCK_COMMON, RegKind.SOCKET, RegKind.TCP_SOCK, RegKind.XDP_SOCK)
+_SOCKETS_OR_TYPED: Final = (*_SOCKETS, RegKind.BTF_ID)
+_TYPED: Final = (RegKind.BTF_ID,)
 _AS_LOGGED: Final = {
     _MEMORY: "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_",
     _RECORD: "ringbuf_mem",
+    _SOCKETS_OR_TYPED: "sock_common, sock, tcp_sock, xdp_sock, ptr_, trusted_ptr_",
+    _TYPED: "ptr_, trusted_ptr_, rcu_ptr_",
 }
 _PACKET: Final = (RegKind.PACKET, RegKind.PACKET_META)
-_SOCKETS: Final = (RegKind.SOCK_COMMON, RegKind.SOCKET, RegKind.TCP_SOCK, RegKind.XDP_SOCK)
 _EXPECTED: Final = {
     ArgKind.CONST_MAP_PTR: (RegKind.MAP,),
     ArgKind.MAP_KEY: _MEMORY,
@@ -47,7 +55,9 @@ _EXPECTED: Final = {
     ArgKind.FUNC: (RegKind.FUNC,),
     ArgKind.CONST_STR: (RegKind.MAP_VALUE,),
     ArgKind.SOCK_COMMON: _SOCKETS,
-    ArgKind.BTF_ID_SOCK_COMMON: _SOCKETS,
+    ArgKind.BTF_ID_SOCK_COMMON: _SOCKETS_OR_TYPED,
+    ArgKind.BTF_ID: _TYPED,
+    ArgKind.PERCPU_BTF_ID: _TYPED,
     ArgKind.SOCKET: (RegKind.SOCKET,),
     ArgKind.RINGBUF_MEM: _RECORD,
     ArgKind.DYNPTR: (RegKind.STACK, RegKind.DYNPTR),
@@ -80,7 +90,7 @@ _WRITES_MAP: Final = frozenset(
 )
 
 _CALLS_BACK: Final = frozenset(
-    {"loop", "for_each_map_elem", "user_ringbuf_drain", "timer_set_callback"}
+    {"loop", "for_each_map_elem", "find_vma", "user_ringbuf_drain", "timer_set_callback"}
 )
 """Helpers whose functions are verified (``callbacks``, ``fields.deferred``)."""
 
@@ -100,6 +110,7 @@ class Arguments:
         "kptr",
         "map",
         "most",
+        "per_cpu",
         "ref",
         "released",
         "uid",
@@ -114,6 +125,7 @@ class Arguments:
         self.alloc_size = 0
         self.most = 0  # bytes of sized memory
         self.dynptr: Reg | None = None  # the initialised dynptr
+        self.per_cpu: Reg | None = None  # what every CPU has one of
         self.ended = 0  # the argument whose dynptr this call releases
         self.item: Reg | None = None  # the pointer to a timer
         self.kptr: Field | None = None  # the pointer that is exchanged
@@ -205,6 +217,8 @@ def _check(path: Path, row: Helper, number: int, arg: Arg, value: Reg, found: Ar
             found.alloc_size = value.scalar.value
         case ArgKind.CONST_STR:
             text.check_constant(path, number, value)
+        case ArgKind.PERCPU_BTF_ID:
+            found.per_cpu = value
         case ArgKind.DYNPTR:
             initialised = dynptrs.check_argument(path, arg, number, value)
             found.dynptr = initialised or found.dynptr
@@ -259,8 +273,11 @@ def _check_kind(
     fits = value.kind in expected and (arg.nullable or not value.nullable)
     if arg.kind is ArgKind.RINGBUF_MEM and not value.flags & PtrFlag.RINGBUF:
         fits = False  # memory of another kind
-    if value.kind is RegKind.MEM and not _memory_fits(arg, value):
+    if value.kind in _FLAGGED and not _flags_fit(arg, value):
         fits = False
+    if fits and value.kind is RegKind.BTF_ID:
+        structs.check(path, row, number, arg, value)
+        return
     if fits:
         of_stack = arg.kind is ArgKind.DYNPTR and value.kind is RegKind.STACK
         if not moved or (value.kind not in _STAYS_AT_START and not arg.releases) or of_stack:
@@ -279,8 +296,10 @@ def _check_kind(
     _wrong_kind(path, row, number, value, expected)
 
 
-def _memory_fits(arg: Arg, value: Reg) -> bool:
-    """Whether the argument takes memory that is read-only, or a slice of a dynptr."""
+def _flags_fit(arg: Arg, value: Reg) -> bool:
+    """Whether the argument takes memory that is read-only, a slice of a dynptr, such trust."""
+    if value.kind is RegKind.BTF_ID:
+        return structs.fits(arg, value)
     if value.flags & PtrFlag.UNTRUSTED:
         return False
     if value.flags & PtrFlag.RDONLY and (arg.kind is not ArgKind.MEM or arg.writes):
@@ -293,6 +312,8 @@ def _wrong_kind(
 ) -> NoReturn:
     wanted = ", ".join(KERNEL[kind] for kind in expected)
     logged = _AS_LOGGED.get(expected, wanted)
+    if row.args[number - 1].kind is ArgKind.PERCPU_BTF_ID:
+        logged = "percpu_ptr_, percpu_rcu_ptr_, percpu_trusted_ptr_"
     if expected is _MEMORY and value.kind is RegKind.SCALAR and row.args[number - 1].nullable:
         logged = "fp"
     raise Refusal(
@@ -374,6 +395,8 @@ def reach(
             memory.check_key(path, value, number, 0, size, write=writes, by_helper=True)
         case RegKind.MAP_VALUE | RegKind.MEM:
             memory.check_region(path, value, number, 0, size, write=writes)
+        case RegKind.BUF | RegKind.BTF_ID:
+            memory.check(path, value, number, 0, size, write=writes)
         case _:
             return False
     return True

@@ -1,4 +1,4 @@
-"""Functions that a helper calls: ``bpf_loop``, ``for_each_map_elem``, ``user_ringbuf_drain``.
+"""Functions that a helper calls: ``bpf_loop``, ``for_each_map_elem``, ``find_vma`` and others.
 
 As in Linux, the path first goes on behind the call, as if the helper called nothing; a second state
 enters the function, and comes back to the call, not behind it: there the helper may call once more.
@@ -15,6 +15,7 @@ from beebox.isa.instruction import Call, CallKind, Instruction
 from beebox.obj.model import ProgramSpec
 from beebox.tables.helpers import HELPER_BY_NAME
 from beebox.tables.limits import MAX_CALL_FRAMES
+from beebox.verifier.btf_pointers.kernel import kernel_struct
 from beebox.verifier.dynptrs import slots
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import plain_name
@@ -22,18 +23,29 @@ from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import S64_MAX, S64_MIN
 from beebox.verifier.state import Frame, State
-from beebox.verifier.value import Reg
+from beebox.verifier.value import PtrFlag, Reg
 
 _LOOP: Final = HELPER_BY_NAME["loop"].id
 _FOR_EACH: Final = HELPER_BY_NAME["for_each_map_elem"].id
 _DRAIN: Final = HELPER_BY_NAME["user_ringbuf_drain"].id
-_FUNCTION: Final = {_LOOP: 2, _FOR_EACH: 2, _DRAIN: 2}  # the argument that is the function
+_FIND_VMA: Final = HELPER_BY_NAME["find_vma"].id
+_FUNCTION: Final = {
+    _LOOP: 2,
+    _FOR_EACH: 2,
+    _DRAIN: 2,
+    _FIND_VMA: 3,
+}  # the argument that is the function
 _MOST: Final = 1  # of what the function may return: 0 goes on, 1 stops
 
 
 def calls_back(insn: Instruction | None) -> bool:
     """Whether the instruction calls a helper that calls a function of the program."""
     return isinstance(insn, Call) and insn.kind is CallKind.HELPER and insn.target in _FUNCTION
+
+
+def function_argument(insn: Call) -> int:
+    """The register that holds the function which the helper calls."""
+    return _FUNCTION[insn.target] if isinstance(insn.target, int) else 0
 
 
 def address(spec: ProgramSpec, path: Path, start: int) -> Reg:
@@ -81,7 +93,7 @@ def enter(path: Path, insn: Call, function: int) -> State | None:
             "call-depth", path.pc, f"more than {MAX_CALL_FRAMES} nested calls",
             kernel=f"the call stack of {len(frames) + 1} frames is too deep",
         )  # fmt: skip
-    target = path.read(_FUNCTION[_LOOP]).range
+    target = path.read(function_argument(insn)).range
     state = path.state.copy(target)
     state.called_back += 1
     state.frames[-1].rounds += 1
@@ -91,6 +103,10 @@ def enter(path: Path, insn: Call, function: int) -> State | None:
     if insn.target == _LOOP:
         regs[1] = path.unknown()
         regs[2] = given[3]
+    elif insn.target == _FIND_VMA:
+        regs[1] = given[1]
+        regs[2] = kernel_struct(path, "vm_area_struct", PtrFlag.NONE)
+        regs[3] = given[4]
     elif insn.target == _DRAIN:
         regs[1] = slots.constant(path)
         regs[2] = given[3]

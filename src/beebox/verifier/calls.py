@@ -15,6 +15,7 @@ from beebox.tables.privileges import needs_perfmon
 from beebox.tables.program_types import ProgramType
 from beebox.verifier import guards, packet, references
 from beebox.verifier.arguments import ALWAYS_PRESENT, Arguments, check
+from beebox.verifier.btf_pointers import arguments as structs
 from beebox.verifier.dynptrs import helpers as dynptrs
 from beebox.verifier.dynptrs import slots
 from beebox.verifier.fields import kptrs
@@ -166,6 +167,10 @@ def _result(path: Path, row: Helper, found: Arguments) -> Reg | None:
             return _maybe(path, row, found, RegKind.BTF_ID, flags=flags, type_=type_)
         case RetKind.MEM_OR_NULL if found.dynptr is not None:
             return dynptrs.slice_(path, found.dynptr, found.alloc_size)
+        case RetKind.BTF_ID | RetKind.BTF_ID_OR_NULL | RetKind.BTF_ID_TRUSTED if row.ret_type_name:
+            return structs.result(path, row, found.ref)
+        case RetKind.MEM_OR_BTF_ID | RetKind.MEM_OR_BTF_ID_OR_NULL if found.per_cpu is not None:
+            return structs.of_cpu(path, row, found.per_cpu)
         case _:
             raise Refusal(
                 "not-supported", path.pc,

@@ -339,7 +339,7 @@ class Exploration:
 
     def _call_back(self, insn: Call) -> None:
         """The helper may call a function of the program: explore that, too."""
-        function = self.shape.function_of(self.path.read(2).range)
+        function = self.shape.function_of(self.path.read(callbacks.function_argument(insn)).range)
         state = callbacks.enter(self.path, insn, function)
         if state is not None:
             self._push(state)

@@ -7,6 +7,7 @@ from typing import assert_never
 from beebox.isa.instruction import GlobalRef, KsymRef, LoadImm64, MapRef, PseudoImm64, SubprogRef
 from beebox.obj.model import MapSpec
 from beebox.verifier import callbacks, rights
+from beebox.verifier.btf_pointers import symbols
 from beebox.verifier.fields import lookup
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
@@ -32,7 +33,7 @@ def load(path: Path, insn: LoadImm64) -> Reg:
                 )  # fmt: skip
             return path.pointer(RegKind.MAP_VALUE, map_=name, off=offset)
         case KsymRef(name):
-            problem = f"the kernel symbol {name} is not verified yet"
+            return symbols.address(path, name)
         case SubprogRef(name):
             problem = f"the address of {name}: callbacks are not verified yet"
         case PseudoImm64(pseudo=4, low=distance):

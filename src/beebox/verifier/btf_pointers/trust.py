@@ -20,7 +20,14 @@ from beebox.verifier.value import PtrFlag, Reg
 TRUSTED_FLAGS: Final = PtrFlag.ALLOC | PtrFlag.TRUSTED | PtrFlag.NON_OWN_REF
 """Flags each of which makes a pointer trusted, where it has no others."""
 
-_OF_THE_KERNEL: Final = (RegKind.SOCK_COMMON, RegKind.SOCKET, RegKind.TCP_SOCK)
+SOCKETS: Final = {
+    RegKind.SOCKET: "sock",
+    RegKind.SOCK_COMMON: "sock_common",
+    RegKind.TCP_SOCK: "tcp_sock",
+    RegKind.MAP: "bpf_map",
+}
+"""Kinds of pointers that stand for a struct of the kernel, and its name."""
+
 _MOST_NAME: Final = 63
 
 
@@ -28,9 +35,14 @@ def is_trusted(value: Reg) -> bool:
     """Whether the pointer is valid as long as the program runs."""
     if value.ref:
         return True
-    if value.nullable or value.flags & ~TRUSTED_FLAGS:
+    if is_unsafe(value):
         return False
-    return value.kind in _OF_THE_KERNEL or bool(value.flags & TRUSTED_FLAGS)
+    return value.kind in SOCKETS or bool(value.flags & TRUSTED_FLAGS)
+
+
+def is_unsafe(value: Reg) -> bool:
+    """Whether something is known of the pointer that makes it less than trusted."""
+    return value.nullable or bool(value.flags & ~TRUSTED_FLAGS)
 
 
 def is_rcu(value: Reg) -> bool:

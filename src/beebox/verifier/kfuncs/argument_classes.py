@@ -12,9 +12,9 @@ from typing import Final
 from beebox.btf.types import Array, Btf, FuncProto, Int, Ptr, Struct, Type
 from beebox.btf.types import Enum as BtfEnum
 from beebox.tables.kfuncs import KfuncFlags
+from beebox.verifier.btf_pointers.trust import SOCKETS
 from beebox.verifier.findings import Refusal
 from beebox.verifier.kfuncs.invocation import Argument
-from beebox.verifier.kfuncs.trust import SOCKETS
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.value import Reg

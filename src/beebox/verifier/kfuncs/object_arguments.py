@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from beebox.btf.types import Struct
 from beebox.tables.kfuncs import KfuncFlags
-from beebox.verifier.btf_pointers.trust import is_rcu
+from beebox.verifier.btf_pointers.trust import SOCKETS, is_rcu, is_trusted, is_unsafe
 from beebox.verifier.findings import Refusal
 from beebox.verifier.kfuncs import structs
 from beebox.verifier.kfuncs.argument_classes import ArgClass, kind_word
 from beebox.verifier.kfuncs.invocation import Argument
-from beebox.verifier.kfuncs.trust import SOCKETS, is_trusted, is_unsafe
 from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.result import RegKind
 from beebox.verifier.value import TypeRef
