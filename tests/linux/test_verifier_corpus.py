@@ -26,24 +26,13 @@ _TYPED = "programs on functions, hooks and structs of the kernel"
 _KFUNCS = "kernel functions"
 NOT_JUDGED = {
     "arena": "arenas",
-    "callbacks": _TYPED,
     "exceptions": _KFUNCS,
     "freplace": _TYPED,
     "graphs": _KFUNCS,
-    "iterators": _TYPED,
-    "kfunc_flavour": _KFUNCS,
-    "kfuncs": _KFUNCS,
-    "kfuncs_weak": _TYPED,
-    "ksyms": "kernel symbols",
-    "ksyms_typed": "kernel symbols",
-    "map_storage": _TYPED,
-    "open_coded_iterators": _KFUNCS,
     "refcounts": _KFUNCS,
     "workqueues": "work queues in map values",
 }
 """Objects with programs that our verifier has no verdict on yet, and what of theirs it lacks."""
-_ITERATES = ("kfuncs", "open_coded_iterators")
-"""Loops over open-coded iterators: they do not end yet."""
 NOT_SHOWN = {"tracing": "machines that allow no trampolines refuse them unseen"}
 """Objects with programs that Linux may refuse unseen: judged by our verifier alone."""
 NOT_IN_THIS_KERNEL = {"lirc": "built without it"}
@@ -62,9 +51,6 @@ def test_verdicts_on_the_corpus(record_property) -> None:
     counts = Counter[str]()
     wrong, not_judged, not_shown, work = [], set(), set(), {}
     for name in sorted({path.stem for path in CORPUS.glob("*.c")} - NOT_IN_THIS_KERNEL.keys()):
-        if name in _ITERATES:
-            not_judged.add(name)
-            continue
         for program in programs(name):
             ours = verify(program, Options(target=host()))
             if not ours.accepted and ours.findings[0].code == "not-supported":
