@@ -144,13 +144,15 @@ def verify(
     profile: ProfileName = "kernel",
     timeout_s: float | None = None,
     observe: Callable[[ProgramSpec], Observer] | None = None,
+    explain: bool = False,
 ) -> list[Report]:
     """A report for each program of the object (or each one named), in the object's order.
 
     Unasked, programs behind a ``?`` are passed over, unless the object has no others.
     ``btf`` is what the object is relocated against, as :func:`target_of` takes it. ``timeout_s``
     is for each program: one without a verdict by then is refused (finding ``timeout``). ``observe``
-    gives who watches the exploration of a program.
+    gives who watches the exploration of a program. ``explain``: findings also have the branches of
+    their path, changes that were tried and a counterexample, which takes some seconds at most.
     """
     from beebox.obj.linker import link  # noqa: PLC0415 -- on demand
     from beebox.obj.targets.host import host  # noqa: PLC0415 -- on demand
@@ -168,7 +170,12 @@ def verify(
             options = replace(options, deadline_ns=time.monotonic_ns() + int(timeout_s * 1e9))
         program = link(spec, name)
         observer = observe(program) if observe is not None else None
-        reports.append(verify_program(program, options, observer=observer))
+        report = verify_program(program, options, observer=observer)
+        if explain and not report.accepted:
+            from beebox.diagnose.explain import explained  # noqa: PLC0415 -- for rejections only
+
+            report = explained(report, options)
+        reports.append(report)
     return reports
 
 

@@ -57,6 +57,7 @@ def verify_command(
         programs=None if name is None else [name],
         btf=target,
         observe=observe if verbose else None,
+        explain=True,
     )
     lines = [log.finish(report) for log, report in zip(logs, reports, strict=False)]
     if output.json:

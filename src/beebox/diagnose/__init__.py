@@ -1,1 +1,1 @@
-"""Rejections explained further: counterexamples, fixes, kernel logs."""
+"""Rejections explained further, by what needs execution: tried changes, counterexamples, logs."""

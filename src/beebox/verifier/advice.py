@@ -77,7 +77,8 @@ def advise(spec: ProgramSpec, refusal: Refusal, path: Path | None) -> Advice:
         case "not-a-pointer" if value is not None:
             return _lost(place, refusal, value)
         case "argument-size" if value is not None and refusal.reg is not None:
-            return _size(place, refusal, value, _capacity(spec, path, refusal.reg - 1))
+            pointer = path.regs[refusal.reg - 1] if path is not None else None
+            return _size(place, refusal, value, capacity(spec, pointer))
         case "unbounded-offset" if value is not None:
             other = refusal.values[1] if len(refusal.values) > 1 else None
             return _offset(place, spec, value, other)
@@ -302,9 +303,8 @@ def _lost(place: _Place, refusal: Refusal, value: Reg) -> Advice:
     )
 
 
-def _capacity(spec: ProgramSpec, path: Path | None, reg: int) -> int | None:
-    """How many bytes there are behind the pointer in ``reg``, at least."""
-    pointer = path.regs[reg] if path is not None and 0 < reg < 6 else None
+def capacity(spec: ProgramSpec, pointer: Reg | None) -> int | None:
+    """How many bytes there are behind a pointer, at least; None where that is not known."""
     if pointer is None:
         return None
     at = pointer.off + pointer.scalar.umax
@@ -320,21 +320,21 @@ def _capacity(spec: ProgramSpec, path: Path | None, reg: int) -> int | None:
             return None
 
 
-def _size(place: _Place, refusal: Refusal, value: Reg, capacity: int | None) -> Advice:
+def _size(place: _Place, refusal: Refusal, value: Reg, room: int | None) -> Advice:
     scalar = value.scalar
     name = place.variable(refusal.reg, value) or "the size"
-    most = f"{capacity}" if capacity else "the memory's length"
+    most = f"{room}" if room else "the memory's length"
     row = _helper(place.insn)
     arg = row.args[(refusal.reg or 1) - 1] if row is not None else None
     least = 0 if arg is not None and arg.kind is ArgKind.CONST_SIZE_OR_ZERO else 1
     wanted = f"that {name} is from {least} to {most}: it is {scalar!r}"
     before = f"before {place.at(place.pc)}"
-    too_large = capacity is not None and scalar.umax > capacity
+    too_large = room is not None and scalar.umax > room
     if not too_large and scalar.smin >= 0 and scalar.umax < MAX_VAR_SIZE:
         return Advice(wanted, f"{before}: {place.leaves(f'{name} == 0', f'{name} == 0')}")
-    if capacity is None:
+    if room is None:
         return Advice(wanted)
-    c, python = f"{name} > {capacity}", f"{name} > {capacity}"
+    c, python = f"{name} > {room}", f"{name} > {room}"
     if least and scalar.umin == 0:
         c, python = f"{name} == 0 || {c}", f"{name} == 0 or {python}"
     return Advice(wanted, f"{before}: {place.leaves(c, python)}")

@@ -29,7 +29,7 @@ def findings_data(report: Report) -> tuple[dict[str, Any], ...]:
             "message": finding.message,
             "path": [_step(report.spec, pc, text) for pc, text in finding.path],
             "missing": finding.missing,
-            "hint": _hint(finding),
+            "hint": hint_of(finding),
             "suggestions": [_suggestion(each) for each in finding.suggestions],
             "counterexample": _counterexample(finding.counterexample),
             "kernel_message": finding.kernel_message,
@@ -80,7 +80,8 @@ def _counterexample(found: Counterexample | None) -> dict[str, Any] | None:
     }
 
 
-def _hint(finding: Finding) -> str:
+def hint_of(finding: Finding) -> str:
+    """What to do about a finding: its own hint, else the one of its row."""
     return finding.hint or FINDINGS[finding.code].hint
 
 
@@ -119,13 +120,13 @@ def _help(finding: Finding) -> list[str]:
     """What to do: changes that were tried, with what came of them, or else the hint."""
     out: list[str] = []
     for given in finding.suggestions:
-        out.append(f"  help: {given.text}")
+        if f"  help: {given.text}" not in out:
+            out.append(f"  help: {given.text}")
         if given.tried:
-            out += [f"        {line}" for line in given.insns]
-            came = "the program is accepted" if given.accepted else f"next is {given.then}"
-            out.append(f"        tried, before insn {given.pc}: {came}")
-    if not out and _hint(finding):
-        out.append(f"  help: {_hint(finding)}")
+            came = "the program is accepted" if given.accepted else f"then {given.then} is next"
+            out.append(f"        tried, before insn {given.pc}, {came}: {'; '.join(given.insns)}")
+    if not out and hint_of(finding):
+        out.append(f"  help: {hint_of(finding)}")
     return out
 
 
@@ -135,15 +136,23 @@ def _shown(found: Counterexample) -> list[str]:
         return [f"  counterexample: {found.text}"]
     out = [f"  counterexample, seen in the interpreter: {found.text}"]
     if found.packet is not None:
-        data = found.packet.hex(" ")
-        data = data if len(data) <= _MOST_HEX else data[:_MOST_HEX] + " ..."
-        out.append(f"        packet of {len(found.packet)} bytes: {data}".rstrip(": "))
+        out.append(f"        packet of {len(found.packet)} bytes: {_hex(found.packet)}")
     if found.context:
         fields = ", ".join(f"{name} = {value:#x}" for name, value in found.context)
         out.append(f"        context: {fields}")
     out += [f"        map {name}, {what}: {value}" for name, what, value in found.maps]
     out += [f"        insn {pc}: {name} gives {result}" for pc, name, result in found.calls]
     return out
+
+
+def _hex(data: bytes) -> str:
+    """Bytes up to the last that is not 0."""
+    shown = data.rstrip(b"\0")
+    if not shown:
+        return "all 0"
+    rest = f", then {len(data) - len(shown)} of 0" if len(shown) < len(data) else ""
+    text = shown.hex(" ")
+    return (text if len(text) <= _MOST_HEX else text[:_MOST_HEX] + " ...") + rest
 
 
 def _source(spec: ProgramSpec, pc: int) -> tuple[str, str]:

@@ -53,7 +53,7 @@ from beebox.vm.memory import (
     Runtime,
 )
 from beebox.vm.observe import Notes, noted
-from beebox.vm.steps import Registers, Step
+from beebox.vm.steps import Registers, Step, Watch
 from beebox.vm.structure import functions
 
 U64: Final = (1 << 64) - 1
@@ -101,13 +101,14 @@ class Interpreter:
         executed: list[int] | None = None,
         max_loops: int = MAX_LOOPS,
         tail_call: TailCall | None = None,
+        watch: Mapping[int, Watch] | None = None,
     ) -> None:
         """Decode; ``notes`` of the program make it write down how it runs, under ``mark``.
 
         ``executed`` has a count per slot, for notes that count. ``max_loops`` is what all
-        ``may_goto`` of a frame may do together. Raises :exc:`NotSupportedError` for what this
-        engine cannot run, :exc:`DecodeError` for what :mod:`beebox.vm.structure` refuses of a
-        program that is not verified.
+        ``may_goto`` of a frame may do together. ``watch`` has who is told of instructions, by pc.
+        Raises :exc:`NotSupportedError` for what this engine cannot run, :exc:`DecodeError` for
+        what :mod:`beebox.vm.structure` refuses of a program that is not verified.
         """
         arrived = None
         if isinstance(program, VerifiedProgram):
@@ -140,6 +141,8 @@ class Interpreter:
         ]
         if notes is not None:
             self._observe(notes, mark, executed)
+        for pc, each in (watch or {}).items():
+            self._steps[pc] = steps.watched(self._steps[pc], each, pc)
 
     def run(self, *arguments: int, fuel: int = DEFAULT_FUEL) -> int:
         """R0 after one run over the packet as it stands in the machine.
@@ -192,7 +195,8 @@ class Interpreter:
         self._packet_region.start = context.data_meta
         self._packet_region.end = context.data_end
 
-    def _locate(self, pc: int, address: int, size: int, *, write: bool) -> Region:
+    def locate(self, pc: int, address: int, size: int, *, write: bool) -> Region:
+        """The region that an access at ``pc`` works on. Raises :exc:`ExecutionError` for none."""
         region = self._own.find(address, size) or self.machine.memory.find(address, size)
         if region is None or (write and not region.writable):
             kind = "write" if write else "read"
@@ -253,7 +257,7 @@ class Interpreter:
         signed = insn.signed
         read = (SIGNED_READERS if signed else READERS)[size]
         context, context_end = self._context, self._context_end
-        find, after = self._locate, pc + 1
+        find, after = self.locate, pc + 1
         region = self._stack_region  # this instruction's last region, likely its next
 
         def load(regs: Registers) -> int:
@@ -293,7 +297,7 @@ class Interpreter:
 
     def _store(self, insn: Store, pc: int) -> Step:
         dst, src, offset, size = insn.dst, insn.src, insn.offset, insn.size.value.bytes
-        write, mask, find, after = WRITERS[size], (1 << size * 8) - 1, self._locate, pc + 1
+        write, mask, find, after = WRITERS[size], (1 << size * 8) - 1, self.locate, pc + 1
         region = self._stack_region
 
         def place(address: int) -> Region:
@@ -342,7 +346,7 @@ class Interpreter:
 
         def atomic(regs: Registers) -> int:
             address = (regs[dst] + offset) & U64
-            region = self._locate(pc, address, size, write=True)
+            region = self.locate(pc, address, size, write=True)
             self._check_aligned(pc, address, size)
             at = address - region.base
             old = read(region.view, at)[0]

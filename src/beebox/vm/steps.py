@@ -32,6 +32,20 @@ COMBINE: Final[Mapping[AtomicOp, Callable[[int, int], int]]] = {
 """What a read-modify-write leaves in memory, by what was there and what is given; to be cut."""
 
 
+Watch: TypeAlias = Callable[[int, Registers], None]
+"""Told a pc and the registers before that instruction is executed; what it raises ends the run."""
+
+
+def watched(step: Step, watch: Watch, pc: int) -> Step:
+    """The step, with ``watch`` told before."""
+
+    def run(regs: Registers) -> int:
+        watch(pc, regs)
+        return step(regs)
+
+    return run
+
+
 def second_slot(_regs: Registers) -> int:
     """Where no instruction is."""
     raise ExecutionError("jump into the middle of a 16-byte instruction")

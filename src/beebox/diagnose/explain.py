@@ -1,0 +1,28 @@
+"""A report with all that can be found out about its findings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from beebox.diagnose.counterexample import search
+from beebox.diagnose.fixes import suggestions, watched
+from beebox.diagnose.trace import trace, with_branches
+from beebox.verifier.options import Options
+from beebox.verifier.result import Report
+
+
+def explained(report: Report, options: Options) -> Report:
+    """The report with the failing path's branches, changes that were tried, a counterexample.
+
+    An accepted program's report is given back as it is. ``options`` are those of the verification.
+    """
+    if report.accepted or not report.findings:
+        return report
+    finding = report.findings[0]
+    found = trace(report, options, watched(report))
+    if found is None:
+        return report
+    finding = with_branches(report.spec, finding, found.branches)
+    finding = replace(finding, suggestions=suggestions(report, options, found))
+    finding = replace(finding, counterexample=search(report.spec, finding, found.branches))
+    return replace(report, findings=(finding, *report.findings[1:]))
