@@ -91,9 +91,7 @@ class _Search:
         self._spec = spec
         self._finding = finding
         self._goal = [(each.pc, each.jump) for each in branches[:_MOST_GOALS]]
-        self._world = World(
-            spec, finding.pc, about=finding.evidence, results=_results(spec, finding)
-        )
+        self._world = World(spec, finding.pc, about=finding.evidence, results=_results(finding))
         self._deadline = time.monotonic() + limit_s
         self._numbers = _numbers(spec)
         self._tried: set[tuple[object, ...]] = set()
@@ -324,14 +322,12 @@ class _Search:
         return f"at {where}, {what}"
 
 
-def _results(spec: ProgramSpec, finding: Finding) -> tuple[int, int] | None:
+def _results(finding: Finding) -> tuple[int, int] | None:
     """The legal results, where the finding is about the result of the program."""
-    if finding.code != "return-range":
+    found = finding.evidence
+    if finding.code != "return-range" or found is None or found.start is None:
         return None
-    for row in spec.type.value.returns:
-        if not row.attach_types or spec.attach_type in row.attach_types:
-            return row.low, row.high
-    return None
+    return found.start, found.limit
 
 
 def _numbers(spec: ProgramSpec) -> tuple[int, ...]:

@@ -26,6 +26,7 @@ from beebox.verifier.cfg import registers, shape
 from beebox.verifier.options import Options
 from beebox.verifier.report import hint_of
 from beebox.verifier.result import Evidence, Finding, RegKind, Report, Suggestion
+from beebox.verifier.rights import attach_type
 from beebox.verifier.value import Reg
 from beebox.verifier.verify import verify
 
@@ -79,12 +80,11 @@ class _Site:
 
     def leave(self) -> tuple[str, ...]:
         """End the function: two instructions."""
-        least = 0
+        attach = attach_type(self.spec)
         for row in self.spec.type.value.returns:
-            if not row.attach_types or self.spec.attach_type in row.attach_types:
-                least = row.low
-                break
-        return (f"r0 = {least}", "exit")
+            if not row.attach_types or attach in row.attach_types:
+                return (f"r0 = {row.low}", "exit")
+        return ("r0 = 0", "exit")
 
 
 def suggestions(report: Report, options: Options, found: Trace) -> tuple[Suggestion, ...]:
@@ -291,14 +291,12 @@ def _other(site: _Site, number: int) -> Reg | None:
 
 def _result(site: _Site, found: Evidence) -> Iterator[_Change]:
     """Answer with the smallest legal result where the computed one is not legal."""
-    del found
-    for row in site.spec.type.value.returns:
-        if not row.attach_types or site.spec.attach_type in row.attach_types:
-            lines: tuple[str, ...] = (f"r0 = {row.low}",)
-            if row.low == 0:
-                lines = (f"if r0 <= {row.high} goto +1", *lines)
-            yield _Change(site.finding.pc, lines)
-            return
+    if found.start is None:
+        return
+    lines: tuple[str, ...] = (f"r0 = {found.start}",)
+    if found.start == 0:
+        lines = (f"if r0 <= {found.limit} goto +1", *lines)
+    yield _Change(site.finding.pc, lines)
 
 
 def _set(site: _Site) -> Iterator[_Change]:

@@ -6,7 +6,6 @@ The table's hint is what remains to be said where nothing more is known.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -84,8 +83,8 @@ def advise(spec: ProgramSpec, refusal: Refusal, path: Path | None) -> Advice:
             return _offset(place, spec, value, other)
         case "reference-leak" if path is not None and path.state.refs:
             return _leak(place, path.state.refs[0].pc)
-        case "return-range" if value is not None:
-            return _range(place, value)
+        case "return-range" if value is not None and refusal.access is not None:
+            return _range(place, value, refusal.access[0], refusal.access[2])
         case "argument-type" if refusal.reg is not None:
             return _argument(place, refusal.reg)
         case "context-access" if value is not None and value.off:
@@ -364,15 +363,7 @@ def _leak(place: _Place, acquired: int) -> Advice:
     )
 
 
-def _range(place: _Place, value: Reg) -> Advice:
-    ranges: Sequence[tuple[int, int]] = [
-        (row.low, row.high)
-        for row in place.spec.type.value.returns
-        if not row.attach_types or place.spec.attach_type in row.attach_types
-    ]
-    if not ranges:
-        return Advice()
-    low, high = ranges[0]
+def _range(place: _Place, value: Reg, low: int, high: int) -> Advice:
     wanted = f"that the result is in {low}..={high}: it is {value.scalar!r}"
     if value.scalar.is_const:
         return Advice(wanted, f"return a number of {low}..={high}")

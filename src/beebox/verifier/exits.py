@@ -69,7 +69,7 @@ def finish(path: Path) -> None:
             "return-range", path.pc,
             f"{who} may return {low}..={high}, but R0 is {value.scalar!r}",
             kernel=f"{when} the register R0 has {found or 'unknown scalar value'} should "
-            f"have been in [{low}, {high}]", values=(value,), reg=0,
+            f"have been in [{low}, {high}]", values=(value,), reg=0, access=(low, 0, high),
         )  # fmt: skip
 
 

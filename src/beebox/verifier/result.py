@@ -95,7 +95,8 @@ class Evidence:
     ``low`` and ``high`` bound the number, or of a pointer its variable offset, which is added to
     ``off``; both are signed where the value may be negative. ``origin`` is the pc that made the
     value, -1 for what the program starts with. Of an access: ``size`` bytes from ``start`` (behind
-    the variable offset), of ``limit`` that are proven or exist.
+    the variable offset), of ``limit`` that are proven or exist. Of a result: it may be from
+    ``start`` to ``limit``.
     """
 
     reg: int
