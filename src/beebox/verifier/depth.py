@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
+from beebox.obj.model import ProgramSpec
 from beebox.tables.limits import MAX_CALL_FRAMES, MAX_STACK_BYTES, MAX_TAIL_CALL_STACK_BYTES
+from beebox.tables.program_types import AttachType, ProgramType
 from beebox.verifier.cfg import Shape
 from beebox.verifier.findings import Refusal
+
+_EVENTS: Final = (
+    ProgramType.KPROBE,
+    ProgramType.TRACEPOINT,
+    ProgramType.PERF_EVENT,
+    ProgramType.RAW_TRACEPOINT,
+)
+_PRIVATE_FROM: Final = 64  # bytes: BPF_PRIV_STACK_MIN_SIZE
 
 
 def check(
@@ -14,27 +25,50 @@ def check(
     used_bytes: Sequence[int],
     tail_calling: frozenset[int],
     deferred: frozenset[int] = frozenset(),
+    *,
+    private: bool = False,
 ) -> None:
     """The frames of a call chain, each rounded up to 16 bytes, share 512 bytes of stack.
 
     ``used_bytes`` is by function; ``tail_calling`` are those that call ``bpf_tail_call``,
-    ``deferred`` those that the kernel calls later, with a stack of their own.
+    ``deferred`` those that the kernel calls later, with a stack of their own. ``private``: large
+    frames lie outside of that stack, but those that what is called later may use at the same time.
     """
     own = [(used + 15) // 16 * 16 for used in used_bytes]
-    chains = _Chains(shape, own, tail_calling, deferred)
-    total = max(chains.deepest(root, 1, 0) for root in (0, *sorted(deferred)))
-    if total > MAX_STACK_BYTES:
-        raise Refusal(
-            "call-depth", 0, f"the call chain needs {total} bytes of stack; "
-            f"{MAX_STACK_BYTES} is the limit",
-            kernel=f"combined stack size of {len(own)} calls is {total}. Too large",
-        )  # fmt: skip
+    apart = frozenset[int]()
+    if private and not tail_calling:
+        shared = _below(shape, deferred)
+        apart = frozenset(
+            index for index, size in enumerate(own) if size >= _PRIVATE_FROM and index not in shared
+        )
+    chains = _Chains(shape, own, tail_calling, deferred, apart)
+    for root in (*sorted(deferred, reverse=True), 0):
+        chains.follow(root, 1, 0)
+
+
+def private_stacks(spec: ProgramSpec, attach: AttachType | None) -> bool:
+    """Whether Linux gives the functions of such a program stacks of their own, on x86-64."""
+    if spec.type is ProgramType.TRACING:
+        return attach is not AttachType.TRACE_ITER
+    return spec.type in _EVENTS
+
+
+def _below(shape: Shape, roots: frozenset[int]) -> frozenset[int]:
+    """The functions that the roots are or reach."""
+    found: set[int] = set()
+    work = list(roots)
+    while work:
+        index = work.pop()
+        if index not in found:
+            found.add(index)
+            work.extend(shape.calls[index])
+    return frozenset(found)
 
 
 class _Chains:
     """The call chains of a program, each looked at once."""
 
-    __slots__ = ("_deferred", "_known", "_own", "_shape", "_tail_calling")
+    __slots__ = ("_apart", "_deferred", "_known", "_own", "_shape", "_tail_calling")
 
     def __init__(
         self,
@@ -42,21 +76,22 @@ class _Chains:
         own: list[int],
         tail_calling: frozenset[int],
         deferred: frozenset[int],
+        apart: frozenset[int],
     ) -> None:
         self._shape = shape
         self._deferred = deferred
         self._own = own
         self._tail_calling = tail_calling
-        self._known: dict[tuple[int, int, int], int] = {}
+        self._apart = apart
+        self._known: set[tuple[int, int, int]] = set()
 
-    def deepest(self, function: int, frames: int, above: int) -> int:
-        """The stack under ``function``, which is the ``frames``-th of its chain."""
-        found = self._known.get((function, frames, above))
-        if found is None:
-            found = self._known[function, frames, above] = self._deepest(function, frames, above)
-        return found
+    def follow(self, function: int, frames: int, above: int) -> None:
+        """Check the chains from ``function`` on, which is the ``frames``-th, below ``above``."""
+        if (function, frames, above) not in self._known:
+            self._known.add((function, frames, above))
+            self._follow(function, frames, above)
 
-    def _deepest(self, function: int, frames: int, above: int) -> int:
+    def _follow(self, function: int, frames: int, above: int) -> None:
         shape = self._shape
         if frames > MAX_CALL_FRAMES:  # also where functions call each other in a circle
             raise Refusal(
@@ -72,7 +107,14 @@ class _Chains:
                 kernel="tail_calls are not allowed when call stack of previous frames is "
                 f"{above} bytes. Too large",
             )  # fmt: skip
-        total = above + self._own[function]
-        later = self._deferred - shape.direct[function]
-        called = shape.calls[function] - later
-        return max((self.deepest(callee, frames + 1, total) for callee in called), default=total)
+        total = above
+        if function not in self._apart:
+            total += self._own[function]
+        if total > MAX_STACK_BYTES:
+            raise Refusal(
+                "call-depth", shape.starts[function],
+                f"the call chain needs {total} bytes of stack; {MAX_STACK_BYTES} is the limit",
+                kernel=f"combined stack size of {frames} calls is {total}. Too large",
+            )  # fmt: skip
+        for callee in sorted(shape.calls[function] - (self._deferred - shape.direct[function])):
+            self.follow(callee, frames + 1, total)

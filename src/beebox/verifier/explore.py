@@ -106,7 +106,8 @@ class Exploration:
                     start = self.shape.starts[index]
                     self._explore(self.globals.start(self.path, index, start))
         put_off = frozenset(self.path.deferred)
-        depth.check(self.shape, self.stack_bytes(), self.tail_calling, put_off)
+        private = depth.private_stacks(self.spec, self.path.attach_type)
+        depth.check(self.shape, self.stack_bytes(), self.tail_calling, put_off, private=private)
 
     def _explore(self, first: State) -> None:
         """Every path from the first state of the program, or of a global function."""
