@@ -21,7 +21,9 @@ _FRAME: Final = (1 << SLOTS) - 1
 
 
 def slots_of(frame: int, low: int, high: int) -> int:
-    """The slots that the bytes ``[low, high)`` below R10 of the frame lie in."""
+    """The slots that the bytes ``[low, high)`` below R10 of the frame lie in; none, if empty."""
+    if low >= high:
+        return 0
     first, last = -high // 8, (-low - 1) // 8
     return ((2 << last - first) - 1) << first + SLOTS * frame
 

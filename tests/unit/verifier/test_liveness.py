@@ -32,7 +32,14 @@ exit
 
 @pytest.mark.parametrize(
     ("frame", "low", "high", "slots"),
-    [(0, -8, 0, 1), (0, -4, 0, 1), (0, -16, -8, 2), (0, -12, -4, 3), (0, -512, 0, (1 << 64) - 1)],
+    [
+        (0, -8, 0, 1),
+        (0, -8, -8, 0),
+        (0, -4, 0, 1),
+        (0, -16, -8, 2),
+        (0, -12, -4, 3),
+        (0, -512, 0, (1 << 64) - 1),
+    ],
 )
 def test_slots(frame, low, high, slots):
     assert slots_of(frame, low, high) == slots
