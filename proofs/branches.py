@@ -80,7 +80,7 @@ PROOFS = (
     _proof(
         JmpOp.SET,
         _wrong("if b.mask == 0 and b.value and not b.value & (b.value - 1):", "if b.mask == 0 and b.value:"),
-        _wrong("value, mask = x.value & ~b.value, x.mask & ~b.value", "value, mask = x.value, x.mask & b.value"),
+        _wrong("return make(x.value & ~b.value, x.mask & ~b.value)", "return make(x.value, x.mask & b.value)"),
         _wrong("return None if (a.value | a.mask) & b.value else False", "return None if a.mask & b.value else True"),
         _wrong("same.y_jump, same.x_jump, same.y_fall, same.x_fall)", "same.x_jump, same.y_jump, same.x_fall, same.y_fall)"),
     ),

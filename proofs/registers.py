@@ -165,11 +165,21 @@ def _copies(mutants: Sequence[Mutant]) -> Iterator[Obligation]:
             ghosts = [reader.call(semantics.sign_extend, c, bits, 64)] if bits else []
             evaluator = evaluator_with(ghosts, mutants)
             evaluator.facts.append(is_member(x, c))
-            stand_in = SimpleNamespace(number=lambda value, *_: SimpleNamespace(scalar=value))
+            stand_in = SimpleNamespace(
+                number=lambda value, *_: SimpleNamespace(scalar=value),
+                unlinked=lambda value: value,
+                linked=lambda value, *_, root, off: SimpleNamespace(scalar=value, link=(root, off)),
+            )
             insn = Alu(op, RegNumber(1), RegNumber(2), wide=wide)
             moved = evaluator.call(arithmetic._move, stand_in, insn, _register(x, 7))
             concrete = reader.call(semantics.alu, op, 0, c, 64 if wide else 32)
             yield from _loaded(f"{op.name} {64 if wide else 32}", evaluator, moved, concrete)
+            for when, reg in cases(moved):
+                if hasattr(reg, "link"):  # a copy, though another object
+                    same = z3.Implies(when, c.compare("__eq__", concrete).is_true)
+                    stays = z3.BoolVal(reg.link == (7, 0))
+                    goal = z3.And(same, stays)
+                    yield Obligation(f"{op.name} {wide}: linked", list(evaluator.facts), goal)
 
 
 def _loaded(name: str, evaluator: Evaluator, value: Any, z: Term) -> Iterator[Obligation]:

@@ -39,9 +39,11 @@ from beebox.verifier.verify import verify
 _U64 = (1 << 64) - 1
 _CONTEXT, _PACKET, _STACK, _MAP, _HANDLE = (index << 40 for index in range(1, 6))
 _NEW_VALUE = {
-    AtomicOp.ADD: lambda old, src: old + src,
-    AtomicOp.FETCH_ADD: lambda old, src: old + src,
-    AtomicOp.XCHG: lambda _old, src: src,
+    "add": lambda old, src: old + src,
+    "or": lambda old, src: old | src,
+    "and": lambda old, src: old & src,
+    "xor": lambda old, src: old ^ src,
+    "xchg": lambda _old, src: src,
 }
 
 
@@ -101,17 +103,30 @@ class Machine:
                 return pc + 2
             case Load(dst, src, offset, size, signed):
                 address, width = regs[src] + offset, size.value.bytes
-                if regs[src] == _CONTEXT:
+                if regs[src] == _CONTEXT and offset >= 8:
+                    regs[dst] = offset * 3
+                elif regs[src] == _CONTEXT:
                     regs[dst] = _PACKET + (self.length if offset == 4 else 0)
                 else:
                     value = self.load(address & _U64, width)
                     regs[dst] = semantics.sign_extend(value, 8 * width, 64) if signed else value
             case Store(dst, offset, src, size):
                 self.store((regs[dst] + offset) & _U64, size.value.bytes, self.value(src))
+            case Atomic(AtomicOp.LOAD_ACQUIRE, dst, offset, src, size):
+                regs[dst] = self.load((regs[src] + offset) & _U64, size.value.bytes)
+            case Atomic(AtomicOp.STORE_RELEASE, dst, offset, src, size):
+                self.store((regs[dst] + offset) & _U64, size.value.bytes, regs[src])
+            case Atomic(AtomicOp.CMPXCHG, dst, offset, src, size):
+                address, width = regs[dst] + offset, size.value.bytes
+                old = self.load(address, width)
+                if old == regs[0] & ((1 << 8 * width) - 1):
+                    self.store(address, width, regs[src])
+                regs[0] = old
             case Atomic(op, dst, offset, src, size):
                 address, width = regs[dst] + offset, size.value.bytes
                 old = self.load(address, width)
-                self.store(address, width, _NEW_VALUE[op](old, regs[src]))
+                what = op.value.mnemonic.removeprefix("atomic_").removeprefix("fetch_")
+                self.store(address, width, _NEW_VALUE[what](old, regs[src]))
                 if op.value.fetch:
                     regs[src] = old
             case Jump(offset):
@@ -217,7 +232,10 @@ def true_fact(fact, number, machine):
 
 def unpruned(spec):
     """Abstract states by pc, from an exploration without pruning; None if it is too long."""
-    exploration = Exploration(spec, shape(spec), prune=False)
+    try:
+        exploration = Exploration(spec, shape(spec), prune=False)
+    except Refusal as refusal:
+        return refusal
     states = {}
     arrive = exploration.join.arrive
 

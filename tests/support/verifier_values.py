@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import random
 
+import verifier_statements
+
 from beebox.isa.instruction import (
     Alu,
-    Atomic,
     Call,
     CallKind,
     Exit,
@@ -28,7 +29,7 @@ from beebox.isa.instruction import (
 from beebox.obj.model import MapSpec, ProgramSpec
 from beebox.tables.helpers import HELPER_BY_NAME
 from beebox.tables.map_types import MapType
-from beebox.tables.opcodes import AluOp, AtomicOp, JmpOp, Size
+from beebox.tables.opcodes import AluOp, JmpOp, Size
 from beebox.tables.program_types import ProgramType
 
 MAPS = {
@@ -79,6 +80,7 @@ class Writer:
         self.places: dict[int, int] = {}  # label -> slot
         self.slot = 0
         self.labels = 0
+        self.functions: dict[str, int] = {}  # name -> label
 
     def emit(self, *insns: Instruction) -> None:
         """Add instructions."""
@@ -100,6 +102,12 @@ class Writer:
         """The label is here."""
         self.places[label] = self.slot
 
+    def function(self, name: str) -> int:
+        """The label of a function of ``verifier_statements``."""
+        if name not in self.functions:
+            self.functions[name] = self.label()
+        return self.functions[name]
+
     def finish(self) -> ProgramSpec:
         """The program, its jumps resolved."""
         out: list[Instruction] = []
@@ -111,8 +119,8 @@ class Writer:
                 match insn:
                     case JumpIf(op, dst, src, _, wide):
                         insn = JumpIf(op, dst, src, distance, wide)
-                    case Jump():
-                        insn = Jump(distance)
+                    case Jump(long=long):
+                        insn = Jump(distance, long)
                     case MayGoto():
                         insn = MayGoto(distance)
                     case Call(kind):
@@ -199,9 +207,6 @@ class Writer:
             )
             access = Store(address, -24, self.number(), size)
             self.emit(access if pick.random() < 0.5 else Load(self.number(), address, -24, size))
-        elif kind < 0.65:
-            op = pick.choice((AtomicOp.ADD, AtomicOp.FETCH_ADD, AtomicOp.XCHG))
-            self.emit(Atomic(op, Reg.R10, -16, self.number(), Size.DW))
         else:
             signed = size is not Size.DW and pick.random() < 0.3
             self.emit(Load(self.number(), Reg.R10, offset, size, signed))
@@ -322,18 +327,32 @@ class Writer:
     def statement(self, depth: int) -> None:
         """Any statement."""
         kind = self.random.random()
-        if kind < 0.38 or depth > 3:
+        if kind < 0.32 or depth > 3:
             self.arithmetic()
-        elif kind < 0.60:
+        elif kind < 0.49:
             self.branch(depth)
-        elif kind < 0.76:
+        elif kind < 0.59:
             self.stack()
-        elif kind < 0.84:
+        elif kind < 0.66:
             self.map_access()
-        elif kind < 0.90:
+        elif kind < 0.71:
             self.packet_access()
-        elif kind < 0.93:
+        elif kind < 0.73:
             self.lookup()
+        elif kind < 0.77:
+            verifier_statements.ordered(self)
+        elif kind < 0.82:
+            verifier_statements.spilled_pointer(self)
+        elif kind < 0.86:
+            verifier_statements.partial_fill(self)
+        elif kind < 0.89 and depth < 2 and not self.budget:
+            verifier_statements.register_loop(self, depth)
+        elif kind < 0.90:
+            verifier_statements.over(self)
+        elif kind < 0.92:
+            verifier_statements.nullable(self)
+        elif kind < 0.94:
+            verifier_statements.stack_function(self)
         elif kind < (0.99 if self.budget else 0.96) and depth < 2:
             self.loop(depth)
         else:
@@ -381,4 +400,7 @@ def program(seed: int, *, budget: bool = False) -> ProgramSpec:
         for _ in range(pick.randint(1, 3)):
             pick.choice((writer.arithmetic, writer.stack, writer.map_access))()
         writer.emit(Alu(AluOp.MOV, Reg.R0, writer.number()), Exit())
+    for name, label in writer.functions.items():
+        writer.place(label)
+        verifier_statements.body(writer, name)
     return writer.finish()

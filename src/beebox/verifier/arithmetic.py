@@ -134,9 +134,13 @@ def _move(path: Path, insn: Alu, value: Reg) -> Reg:
             )  # fmt: skip
         return path.number(ANY if insn.wide else of_size(4))
     bits = _EXTENDED_BITS.get(insn.op, 0)
-    if bits and insn.wide and value.scalar.umax < 1 << (bits - 1):
-        return value  # nothing to extend: still a copy
     result = transfer.alu(insn.op, value.scalar, value.scalar, wide=insn.wide)
+    if bits and insn.wide and value.scalar.umax < 1 << (bits - 1):
+        # Nothing to extend: still a copy, though Linux forgets which bits are known.
+        if result is value.scalar:
+            return value
+        value = path.unlinked(value)
+        return path.linked(result, value, None, root=value.root, off=value.off)
     return value if result is value.scalar else path.number(result, value)
 
 

@@ -170,13 +170,11 @@ def _ordered(always: bool, never: bool) -> bool | None:
 
 
 def _assume_clear(x: Scalar, y: Scalar, *, wide: bool) -> Scalar:
-    """``x & y == 0`` holds: the constant's bits are 0 in ``x``."""
+    """``x & y == 0`` holds: the constant's bits are 0 in ``x``. Linux forgets the ranges."""
     b = _View(y, wide=wide)
     if b.mask:
         return x
-    low = (x.u32_min, x.u32_max, x.s32_min, x.s32_max)
-    value, mask = x.value & ~b.value, x.mask & ~b.value
-    return _possible(value, mask, x.umin, x.umax, x.smin, x.smax, *low)
+    return make(x.value & ~b.value, x.mask & ~b.value)
 
 
 def _assume(op: JmpOp, x: Scalar, y: Scalar, *, wide: bool, itself: bool) -> tuple[Scalar, Scalar]:

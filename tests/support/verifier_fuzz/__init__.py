@@ -1,0 +1,1 @@
+"""Fuzzing the verifier: programs edited, compared with Linux, minimised, counted, executed."""
