@@ -345,7 +345,7 @@ class Writer:
             verifier_statements.spilled_pointer(self)
         elif kind < 0.86:
             verifier_statements.partial_fill(self)
-        elif kind < 0.89 and depth < 2 and not self.budget:
+        elif kind < 0.88 and depth < 1 and not self.budget:
             verifier_statements.register_loop(self, depth)
         elif kind < 0.90:
             verifier_statements.over(self)

@@ -191,8 +191,8 @@ def make(
             umin, umax = max(umin, (umin & _HIGH) | u32_min), min(umax, (umax & _HIGH) | u32_max)
             smin, smax = max(smin, (smin & ~U32) | u32_min), min(smax, (smax & ~U32) | u32_max)
             if s32_min >= 0 and smin >= S32_MIN and smax <= S32_MAX:
-                smin, smax = max(smin, s32_min), min(smax, s32_max)
-                umin, umax = max(umin, s32_min), min(umax, s32_max)
+                smin, smax = s32_min, s32_max  # Linux forgets what was tighter
+                umin, umax = s32_min, s32_max
         if not force and (umin > umax or smin > smax or u32_min > u32_max or s32_min > s32_max):
             return EMPTY
         other_value, other_mask = tnum.from_range(umin, umax, U64)
