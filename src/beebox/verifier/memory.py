@@ -305,7 +305,7 @@ def check_region(
                 kernel=f"R{number} cannot write into {kernel_name(base)}", values=(base,),
                 reg=number,
             )  # fmt: skip
-        if base.flags & PtrFlag.UNTRUSTED:
+        if base.flags & PtrFlag.UNTRUSTED and direct:
             return  # probed: whatever the offset
         _check_range(path, base, number, offset, size, base.range, "the record", write=write)
         return

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from beebox.errors import BtfError
 from beebox.tables.kfuncs import KfuncFlags
 from beebox.tables.limits import MAX_VAR_SIZE
-from beebox.verifier import text
+from beebox.tables.program_types import ProgramType
+from beebox.verifier import context, text
 from beebox.verifier.arguments import reach
 from beebox.verifier.findings import Refusal
 from beebox.verifier.kfuncs import (
@@ -22,9 +23,10 @@ from beebox.verifier.kfuncs.invocation import Argument, KfuncCall
 from beebox.verifier.kfuncs.prototype import Parameter
 from beebox.verifier.names import bits, kernel_name, plain_name
 from beebox.verifier.result import RegKind
+from beebox.verifier.scalar import ANY
 from beebox.verifier.value import Reg
 
-_ANYWHERE = (
+_ANYWHERE: Final = (
     RegKind.SCALAR,
     RegKind.STACK,
     RegKind.PACKET,
@@ -36,6 +38,17 @@ _ANYWHERE = (
     RegKind.ARENA,
 )
 """Pointers that may be passed at any offset."""
+
+_PLAIN_CONTEXTS: Final = frozenset(
+    {
+        ProgramType.SYSCALL,
+        ProgramType.KPROBE,
+        ProgramType.TRACEPOINT,
+        ProgramType.RAW_TRACEPOINT,
+        ProgramType.RAW_TRACEPOINT_WRITABLE,
+    }
+)
+"""Programs whose context is just memory; as in Linux, its last byte is what is looked at."""
 
 
 def check(call: KfuncCall) -> None:
@@ -58,7 +71,7 @@ def check(call: KfuncCall) -> None:
                 kernel=f"Unrecognized arg#{number - 1} type",
             )  # fmt: skip
         if value is None:
-            value = call.path.read(number)
+            raise _unset(call, number, param)
         sized = _pointer(Argument(call, number, param, value)) is ArgClass.MEM_SIZE
     if call.proto.has(KfuncFlags.RELEASE) and call.released is None:
         raise Refusal(
@@ -66,6 +79,24 @@ def check(call: KfuncCall) -> None:
             f"{call.name} releases a reference, and no argument holds one",
             kernel=f"release kernel function {call.name} expects refcounted PTR_TO_BTF_ID",
         )  # fmt: skip
+
+
+def _unset(call: KfuncCall, number: int, param: Parameter) -> Refusal:
+    """A register that holds nothing. Linux notices when the value does not fit its class."""
+    arg = Argument(call, number, param, call.path.pointer(RegKind.MIXED))
+    kernel = f"variable ? access var_off={bits(ANY)} disallowed"
+    try:
+        class_ = classify(arg)
+        if class_ is ArgClass.MAP:
+            kernel = f"pointer in R{number} isn't map pointer"
+        elif class_ is ArgClass.ALLOC and call.proto.trusted:
+            kernel = f"R{number} must be referenced or trusted"
+    except Refusal as refusal:
+        kernel = refusal.kernel
+    return Refusal(
+        "uninitialised-register", call.path.pc,
+        f"argument {number} of {call.name} is not set on this path", kernel=kernel, reg=number,
+    )  # fmt: skip
 
 
 def _number(call: KfuncCall, number: int, param: Parameter, value: Reg | None) -> None:
@@ -208,6 +239,10 @@ def _reach(arg: Argument, size: int) -> None:
     path, value = arg.call.path, arg.value
     if value.nullable:
         value = path.moved(value, nullable=False)  # the function is told whether there is any
+    if value.kind is RegKind.CTX and path.spec.type in _PLAIN_CONTEXTS and size:
+        context.load(path, value, arg.number, size - 1, 1)
+        context.store(path, value, arg.number, size - 1, 1)
+        return
     for writes in (False, True):
         if not reach(path, arg.number, value, size, writes=writes):
             raise Refusal(

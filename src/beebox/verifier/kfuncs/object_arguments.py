@@ -16,7 +16,7 @@ from beebox.verifier.value import TypeRef
 
 def note_map(arg: Argument) -> None:
     """A map, or a map value: which one later arguments must fit to."""
-    if not arg.value.map:
+    if not arg.value.map and arg.value.kind is not RegKind.BTF_ID:
         raise Refusal(
             "argument-type", arg.call.path.pc,
             f"argument {arg.number} of {arg.call.name} must be a map, but is "
