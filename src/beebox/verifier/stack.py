@@ -207,7 +207,8 @@ def observe(
     low, high = reach(path, base, number, 0, size, what="write to" if write else "read from")
     stack = path.state.frames[base.frame].stack
     if not raw:
-        path.liveness.read(path.state, path.pc, slots_of(base.frame, low, high))
+        if size:
+            path.liveness.read(path.state, path.pc, slots_of(base.frame, low, high))
         _refuse_objects(path, base, number, low, high, size)
     else:
         _refuse_filling_objects(path, base, number, low, high)
@@ -326,6 +327,17 @@ def object_place(path: Path, base: Reg, count: int) -> ObjectPlace | None:
 def put_object(path: Path, place: ObjectPlace, slots: tuple[Slot | None, ...]) -> None:
     """Put an object's slots, or None for bytes that are free again."""
     stack = path.state.frames[place.frame].stack
+    path.liveness.writing |= _object_slots(place)
     _grow(stack, place.first)
     for at, slot in enumerate(slots):
         stack[place.first - at] = slot
+
+
+def read_object(path: Path, place: ObjectPlace) -> None:
+    """What is done depends on the object: its slots are read."""
+    path.liveness.read(path.state, path.pc, _object_slots(place))
+
+
+def _object_slots(place: ObjectPlace) -> int:
+    count = len(place.regs)
+    return ((1 << count) - 1) << place.first + 1 - count + SLOTS * place.frame

@@ -12,6 +12,7 @@ from typing import Final
 
 from beebox.verifier import references
 from beebox.verifier.findings import Refusal
+from beebox.verifier.liveness import SLOTS
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.state import DYNPTR, Slot
@@ -85,7 +86,14 @@ def found(path: Path, base: Reg, number: int) -> Reg:
             kernel=f"Expected an initialized dynptr as arg #{number - 1}", values=(base,),
             reg=number,
         )  # fmt: skip
+    if index is not None:
+        path.liveness.read(path.state, path.pc, _both(base.frame, index))
     return slot.reg
+
+
+def _both(frame: int, index: int) -> int:
+    """The slots of the dynptr whose first one is ``index``, as :mod:`liveness` has them."""
+    return 3 << index - 1 + SLOTS * frame
 
 
 def make(path: Path, base: Reg, number: int, type_: DynptrType, ref: int = 0) -> None:
@@ -127,7 +135,9 @@ def overwrite(path: Path, frame: int, index: int) -> None:
             kernel="cannot overwrite referenced dynptr", values=(dynptr,),
             hint="submit or discard the record first",
         )  # fmt: skip
-    _end(stack, index if not dynptr.off else index + 1)
+    first = index if not dynptr.off else index + 1
+    path.liveness.writing |= _both(frame, first)
+    _end(stack, first)
     _void_slices(path, dynptr.id, PtrFlag.SLICE)
 
 
@@ -135,10 +145,11 @@ def release(path: Path, base: Reg, number: int) -> None:
     """The record behind the dynptr is given back: its clones and all slices end with it."""
     dynptr = found(path, base, number)
     references.release(path, dynptr.ref)
-    for frame in path.state.frames:
+    for depth, frame in enumerate(path.state.frames):
         for index, slot in enumerate(frame.stack):
             reg = slot.reg if slot is not None and slot.kinds == _WHOLE else None
             if reg is not None and reg.ref == dynptr.ref and not reg.off:
+                path.liveness.writing |= _both(depth, index)
                 _end(frame.stack, index)
                 _void_slices(path, reg.id)
 

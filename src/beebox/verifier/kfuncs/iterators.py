@@ -28,6 +28,8 @@ from beebox.verifier.value import PtrFlag, Reg
 def check_argument(arg: Argument) -> None:
     """An iterator on the stack: a new one for ``new``, else one that was made."""
     call, path, value = arg.call, arg.call.path, arg.value
+    if call.name == "bpf_iter_css_task_new":
+        _check_css_task(call)
     if value.kind is not RegKind.STACK:
         raise Refusal(
             "argument-type", path.pc,
@@ -42,8 +44,6 @@ def check_argument(arg: Argument) -> None:
             "not-supported", path.pc, f"{call.name} takes an iterator of an unknown kind",
             kernel=f"expected valid iter pointer as arg #{arg.position}",
         )  # fmt: skip
-    if call.name == "bpf_iter_css_task_new":
-        _check_css_task(call)
     if call.proto.has(KfuncFlags.ITER_NEW):
         _make(arg, struct)
     else:
@@ -118,6 +118,7 @@ def _use(arg: Argument, struct: Struct) -> None:
             values=(value,), reg=arg.number,
             hint="keep the whole loop between bpf_rcu_read_lock and bpf_rcu_read_unlock",
         )  # fmt: skip
+    stack.read_object(path, place)
     call.iterator = (place.frame, place.first)
     call.ref = first.ref
     if call.proto.has(KfuncFlags.ITER_DESTROY):

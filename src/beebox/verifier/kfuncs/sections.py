@@ -130,6 +130,7 @@ def _restore(arg: Argument, class_: str) -> None:
             kernel=f"expected an initialized irq flag as arg#{arg.position}",
             values=(value,), reg=arg.number,
         )  # fmt: skip
+    stack.read_object(path, place)
     if saved.map != class_:
         raise Refusal(
             "section", path.pc,
