@@ -25,7 +25,6 @@ ITERATORS: Final[Mapping[str, Mapping[int, IterArg]]] = {
     "bpf_link": {1: IterArg.BTF_ID_OR_NULL},
     "bpf_map": {1: IterArg.TRUSTED_OR_NULL},
     "bpf_map_elem": {
-        1: IterArg.TRUSTED_OR_NULL,
         2: IterArg.RDONLY_BUF_OR_NULL,
         3: IterArg.RDWR_BUF_OR_NULL,
     },
@@ -43,5 +42,5 @@ ITERATORS: Final[Mapping[str, Mapping[int, IterArg]]] = {
     "task_vma": {1: IterArg.BTF_ID_OR_NULL, 2: IterArg.BTF_ID_OR_NULL},
     "tcp": {1: IterArg.TRUSTED_OR_NULL},
     "udp": {1: IterArg.TRUSTED_OR_NULL},
-    "unix": {1: IterArg.TRUSTED_OR_NULL},
+    "unix": {1: IterArg.BTF_ID_OR_NULL},
 }

@@ -16,12 +16,12 @@ class StructOps:
     """What programs for the members of one struct may do.
 
     ``unsupported`` are members that no program can stand for. ``sleepable`` are those whose
-    programs may sleep. ``becomes``: what a pointer to a struct in the context is taken for.
+    programs may be loaded as sleepable, None: any. ``becomes``: what a pointer to a struct in the context is taken for.
     ``writable``: by struct, the members that programs may store to (empty: all of it).
     """
 
     unsupported: frozenset[str] = frozenset()
-    sleepable: frozenset[str] = frozenset()
+    sleepable: frozenset[str] | None = frozenset()
     becomes: Mapping[str, str] = field(default_factory=dict)
     writable: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -33,6 +33,7 @@ STRUCT_OPS: Final[Mapping[str, StructOps]] = {
     ),
     "tcp_congestion_ops": StructOps(
         unsupported=frozenset({"get_info"}),
+        sleepable=None,
         becomes={"sock": "tcp_sock"},
         writable={
             "tcp_sock": (

@@ -15,7 +15,7 @@ from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.opcodes import AtomicOp, Size
 from beebox.verifier import context, leaks, packet, sockets, stack
 from beebox.verifier.btf_pointers import access as structs
-from beebox.verifier.btf_pointers import buffers
+from beebox.verifier.btf_pointers import buffers, maps
 from beebox.verifier.fields import access, kptrs
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import kernel_name, misaligned, plain_name
@@ -197,6 +197,8 @@ def _loaded(
             return sockets.load(path, base, number, offset, size)
         case RegKind.BTF_ID if not base.nullable:
             return structs.load(path, base, number, offset, size)
+        case RegKind.MAP if not base.nullable:
+            return maps.load(path, base, number, offset, size)
         case _:
             check(path, base, number, offset, size, write=False)
             if path.fields and (pointer := kptrs.pointer_at(path, base, offset)) is not None:
@@ -235,6 +237,10 @@ def check(path: Path, base: Reg, number: int, offset: int, size: int, *, write: 
             structs.store(path, base, number, offset, size)
         case RegKind.BTF_ID:
             structs.load(path, base, number, offset, size)
+        case RegKind.MAP if write:
+            maps.refuse_store(path, base, number)
+        case RegKind.MAP:
+            maps.load(path, base, number, offset, size)
         case RegKind.BUF | RegKind.TP_BUFFER:
             buffers.check(path, base, number, offset, size, write=write)
         case _:

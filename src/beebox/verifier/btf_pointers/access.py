@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
-from beebox.btf.types import Btf, Struct
+from beebox.btf.types import Array, Btf, Struct
 from beebox.verifier.btf_pointers import trust
 from beebox.verifier.btf_pointers.walk import Denied, Memory, Number, Pointer, access
 from beebox.verifier.findings import Refusal
@@ -65,25 +65,29 @@ def store(path: Path, base: Reg, number: int, offset: int, size: int) -> None:
     if ops is None:
         raise _read_only(path, base, number, type_, "only read is supported")
     members = ops.writable.get(type_.name)
-    if members is None:
-        raise _read_only(
-            path, base, number, type_, f"cannot write into ptr_{type_.name} at off={at} size={size}"
-        )
     row = type_.btf.type(type_.id)
-    if not isinstance(row, Struct):
-        raise _read_only(path, base, number, type_, "only read is supported")
-    if not members and at + size <= row.size:
-        return
+    if members is None or not isinstance(row, Struct):
+        whole = next((name for name, parts in ops.writable.items() if not parts), None)
+        kernel = f"only access to {whole} is supported" if whole else "only read is supported"
+        raise _read_only(path, base, number, type_, kernel)
+    if not members:
+        if at + size <= row.size:
+            return
+        kernel = f"write access at off {at} with size {size}"
+        raise _read_only(path, base, number, type_, kernel)
     for name in members:
         place = _place(type_.btf, row, name)
         if place is None:
             continue
         start, end, is_array = place
-        if (at == start or (is_array and start < at < end)) and at + size <= end:
-            return
-    raise _read_only(
-        path, base, number, type_, f"cannot write into ptr_{type_.name} at off={at} size={size}"
-    )
+        if at == start or (is_array and start < at < end):
+            if at + size <= end:
+                return
+            kernel = f"write access at off {at} with size {size} beyond the member of "
+            kernel += f"{type_.name} ended at {end}"
+            raise _read_only(path, base, number, type_, kernel)
+    kernel = f"no write support to {type_.name} at off {at}"
+    raise _read_only(path, base, number, type_, kernel)
 
 
 def check(path: Path, base: Reg, number: int, offset: int) -> int:
@@ -120,7 +124,7 @@ def _place(btf: Btf, row: Struct, name: str) -> tuple[int, int, bool] | None:
         inner = btf.resolve(member.type)[1]
         if member.name == head and not member.bitfield_size:
             if not rest:
-                is_array = type(inner).__name__ == "Array"
+                is_array = isinstance(inner, Array)
                 return start, start + btf.size_of(member.type), is_array
             found = _place(btf, inner, rest) if isinstance(inner, Struct) else None
         else:
@@ -146,8 +150,6 @@ def _denied(path: Path, base: Reg, number: int, at: int, size: int, kernel: str)
 
 
 def _read_only(path: Path, base: Reg, number: int, type_: TypeRef, kernel: str) -> Refusal:
-    if kernel.startswith("cannot"):
-        kernel = f"R{number} {kernel}"
     return Refusal(
         "read-only", path.pc,
         f"a program may not write there in struct {type_.name} ({kernel_name(base)})",

@@ -259,10 +259,10 @@ def _struct_ops(spec: ProgramSpec, btf: Btf, row: Type | None, member: int | Non
     if not isinstance(prototype, FuncProto):
         _refuse(
             f"member {found.name} of {row.name} is no function",
-            f"attach to invalid member {found.name}({member}) of struct {row.name}",
+            f"attach to invalid member {found.name}(@idx {member}) of struct {row.name}",
         )
     sleeps = spec.flags & ProgramFlags.SLEEPABLE
-    if found.name in ops.unsupported or (sleeps and found.name not in ops.sleepable):
+    if found.name in ops.unsupported or (sleeps and not _may_sleep(ops, found.name)):
         _refuse(
             f"no {'program that sleeps' if sleeps else 'program'} can stand for {found.name} of "
             f"{row.name}",
@@ -281,6 +281,10 @@ def _struct_ops(spec: ProgramSpec, btf: Btf, row: Type | None, member: int | Non
     return Attach(
         btf, found.name, prototype.params, prototype.type, trusted=True, nulls=nulls, ops=ops
     )
+
+
+def _may_sleep(ops: StructOps, member: str) -> bool:
+    return ops.sleepable is None or member in ops.sleepable
 
 
 def _prototype(btf: Btf, row: Type | None) -> tuple[Func, FuncProto]:

@@ -132,7 +132,7 @@ def _walk(
     row = btf.resolve(type_id)[1]
     for _ in range(MAX_DEPTH):
         if not isinstance(row, Struct):
-            return Denied(f"Type '{getattr(row, 'name', '')}' is not a struct"), flags
+            return Denied(f"Type '{_called(getattr(row, 'name', ''))}' is not a struct"), flags
         if row.union and len(row.members) != 1:
             flags |= PtrFlag.UNTRUSTED
         found: Found | _Inside | _Enter
@@ -151,9 +151,14 @@ def _walk(
     raise BtfError("structs nest too deeply", type_id=type_id)
 
 
+def _called(name: str) -> str:
+    """As the kernel's log has it."""
+    return name or "(anon)"
+
+
 def _behind(btf: Btf, row: Struct, off: int, size: int) -> Number | Denied | _Enter:
     """An access that ends behind the struct: its last member may be an array without a length."""
-    denied = Denied(f"access beyond struct {row.name} at off {off} size {size}")
+    denied = Denied(f"access beyond struct {_called(row.name)} at off {off} size {size}")
     if not row.members:
         return denied
     last = row.members[-1]
@@ -184,7 +189,7 @@ def _member(btf: Btf, row: Struct, off: int, size: int, *, free: bool) -> Found 
             break
         shape = _shape(btf, member.type)
         if shape is None:
-            return Denied(f"field {member.name} doesn't have size")
+            return Denied(f"field {_called(member.name)} doesn't have size")
         end = start + shape.count * shape.size
         if off >= end:
             continue
@@ -196,11 +201,11 @@ def _member(btf: Btf, row: Struct, off: int, size: int, *, free: bool) -> Found 
             return _pointer(btf, row, member, shape.row, start, off, size)
         if off + size > end and not free:
             return Denied(
-                f"access beyond the end of member {member.name} (mend:{end}) in struct "
-                f"{row.name} with off {off} size {size}"
+                f"access beyond the end of member {_called(member.name)} (mend:{end}) in struct "
+                f"{_called(row.name)} with off {off} size {size}"
             )
         return Number()
-    return Denied(f"struct {row.name} doesn't have field at offset {off}")
+    return Denied(f"struct {_called(row.name)} doesn't have field at offset {off}")
 
 
 def _pointer(
@@ -208,8 +213,8 @@ def _pointer(
 ) -> Pointer | Memory | Denied:
     if size != 8 or off != start:
         return Denied(
-            f"cannot access ptr member {member.name} with moff {start} in struct {row.name} "
-            f"with off {off} size {size}"
+            f"cannot access ptr member {_called(member.name)} with moff {start} in struct "
+            f"{_called(row.name)} with off {off} size {size}"
         )
     type_id, target, flags = pointed(btf, pointer)
     return Pointer(type_id, flags, member.name) if isinstance(target, Struct) else Memory()
