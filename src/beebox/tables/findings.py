@@ -361,6 +361,12 @@ _ROWS: Final = (
         "use aligned 4- or 8-byte memory of a map value or the stack",
     ),
     FindingRow(
+        "since",
+        "environment",
+        "the program needs what the kernel version that was asked for does not have",
+        "keep such code behind bpf_core_enum_value_exists and its like, or ask for a newer kernel",
+    ),
+    FindingRow(
         "loader",
         "environment",
         "a program that needs more rights than who loads it has",

@@ -19,9 +19,14 @@ from beebox.tables.limits import (
     MAX_USED_MAPS,
     OBJECT_NAME_BYTES,
 )
+from beebox.tables.map_types import MapFlags
+from beebox.tables.program_types import ProgramType
 
 NEWEST: Final = "6.18"
 """The version that the tables describe."""
+
+OLDEST: Final = "4.4"
+"""The oldest that can be asked for: what came before has its long-term support behind it."""
 
 
 def release(version: str) -> tuple[int, int]:
@@ -117,6 +122,8 @@ FEATURES: Final = (
     Feature("tail_calls_in_subprograms", "5.10", "both in one program, with the x86-64 JIT"),
     Feature("memcg_accounting", "5.11", "memory counts for the control group, not RLIMIT_MEMLOCK"),
     Feature("atomics", "5.12", "fetch, exchange, compare and exchange"),
+    Feature("ksyms", "5.10", "addresses of the kernel's variables, with their types"),
+    Feature("callbacks", "5.13", "addresses of functions, for helpers that call them"),
     Feature("kfuncs", "5.13", "kernel functions by name"),
     Feature("btf_float", "5.13", "BTF_KIND_FLOAT"),
     Feature("timers", "5.15", "bpf_timer in map values"),
@@ -129,6 +136,7 @@ FEATURES: Final = (
     Feature("kptrs", "5.19", "pointers to kernel objects in map values"),
     Feature("btf_enum64", "6.0", "BTF_KIND_ENUM64"),
     Feature("linked_lists", "6.2", "bpf_list_head in map values"),
+    Feature("uninitialised_stack", "6.3", "privileged programs read what was never written"),
     Feature("red_black_trees", "6.3", "bpf_rb_root in map values"),
     Feature("open_coded_iterators", "6.4", "bpf_iter_num and its kin: loops without callbacks"),
     Feature("packet_dynptrs", "6.4", "bpf_dynptr_from_skb, bpf_dynptr_from_xdp"),
@@ -142,5 +150,32 @@ FEATURES: Final = (
     Feature("tokens", "6.9", "rights to use bpf(2), passed on into containers"),
     Feature("addr_space_cast", "6.9", "conversion of arena pointers"),
     Feature("private_stacks", "6.13", "a stack of its own for each program"),
+    Feature("constant_keys", "6.14", "elements of arrays at constant keys are there, unchecked"),
     Feature("load_acquire", "6.15", "load_acquire and store_release"),
 )
+
+FLAG_SINCE: Final = {
+    MapFlags.NO_PREALLOC: "4.6",
+    MapFlags.NO_COMMON_LRU: "4.10",
+    MapFlags.NUMA_NODE: "4.14",
+    MapFlags.RDONLY: "4.15",
+    MapFlags.WRONLY: "4.15",
+    MapFlags.STACK_BUILD_ID: "4.17",
+    MapFlags.ZERO_SEED: "5.0",
+    MapFlags.RDONLY_PROG: "5.2",
+    MapFlags.WRONLY_PROG: "5.2",
+    MapFlags.CLONE: "5.4",
+    MapFlags.MMAPABLE: "5.5",
+    MapFlags.PRESERVE_ELEMS: "5.10",
+    MapFlags.INNER_MAP: "5.10",
+    MapFlags.LINK: "6.4",
+    MapFlags.PATH_FD: "6.5",
+    MapFlags.VTYPE_BTF_OBJ_FD: "6.9",
+    MapFlags.TOKEN_FD: "6.9",
+    MapFlags.SEGV_ON_FAULT: "6.9",
+    MapFlags.NO_USER_CONV: "6.9",
+}
+"""Flags of BPF_MAP_CREATE by the first Linux with them."""
+
+CALLERS_SINCE: Final[dict[tuple[str, ProgramType], str]] = {}
+"""Helpers that programs of a type got later than others did."""

@@ -8,7 +8,7 @@ from beebox.tables.helpers import Arg, ArgKind, Helper
 from beebox.tables.limits import MAX_VAR_SIZE, NET_IP_ALIGN
 from beebox.tables.map_types import MapType
 from beebox.tables.program_types import PacketArguments, ProgramType
-from beebox.verifier import leaks, memory, packet, stack, text
+from beebox.verifier import memory, packet, stack, text
 from beebox.verifier.btf_pointers import arguments as structs
 from beebox.verifier.dynptrs import helpers as dynptrs
 from beebox.verifier.fields import deferred, kptrs, locks
@@ -16,6 +16,7 @@ from beebox.verifier.fields.record import Field, FieldKind
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import KERNEL, kernel_name, misaligned, plain_name
 from beebox.verifier.path import Path
+from beebox.verifier.profiles import leaks
 from beebox.verifier.result import RegKind
 from beebox.verifier.state import HeldKind
 from beebox.verifier.value import PtrFlag, Reg

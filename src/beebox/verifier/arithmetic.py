@@ -8,10 +8,11 @@ from beebox.isa.instruction import Alu, Swap
 from beebox.isa.instruction import Reg as RegNumber
 from beebox.tables.limits import MAX_VAR_OFFSET
 from beebox.tables.opcodes import AluOp
-from beebox.verifier import leaks, speculation, transfer
+from beebox.verifier import transfer
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
+from beebox.verifier.profiles import leaks, speculation
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, S32_MAX, S32_MIN, S64_MIN, U32, Scalar, const, make, of_size
 from beebox.verifier.state import State

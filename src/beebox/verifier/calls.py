@@ -61,6 +61,8 @@ def helper(path: Path, insn: Call, called: Callable[[], None]) -> None:
             kernel=f"invalid func unknown#{insn.target}",
         )  # fmt: skip
     _check_caller(path, row)
+    if path.release is not None:
+        path.release.check_helper(row, path.spec.type, path.pc)
     path.helpers.add(row.id)
     found = check(path, row)
     if row.name == "tail_call":
@@ -214,6 +216,7 @@ def _looked_up(path: Path, row: Helper, found: Arguments) -> Reg:
         return path.pointer(RegKind.SOCKET, id_=id_, ref=id_, map_=found.map, nullable=True)
     present = (
         row.name == "map_lookup_elem"
+        and path.offers("constant_keys")
         and spec.type in ALWAYS_PRESENT
         and not spec.flags & MapFlags.INNER_MAP  # an inner map may be smaller
         and found.key is not None

@@ -77,6 +77,8 @@ def _field(
             kernel=f"invalid bpf_context access off={offset} size={size}",
             values=(base,), reg=number,
         )  # fmt: skip
+    if path.release is not None:
+        path.release.require(field.since, path.pc, f"{context.name}.{field.name}")
     return field
 
 

@@ -48,9 +48,9 @@ from beebox.verifier.kfuncs import call as kfuncs
 from beebox.verifier.observer import Observer
 from beebox.verifier.options import DEFAULT, Options
 from beebox.verifier.path import Path
+from beebox.verifier.profiles.speculation import Speculation
 from beebox.verifier.prune import Pruner
 from beebox.verifier.scalar import ANY, Scalar, const
-from beebox.verifier.speculation import Speculation
 from beebox.verifier.state import State
 from beebox.verifier.subprograms.calls import Globals, enter, leave
 
@@ -86,9 +86,13 @@ class Exploration:
             shape,
             loops.Loops(spec),
             self.path.liveness,
-            allow_uninit_stack=options.allow_uninit_stack,
+            allow_uninit_stack=self.path.allow_uninit_stack,
             speculation=self.path.speculation,
         )
+        release = self.path.release
+        self.limit = MAX_INSNS if release is None else min(MAX_INSNS, release.processed)
+        if release is not None:
+            release.check_program(spec, shape)
         self.processed = 0
         self._jumps = 0
         self._prune = prune
@@ -137,16 +141,16 @@ class Exploration:
         """One path, to its end or to where it is pruned."""
         path, slots, prune_points = self.path, self.spec.slots, self.shape.prune
         join, pruner, observer = self.join, self.pruner, self._observer
-        guard = path.speculation
+        guard, limit = path.speculation, self.limit
         executed = not state.speculative
         liveness = path.liveness
         pc = state.pc
         while True:
             path.pc = pc
             self.processed += 1
-            if self.processed > MAX_INSNS:
+            if self.processed > limit:
                 raise Refusal(
-                    "too-complex", pc, f"more than {MAX_INSNS} instructions were processed",
+                    "too-complex", pc, f"more than {limit} instructions were processed",
                     kernel=f"BPF program is too large. Processed {self.processed} insn",
                 )  # fmt: skip
             if not self.processed & _LOOKS_AT_CLOCK:

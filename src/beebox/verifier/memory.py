@@ -13,13 +13,14 @@ from beebox.obj.model import INNER, MapSpec
 from beebox.tables.limits import FLOW_KEYS_BYTES, MAX_VAR_OFFSET, NET_IP_ALIGN
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.opcodes import AtomicOp, Size
-from beebox.verifier import context, leaks, packet, sockets, stack
+from beebox.verifier import context, packet, sockets, stack
 from beebox.verifier.btf_pointers import access as structs
 from beebox.verifier.btf_pointers import buffers, maps
 from beebox.verifier.fields import access, kptrs
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import kernel_name, misaligned, plain_name
 from beebox.verifier.path import Path
+from beebox.verifier.profiles import leaks
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import const, of_size
 from beebox.verifier.transfer import sign_extend

@@ -20,9 +20,10 @@ from beebox.verifier.fields.record import Record
 from beebox.verifier.findings import Refusal
 from beebox.verifier.liveness import Liveness
 from beebox.verifier.options import DEFAULT, Options
+from beebox.verifier.profiles.speculation import Speculation
+from beebox.verifier.profiles.versions import parse
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, Scalar, const
-from beebox.verifier.speculation import Speculation
 from beebox.verifier.state import (
     Checkpoint,
     Frame,
@@ -62,6 +63,7 @@ class Path:
         "prototypes",
         "records",
         "regs",
+        "release",
         "spec",
         "speculation",
         "stack_bytes",
@@ -76,7 +78,8 @@ class Path:
         self.spec = spec
         self.options = options
         self.allow_ptr_leaks = options.allow_ptr_leaks
-        self.allow_uninit_stack = options.allow_uninit_stack
+        self.release = parse(options.version) if options.version is not None else None
+        self.allow_uninit_stack = options.allow_uninit_stack and self.offers("uninitialised_stack")
         self.speculation: Speculation | None = None  # what Exploration does with mispredictions
         self.attach_type = rights.attach_type(spec)
         self.attach = resolve(spec, options)
@@ -110,6 +113,10 @@ class Path:
     def sleepable(self) -> bool:
         """Whether what is called on the path may sleep."""
         return self.state.sleepable
+
+    def offers(self, feature: str) -> bool:
+        """Whether the verifier of the release that was asked for can do this."""
+        return self.release is None or self.release.offers(feature)
 
     def enter(self, state: State) -> None:
         """Go on with another state."""

@@ -13,7 +13,7 @@ from beebox.verifier.covers import covers, equal
 from beebox.verifier.findings import Refusal
 from beebox.verifier.liveness import Liveness
 from beebox.verifier.loops import Loops
-from beebox.verifier.speculation import Speculation
+from beebox.verifier.profiles.speculation import Speculation
 from beebox.verifier.state import (
     ITERATES,
     OBJECTS,

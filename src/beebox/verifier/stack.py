@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from beebox.tables.limits import MAX_STACK_BYTES, MAX_VAR_OFFSET
-from beebox.verifier import written
 from beebox.verifier.dynptrs import slots
 from beebox.verifier.findings import Refusal
 from beebox.verifier.liveness import SLOTS, slots_of
 from beebox.verifier.names import bits, misaligned
 from beebox.verifier.path import Path
+from beebox.verifier.profiles import written
 from beebox.verifier.scalar import const, of_size
 from beebox.verifier.state import (
     DYNPTR,
@@ -119,7 +119,7 @@ def store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg
     low, high = reach(path, base, number, offset, size, what="write to")
     frames = path.state.frames
     stack = frames[base.frame].stack
-    if not path.allow_uninit_stack:
+    if not path.allow_ptr_leaks:
         written.check_store(path, stack, base, low, high, size, value)
     if not base.scalar.is_const:
         smear(path, base.frame, low, high)
@@ -167,7 +167,7 @@ def alter(path: Path, base: Reg, number: int, offset: int, size: int) -> None:
     """An atomic operation leaves some number in ``size`` bytes."""
     _aligned(path, base, offset, size)
     low, high = reach(path, base, number, offset, size, what="write to")
-    if not path.allow_uninit_stack:
+    if not path.allow_ptr_leaks:
         stack = path.state.frames[base.frame].stack
         written.check_store(path, stack, base, low, high, size, None)
     if size == 8 and base.scalar.is_const:

@@ -60,7 +60,7 @@ def verify(
 
     A fault of the verifier itself is a refusal, too (finding ``internal``). Threads take turns.
     """
-    if options.profile is Profile.STRICT or options.version is not None:
+    if options.profile is Profile.STRICT:
         raise NotSupportedError(f"verifier profile {options.profile.value!r}, other versions")
     options = replace(options, cpus=max(options.cpus, possible_cpus()))
     with _TURN, _collector_paused():

@@ -1,0 +1,1 @@
+"""What others than a privileged loader of the newest kernel are refused: rules by profile."""
