@@ -142,6 +142,8 @@ def verify(
     programs: Sequence[str] | None = None,
     btf: Target | str | Path | None = None,
     profile: ProfileName = "kernel",
+    kernel_version: str | None = None,
+    cost_limit: int | None = None,
     timeout_s: float | None = None,
     observe: Callable[[ProgramSpec], Observer] | None = None,
     explain: bool = False,
@@ -149,10 +151,12 @@ def verify(
     """A report for each program of the object (or each one named), in the object's order.
 
     Unasked, programs behind a ``?`` are passed over, unless the object has no others.
-    ``btf`` is what the object is relocated against, as :func:`target_of` takes it. ``timeout_s``
-    is for each program: one without a verdict by then is refused (finding ``timeout``). ``observe``
-    gives who watches the exploration of a program. ``explain``: findings also have the branches of
-    their path, changes that were tried and a counterexample, which takes some seconds at most.
+    ``btf`` is what the object is relocated against, as :func:`target_of` takes it.
+    ``kernel_version`` ("5.15") refuses what that release lacks (finding ``since``). ``cost_limit``
+    is for the profile "strict": instructions of one run. ``timeout_s`` is for each program: one
+    without a verdict by then is refused (finding ``timeout``). ``observe`` gives who watches the
+    exploration of a program. ``explain``: findings also have the branches of their path, changes
+    that were tried and a counterexample, which takes some seconds at most.
     """
     from beebox.obj.linker import link  # noqa: PLC0415 -- on demand
     from beebox.obj.targets.host import host  # noqa: PLC0415 -- on demand
@@ -163,7 +167,9 @@ def verify(
     names = chosen(spec, programs) or spec.program_names
     target = target_of(btf)
     spec = resolved(spec, programs=names, btf=target)
-    options = Options(Profile(profile), target=target or host())
+    options = Options(Profile(profile), target=target or host(), version=kernel_version)
+    if cost_limit is not None:
+        options = replace(options, cost_limit=cost_limit)
     reports = []
     for name in names:
         if timeout_s is not None:

@@ -18,6 +18,7 @@ FINDING_FIELDS = {
 }  # fmt: skip
 PROGRAM_FIELDS = {
     "name", "section", "type", "verdict", "insns_processed", "states", "time_ns", "findings",
+    "profile", "kernel_version",
 }  # fmt: skip
 REPLAY_FIELDS = {
     "captures", "error", "filter", "packets", "bytes", "refused", "verdicts", "rates", "reasons",

@@ -11,6 +11,7 @@ from beebox import api
 from beebox.cli.btf_option import btf_option
 from beebox.cli.knobs import set_option, with_knobs
 from beebox.cli.output import current, example, global_options
+from beebox.cli.rules_options import Rules, rules_options
 from beebox.cli.selector import split_selector
 from beebox.obj.model import ProgramSpec
 from beebox.verifier.log import Log
@@ -25,18 +26,25 @@ from beebox.verifier.result import Report
         "beebox verify examples/unsafe.py",
         "beebox verify -j firewall.o:main",
         "beebox verify -v examples/count.py",
-        "beebox verify --btf vmlinux-5.15.btf tracer.o",
+        "beebox verify --profile strict --timeout 10 firewall.o",
+        "beebox verify --kernel-version 5.15 --btf vmlinux-5.15.btf tracer.o",
     ),
 )
 @click.argument("selector", metavar="FILE[:PROGRAM]")
 @set_option
 @btf_option
+@rules_options
 @click.option(
     *("-v", "--verbose"), is_flag=True, help="Every explored state, as Linux's verifier log has it."
 )
 @global_options
 def verify_command(
-    selector: str, knobs: tuple[str, ...], btf: str | None, kconfig: str | None, verbose: bool
+    selector: str,
+    knobs: tuple[str, ...],
+    btf: str | None,
+    kconfig: str | None,
+    rules: Rules,
+    verbose: bool,
 ) -> int:
     """Prove every program of FILE safe, or PROGRAM alone; exit status 1 when one is rejected.
 
@@ -56,12 +64,16 @@ def verify_command(
         spec,
         programs=None if name is None else [name],
         btf=target,
+        profile=rules.profile,
+        kernel_version=rules.kernel_version,
+        cost_limit=rules.cost_limit,
+        timeout_s=rules.timeout_s,
         observe=observe if verbose else None,
         explain=True,
     )
     lines = [log.finish(report) for log, report in zip(logs, reports, strict=False)]
     if output.json:
-        programs = [_data(report) for report in reports]
+        programs = [_data(report, rules) for report in reports]
         for program, log in zip(programs, lines, strict=False):
             program["log"] = log
         output.data({"file": str(file), "programs": programs})
@@ -76,11 +88,13 @@ def verify_command(
     return 0 if all(report.accepted for report in reports) else 1
 
 
-def _data(report: Report) -> dict[str, Any]:
+def _data(report: Report, rules: Rules) -> dict[str, Any]:
     return {
         "name": report.spec.name,
         "section": report.spec.section,
         "type": report.spec.type.value.name,
+        "profile": report.profile,
+        "kernel_version": rules.kernel_version,
         "verdict": "accepted" if report.accepted else "rejected",
         "insns_processed": report.insns_processed,
         "states": report.states,

@@ -103,3 +103,13 @@ ATTACH_SINCE: Final = {
     AttachType.TRACE_KPROBE_SESSION: "6.10",
     AttachType.TRACE_UPROBE_SESSION: "6.13",
 }
+
+ATTACHED_BEFORE: Final = frozenset(
+    {
+        AttachType.CGROUP_INET_SOCK_CREATE,
+        AttachType.PERF_EVENT,
+        AttachType.SK_REUSEPORT_SELECT,
+        AttachType.XDP,
+    }
+)
+"""Attach types that name what programs were attached to before there was such a name."""

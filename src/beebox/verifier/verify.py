@@ -35,6 +35,7 @@ from beebox.verifier.history import causal_path
 from beebox.verifier.observer import Observer
 from beebox.verifier.options import DEFAULT, Options, Profile
 from beebox.verifier.path import Path
+from beebox.verifier.profiles.versions import parse
 from beebox.verifier.result import Finding, Report, SubprogramFact, VerifiedProgram
 
 _TURN = threading.Lock()  # numbers are interned for one verification at a time
@@ -58,10 +59,14 @@ def verify(
     The program may run on the first ``options.cpus`` CPUs, and on as many as this machine has.
     ``observer`` is told of the exploration while it runs.
 
+    Raises :exc:`InputError` for a version of Linux that is not in the tables.
+
     A fault of the verifier itself is a refusal, too (finding ``internal``). Threads take turns.
     """
     if options.profile is Profile.STRICT:
         raise NotSupportedError(f"verifier profile {options.profile.value!r}, other versions")
+    if options.version is not None:
+        parse(options.version)
     options = replace(options, cpus=max(options.cpus, possible_cpus()))
     with _TURN, _collector_paused():
         return _explored(spec, options, observer)

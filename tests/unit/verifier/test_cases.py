@@ -196,6 +196,7 @@ _NO_CASE = {
     "pointer-comparison": "privileged programs may compare pointers with numbers",
     "stack-uninitialised": "privileged programs may read what was never written",
     "speculation": "privileged programs may mispredict: tests/unit/verifier/test_profiles.py",
+    "since": "cases ask for no version: tests/unit/verifier/profiles/test_versions.py",
     "loader": "privileged loaders have every right: tests/unit/verifier/test_profiles.py",
 }
 

@@ -29,6 +29,8 @@ _MOVES_PACKET: Final = frozenset({"bpf_xdp_pull_data"})
 
 def call(path: Path, insn: Call, push: Callable[[State], None], pruner: Pruner) -> None:
     """Check the arguments, void R1-R5, set R0. ``push`` explores another state later, too."""
+    if path.release is not None:
+        path.release.check_kfunc(insn, path.pc)
     proto = prototype.find(path, insn)
     if proto.name == "__bpf_trap":
         raise Refusal(

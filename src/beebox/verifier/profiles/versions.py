@@ -21,6 +21,7 @@ from beebox.isa.instruction import (
     Instruction,
     Jump,
     JumpIf,
+    KfuncRef,
     KsymRef,
     Load,
     LoadImm64,
@@ -34,9 +35,10 @@ from beebox.isa.instruction import (
 )
 from beebox.obj.model import KernelSymbol, MapSpec, ProgramSpec
 from beebox.tables.helpers import Helper
-from beebox.tables.links import ATTACH_SINCE
+from beebox.tables.kfuncs import KFUNCS
+from beebox.tables.links import ATTACH_SINCE, ATTACHED_BEFORE
 from beebox.tables.map_types import MapFlags
-from beebox.tables.program_types import ProgramType
+from beebox.tables.program_types import AttachType, ProgramType
 from beebox.tables.sections import ProgramFlags
 from beebox.tables.versions import (
     CALLERS_SINCE,
@@ -51,6 +53,7 @@ from beebox.verifier.cfg import Shape, successors
 from beebox.verifier.findings import Refusal
 
 _SINCE: Final = {row.name: row.since for row in FEATURES}
+_TCX: Final = (AttachType.TCX_INGRESS, AttachType.TCX_EGRESS)
 _LIMITS: Final = {row.name: row for row in LIMITS}
 
 
@@ -90,12 +93,18 @@ class Release:
         if since is not None:
             self.require(since, pc, f"bpf_{row.name} for {program_type.value.name} programs")
 
+    def check_kfunc(self, insn: Call, pc: int) -> None:
+        """A call of a kernel function."""
+        row = KFUNCS.get(insn.target.name) if isinstance(insn.target, KfuncRef) else None
+        if row is not None:
+            self.require(row.since, pc, row.name)
+
     def check_program(self, spec: ProgramSpec, shape: Shape) -> None:
         """What the program is, and all that it holds, reached or not."""
         row = spec.type.value
         self.require(row.since, 0, f"the program type {row.name}")
-        if spec.attach_type is not None and spec.attach_type in ATTACH_SINCE:
-            since = ATTACH_SINCE[spec.attach_type]
+        if spec.attach_type is not None and _needs_attach_type(spec):
+            since = ATTACH_SINCE.get(spec.attach_type, NEWEST)
             self.require(since, 0, f"the attach type {spec.attach_type.name.lower()}")
         if spec.flags & ProgramFlags.SLEEPABLE:
             self.feature("sleepable", 0, "a program that may sleep")
@@ -114,9 +123,9 @@ class Release:
             if insn is not None:
                 self._check_insn(spec, pc, insn)
         if not self.offers("bounded_loops"):
-            pc = next(_backward(slots), None)
-            if pc is not None:
-                self.feature("bounded_loops", pc, "a loop")
+            back = next(_backward(slots), None)
+            if back is not None:
+                self.feature("bounded_loops", back, "a loop")
 
     def check_map(self, spec: MapSpec, pc: int) -> None:
         """A map that the program names."""
@@ -190,6 +199,13 @@ def parse(version: str) -> Release:
     if not release(OLDEST) <= release(text) <= release(NEWEST):
         raise InputError(f"Linux {text} is not in the tables, which go from {OLDEST} to {NEWEST}")
     return Release(text)
+
+
+def _needs_attach_type(spec: ProgramSpec) -> bool:
+    """Whether older kernels do not attach such programs in another way."""
+    if spec.attach_type in _TCX:
+        return spec.section.startswith("tcx")
+    return spec.attach_type not in ATTACHED_BEFORE
 
 
 def _backward(slots: tuple[Instruction | None, ...]) -> Iterator[int]:
