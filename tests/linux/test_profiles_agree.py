@@ -28,7 +28,7 @@ _OTHER_LINE = {
 """Cases that both refuse, Linux for another reason than ours."""
 
 
-_OTHER_COUNT = {"slice: written back through its dynptr": "Linux forgets what is never read again"}
+_OTHER_COUNT = {"slice: written back through its dynptr": "Linux forgets dynptrs that nobody uses"}
 """Cases that both accept, Linux after fewer or more instructions."""
 
 _KERNEL_STRUCT = {"map in map: an inner map's memory": "not-a-pointer"}

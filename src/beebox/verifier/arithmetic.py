@@ -9,6 +9,7 @@ from beebox.isa.instruction import Reg as RegNumber
 from beebox.tables.limits import MAX_VAR_OFFSET
 from beebox.tables.opcodes import AluOp
 from beebox.verifier import transfer
+from beebox.verifier.fields import access
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
@@ -204,6 +205,8 @@ def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:
         raise _refused(pc, f"offset {moved.off} is out of bounds", kernel, left, right, insn.dst)
     if guard is not None:
         speculation.check_bounds(pc, insn, moved, size)
+        if size and path.fields and (record := path.fields.get(moved.map)) is not None:
+            access.check(path, record, moved, 0, 1, direct=False)
         if window is not None:
             guard.commit(pc, insn, moved, window, size)
     return moved
