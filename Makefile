@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: demo test check prove bench docs lock clean
+.PHONY: demo test check prove bench docs wheel-fast lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)  ## compile, verify and run the example firewall over the example capture
@@ -31,11 +31,14 @@ bench: $(STAMP)  ## ns per packet beside the running kernel's, where it may be a
 docs: $(STAMP)  ## write docs/reference from the tables
 	$(BIN)/python docs/generate.py
 
+wheel-fast: $(STAMP)  ## dist/: the wheel with a verifier compiled by mypyc, for this Python and platform
+	$(BIN)/python wheels/fast.py
+
 lock: $(STAMP)  ## pin what requirements-dev.in and pyproject.toml ask for, as of today
 	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager \
 		-r requirements-dev.in -e . --no-build-isolation
 	{ sed -n '/^#/p' requirements-dev.lock; \
-	  $(BIN)/python -m pip freeze --exclude-editable; } > requirements-dev.lock.new
+	  $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable; } > requirements-dev.lock.new
 	mv requirements-dev.lock.new requirements-dev.lock
 
 clean:  ## remove .venv and every cache
