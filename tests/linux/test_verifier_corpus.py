@@ -26,11 +26,7 @@ _TYPED = "programs on functions, hooks and structs of the kernel"
 _KFUNCS = "kernel functions"
 NOT_JUDGED = {
     "arena": "arenas",
-    "exceptions": _KFUNCS,
     "freplace": _TYPED,
-    "graphs": _KFUNCS,
-    "refcounts": _KFUNCS,
-    "workqueues": "work queues in map values",
 }
 """Objects with programs that our verifier has no verdict on yet, and what of theirs it lacks."""
 NOT_SHOWN = {"tracing": "machines that allow no trampolines refuse them unseen"}

@@ -159,12 +159,15 @@ class LinuxKernel:
                 for name, row in spec.maps.items()
             }
             alone = ObjectSpec({}, maps, btf=spec.btf, externs=spec.externs)
-            types = self._load_types(alone, (), resources)
+            types = self._load_types(alone, (spec,), resources)
             fd = types.fd if types is not None else None
             maker = MapMaker("", spec.btf, fd, door=self._door)
             live = _make_maps(alone, maker, resources, resources)
             fds = {name: row.fd for name, row in live.items()}
-            return verdict(spec, fds, log_level=log_level, door=self._door)
+            modules = resources.enter_context(closing(ModuleTypes(self._door)))
+            debug = types.debug[spec.name] if types is not None else None
+            handles = Handles(fds, debug, modules)  # a type of the maps is a type of the program
+            return verdict(spec, fds, log_level=log_level, door=self._door, handles=handles)
 
     def _load_types(
         self, spec: ObjectSpec, programs: Sequence[ProgramSpec], resources: ExitStack

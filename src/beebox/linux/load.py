@@ -209,11 +209,21 @@ def try_load(
 
 
 def verdict(
-    spec: ProgramSpec, fds: Mapping[str, int], *, log_level: int = LOG_STATS, door: Bpf = bpf
+    spec: ProgramSpec,
+    fds: Mapping[str, int],
+    *,
+    log_level: int = LOG_STATS,
+    door: Bpf = bpf,
+    handles: Handles | None = None,
 ) -> Verdict:
-    """The kernel's verdict on a linked program, debug info included; nothing stays loaded."""
+    """The kernel's verdict on a linked program, debug info included; nothing stays loaded.
+
+    ``handles`` has the types loaded already.
+    """
     with ExitStack() as resources:
-        attempt = _attempt(spec, _own_handles(spec, fds, door, resources))
+        if handles is None:
+            handles = _own_handles(spec, fds, door, resources)
+        attempt = _attempt(spec, handles)
         return _verdict(attempt, log_level, door)
 
 

@@ -237,6 +237,12 @@ _ROWS: Final = (
         "a field that belongs to the kernel is used in a way that it does not allow",
         "use the helpers and kernel functions of the field",
     ),
+    FindingRow(
+        "exception",
+        "calls",
+        "an exception where none is possible",
+        "return an error instead",
+    ),
     FindingRow("helper-sleeps", "calls", "a helper that may sleep in a program that may not", ""),
     FindingRow(
         "helper-not-allowed",

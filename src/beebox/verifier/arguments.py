@@ -11,7 +11,7 @@ from beebox.tables.program_types import PacketArguments, ProgramType
 from beebox.verifier import memory, packet, stack, text
 from beebox.verifier.btf_pointers import arguments as structs
 from beebox.verifier.dynptrs import helpers as dynptrs
-from beebox.verifier.fields import deferred, kptrs, locks
+from beebox.verifier.fields import deferred, graphs, kptrs, locks
 from beebox.verifier.fields.record import Field, FieldKind
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import KERNEL, kernel_name, misaligned, plain_name
@@ -234,6 +234,7 @@ def _check_field(
     """A pointer to a field of the kernel's, or what is put into such a field."""
     match arg.kind:
         case ArgKind.SPIN_LOCK:
+            graphs.refuse_lock(path)
             change = locks.take if row.name == "spin_lock" else locks.give
             change(path, value, number, HeldKind.LOCK)
         case ArgKind.TIMER:

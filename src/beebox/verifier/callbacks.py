@@ -16,6 +16,7 @@ from beebox.obj.model import ProgramSpec
 from beebox.tables.helpers import HELPER_BY_NAME
 from beebox.tables.limits import MAX_CALL_FRAMES
 from beebox.verifier.btf_pointers.kernel import kernel_struct
+from beebox.verifier.cfg import orders_tree
 from beebox.verifier.dynptrs import slots
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import plain_name
@@ -39,8 +40,12 @@ _MOST: Final = 1  # of what the function may return: 0 goes on, 1 stops
 
 
 def calls_back(insn: Instruction | None) -> bool:
-    """Whether the instruction calls a helper that calls a function of the program."""
-    return isinstance(insn, Call) and insn.kind is CallKind.HELPER and insn.target in _FUNCTION
+    """Whether the instruction calls what calls a function of the program while it runs."""
+    if not isinstance(insn, Call):
+        return False
+    if insn.kind is CallKind.HELPER:
+        return insn.target in _FUNCTION
+    return orders_tree(insn)
 
 
 def function_argument(insn: Call) -> int:
@@ -117,6 +122,7 @@ def enter(path: Path, insn: Call, function: int) -> State | None:
         regs[3] = path.pointer(RegKind.MAP_VALUE, map_=map_)
         regs[4] = given[3]
     regs[10] = path.pointer(RegKind.STACK, frame=len(frames))
+    path.callbacks.add(function)
     state.frames.append(Frame(regs, [], path.pc, function, callback=True))
     return state
 

@@ -37,6 +37,7 @@ from beebox.tables.helpers import HELPERS, ArgKind
 from beebox.tables.kfuncs import KFUNCS, Kfunc, KfuncFlags
 from beebox.tables.limits import MAX_INSNS, MAX_SUBPROGRAMS
 from beebox.tables.opcodes import AluOp, AtomicOp, Mode
+from beebox.verifier.fields.exception_callback import callback
 from beebox.verifier.findings import Refusal
 
 _CALLER_SAVED = 0b111111  # R0-R5
@@ -45,6 +46,16 @@ _CALLING_BACK = frozenset(
     row.id for row in HELPERS.values() if any(arg.kind is ArgKind.FUNC for arg in row.args)
 )
 _MOVES: Final = (AluOp.MOV, AluOp.MOVSX8, AluOp.MOVSX16, AluOp.MOVSX32)
+_ORDERS_TREE = "bpf_rbtree_add_impl"
+_TAKES_FUNCTION = frozenset(
+    {
+        _ORDERS_TREE,
+        "bpf_wq_set_callback_impl",
+        "bpf_task_work_schedule_signal_impl",
+        "bpf_task_work_schedule_resume_impl",
+    }
+)
+"""Kernel functions that call a function of the program, or have it called later."""
 _PSEUDO_FUNC = 4  # BPF_PSEUDO_FUNC: the address of a function of the program
 
 
@@ -79,6 +90,9 @@ def shape(spec: ProgramSpec) -> Shape:
     if not 0 < len(slots) <= MAX_INSNS:
         raise Refusal("program-size", 0, f"{len(slots)} instructions; 1 to {MAX_INSNS} are allowed")
     starts = _function_starts(slots)
+    by_kernel = callback(spec)
+    if by_kernel is not None and by_kernel not in starts:
+        starts = tuple(sorted((*starts, by_kernel)))
     ends = (*starts[1:], len(slots))
     for start, end in zip(starts, ends, strict=True):
         _check_jumps(slots, start, end)
@@ -269,6 +283,18 @@ def kernel_function(insn: Instruction | None) -> Kfunc | None:
     return None
 
 
+def orders_tree(insn: Instruction | None) -> bool:
+    """Whether the instruction puts a node into a tree, and so calls the function that orders it."""
+    row = kernel_function(insn)
+    return row is not None and row.name == _ORDERS_TREE
+
+
+def throws(insn: Instruction | None) -> bool:
+    """Whether the instruction calls ``bpf_throw``: nothing comes after it."""
+    row = kernel_function(insn)
+    return row is not None and row.name == "bpf_throw"
+
+
 def asks_iterator(insn: Instruction | None) -> bool:
     """Whether the instruction calls an open-coded iterator's ``next``: there loops converge."""
     row = kernel_function(insn)
@@ -312,7 +338,8 @@ def _prune_points(slots: tuple[Instruction | None, ...]) -> frozenset[int]:
                 points.add(pc + 1)
                 if insn.kind is CallKind.HELPER and insn.target in _CALLING_BACK:
                     points.add(pc)
-                if asks_iterator(insn):
+                row = kernel_function(insn)
+                if asks_iterator(insn) or (row is not None and row.name in _TAKES_FUNCTION):
                     points.add(pc)
             case LoadImm64(value=PseudoImm64(pseudo, distance)) if pseudo == _PSEUDO_FUNC:
                 points |= {pc, pc + 2, pc + 1 + distance}

@@ -22,6 +22,11 @@ _EXIT: Final = "BPF_EXIT instruction in main prog"
 def finish(path: Path) -> None:
     """Check what R0 holds where the outermost function exits."""
     references.require_none(path, "the program ends", kernel=_EXIT)
+    check_result(path, 0)
+
+
+def check_result(path: Path, number: int) -> None:
+    """Whether the program may return what R``number`` holds."""
     attach = path.attach
     if (
         attach is not None
@@ -29,16 +34,16 @@ def finish(path: Path) -> None:
         and (path.spec.type is ProgramType.STRUCT_OPS or path.attach_type is AttachType.LSM_MAC)
     ):
         return  # nobody looks at what it returns
-    value = path.regs[0]
+    value = path.regs[number]
     if value is None:
         raise Refusal(
-            "return-value", path.pc, "the program ends without a result in R0",
-            kernel="R0 !read_ok", reg=0,
+            "return-value", path.pc, f"the program ends without a result in R{number}",
+            kernel=f"R{number} !read_ok", reg=number,
         )  # fmt: skip
-    kernel = "R0 leaks addr as return value"
-    leaks.check(path, value, 0, "the program's result", kernel=kernel)
+    kernel = f"R{number} leaks addr as return value"
+    leaks.check(path, value, number, "the program's result", kernel=kernel)
     frame = path.state.frames[0]
-    if frame.function and not frame.deferred:
+    if frame.function and not frame.deferred and frame.function != path.exception_callback:
         _require_number(path, value)
         return
     allowed = _allowed(path)
@@ -54,8 +59,8 @@ def finish(path: Path) -> None:
         raise Refusal(
             "return-value", path.pc,
             f"the result must be a number in {low}..={high}, but is {plain_name(value)}",
-            kernel=f"{when} the register R0 is not a known value ({kernel_name(value)})",
-            values=(value,), reg=0,
+            kernel=f"{when} the register R{number} is not a known value ({kernel_name(value)})",
+            values=(value,), reg=number,
         )  # fmt: skip
     path.precise(value)
     if value.scalar.smin < low or value.scalar.smax > high:
@@ -68,9 +73,10 @@ def finish(path: Path) -> None:
         )  # fmt: skip
         raise Refusal(
             "return-range", path.pc,
-            f"{who} may return {low}..={high}, but R0 is {value.scalar!r}",
-            kernel=f"{when} the register R0 has {found or 'unknown scalar value'} should "
-            f"have been in [{low}, {high}]", values=(value,), reg=0, access=(low, 0, high),
+            f"{who} may return {low}..={high}, but R{number} is {value.scalar!r}",
+            kernel=f"{when} the register R{number} has {found or 'unknown scalar value'} should "
+            f"have been in [{low}, {high}]", values=(value,), reg=number,
+            access=(low, 0, high),
         )  # fmt: skip
 
 

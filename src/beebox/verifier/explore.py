@@ -40,8 +40,9 @@ from beebox.verifier import (
     memory,
     packet,
 )
-from beebox.verifier.cfg import Shape, function_ranges
-from beebox.verifier.fields import deferred, locks
+from beebox.verifier.cfg import Shape, function_ranges, throws
+from beebox.verifier.fields import deferred, exceptions, locks
+from beebox.verifier.fields.exception_callback import callback
 from beebox.verifier.findings import Refusal
 from beebox.verifier.join import Join
 from beebox.verifier.kfuncs import call as kfuncs
@@ -54,6 +55,7 @@ from beebox.verifier.scalar import ANY, Scalar, const
 from beebox.verifier.state import State
 from beebox.verifier.subprograms.calls import Globals, enter, leave
 
+_ENDED: Final = -1  # where a path goes on that ends with an instruction other than exit
 _LOOKS_AT_CLOCK: Final = 0xFFF  # every how many instructions
 
 
@@ -79,6 +81,10 @@ class Exploration:
         self.path = Path(spec, options, shape.starts)
         kfuncs.check_program(self.path)
         self.globals = Globals(self.path, shape)
+        by_kernel = callback(spec)
+        if by_kernel is not None:
+            self.path.exception_callback = shape.function_of(by_kernel)
+            self.globals.called.add(self.path.exception_callback)
         self.join = Join(shape)
         if not options.bypass_spec:
             self.path.speculation = Speculation(self._push)
@@ -102,6 +108,7 @@ class Exploration:
     def run(self) -> None:
         """Explore everything. Raises :exc:`Refusal`."""
         self._explore(entry.program(self.path))
+        exceptions.check_callback(self.path)
         called, verified = self.globals.called, set[int]()
         while called - verified:
             for index in self.globals.functions:
@@ -112,6 +119,7 @@ class Exploration:
         put_off = frozenset(self.path.deferred)
         private = depth.private_stacks(self.spec, self.path.attach_type)
         depth.check(self.shape, self.stack_bytes(), self.tail_calling, put_off, private=private)
+        exceptions.check_callbacks(self.spec, self.shape, self.path.callbacks)
 
     def _explore(self, first: State) -> None:
         """Every path from the first state of the program, or of a global function."""
@@ -200,6 +208,10 @@ class Exploration:
                     called, pc = pc, self._call(insn, pc)
                     if guard is not None and guard.ends(state, called):
                         return
+                    if pc == _ENDED:
+                        if observer is not None:
+                            observer.ended(path, called)
+                        return
                 case Jump():
                     self._jumps += 1
                     pc += 1 + insn.offset
@@ -269,10 +281,10 @@ class Exploration:
         self._push(other)
         return pc + 1 + insn.offset
 
-    def _push(self, other: State, *, alone: bool = False) -> None:
-        """Explore ``other``, too, after the path followed now; ``alone``: it is no part of it."""
-        if self.path.parent is not None and not alone:
-            self.path.parent.branches += 1
+    def _push(self, other: State) -> None:
+        """Explore ``other``, too, after the path followed now."""
+        if other.parent is not None:
+            other.parent.branches += 1
         if self._observer is not None:
             self._observer.pushed(self.path, other)
         self._work.append(other)
@@ -316,6 +328,9 @@ class Exploration:
             case CallKind.KFUNC:
                 kfuncs.call(path, insn, self._push, self.pruner)
                 path.liveness.executed(path.state, pc)
+                if throws(insn):
+                    exceptions.end(path)
+                    return _ENDED
                 return pc + 1
             case CallKind.SUBPROG:
                 if not isinstance(insn.target, int):
@@ -334,13 +349,12 @@ class Exploration:
         """What is explored besides when the instruction calls a function of the program."""
         if callbacks.calls_back(insn):
             return partial(self._call_back, insn)
-        later = deferred.calls_later(insn)
+        later = deferred.by_helper(insn)
         return partial(self._defer, later) if later is not None else _nothing
 
     def _defer(self, later: deferred.Later) -> None:
         """The kernel may call a function of the program by itself: explore that, too."""
-        function = self.shape.function_of(self.path.read(later.function).range)
-        self._push(deferred.begin(self.path, later, function), alone=True)
+        self._push(deferred.begin(self.path, later))
 
     def _call_back(self, insn: Call) -> None:
         """The helper may call a function of the program: explore that, too."""

@@ -6,6 +6,7 @@ modules of this room are functions on it, one per kind of instruction.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from beebox.btf.types import Btf
@@ -53,7 +54,9 @@ class Path:
         "attach",
         "attach_type",
         "bases",
+        "callbacks",
         "deferred",
+        "exception_callback",
         "fields",
         "helpers",
         "liveness",
@@ -67,6 +70,7 @@ class Path:
         "spec",
         "speculation",
         "stack_bytes",
+        "starts",
         "state",
         "trusts",
         "walks",
@@ -99,6 +103,9 @@ class Path:
         self.prototypes: dict[str, Prototype] = {}  # of kernel functions, as the target has them
         self.fields: dict[str, Record] = {}  # of the values of maps that have some
         self.records: dict[tuple[int, int], Record | None] = {}  # of types that were looked at
+        self.starts = starts
+        self.exception_callback = -1  # the number of that function
+        self.callbacks: set[int] = set()  # the functions that the kernel calls
         self.deferred: set[int] = set()  # the functions that the kernel calls later
         self.regs: list[Reg | None] = [None] * 11
         asleep = rights.sleepable(spec)
@@ -117,6 +124,10 @@ class Path:
     def offers(self, feature: str) -> bool:
         """Whether the verifier of the release that was asked for can do this."""
         return self.release is None or self.release.offers(feature)
+
+    def function_of(self, pc: int) -> int:
+        """The number of the function that ``pc`` belongs to."""
+        return bisect_right(self.starts, pc) - 1
 
     def enter(self, state: State) -> None:
         """Go on with another state."""

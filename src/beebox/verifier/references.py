@@ -49,13 +49,13 @@ def release(path: Path, id_: int) -> None:
     state.replace_where(lambda reg: reg.ref == id_, path.voided)
 
 
-def require_none(path: Path, what: str, *, kernel: str) -> None:
+def require_none(path: Path, what: str, *, kernel: str, everywhere: bool = False) -> None:
     """Refuse ``what`` (the end of the program, mostly) while anything is held or a section entered.
 
     ``kernel`` is what the kernel's log calls it. Below the program itself only locks and the like
-    count: whoever called the function may still release what is held.
+    count: whoever called the function may still release what is held, if not ``everywhere``.
     """
-    inside = len(path.state.frames) > 1
+    inside = len(path.state.frames) > 1 and not everywhere
     lock = locks.held(path) if path.state.refs else None
     if lock is not None:
         raise Refusal(

@@ -177,6 +177,7 @@ def test_there_are_many_and_names_are_unique():
 _NO_CASE = {
     "kfunc-not-allowed": "cases have no kernel functions: see tests/unit/verifier/test_kfuncs.py",
     "section": "as above",
+    "exception": "as above; tests/data/c/verdicts/exceptions.c",
     "iterator": "as above",
     "untrusted-pointer": "as above",
     "callback": "cases have one function with its address: tests/unit/verifier/test_callbacks.py",

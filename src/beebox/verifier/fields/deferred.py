@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from beebox.isa.instruction import Call, CallKind, Instruction, KfuncRef
+from beebox.isa.instruction import Call, CallKind
 from beebox.tables.helpers import HELPER_BY_NAME
 from beebox.verifier.fields.record import DEFERRED, FieldKind
 from beebox.verifier.findings import Refusal
@@ -45,15 +45,14 @@ _KFUNCS: Final = {
 }
 
 
-def calls_later(insn: Instruction | None) -> Later | None:
-    """What is known of a call that has a function called later; None for others."""
-    match insn:
-        case Call(kind=CallKind.HELPER, target=target) if target == _SET_TIMER:
-            return _TIMER
-        case Call(kind=CallKind.KFUNC, target=KfuncRef(name)):
-            return _KFUNCS.get(name)
-        case _:
-            return None
+def by_helper(insn: Call) -> Later | None:
+    """What is known of a helper's call that has a function called later; None for others."""
+    return _TIMER if insn.kind is CallKind.HELPER and insn.target == _SET_TIMER else None
+
+
+def by_kfunc(name: str) -> Later | None:
+    """The same of a kernel function's."""
+    return _KFUNCS.get(name)
 
 
 def check_pointer(path: Path, value: Reg, number: int, kind: FieldKind) -> None:
@@ -98,11 +97,13 @@ def check_map(path: Path, item: Reg, map_: Reg, number: int, kind: FieldKind) ->
     )  # fmt: skip
 
 
-def begin(path: Path, later: Later, function: int) -> State:
+def begin(path: Path, later: Later) -> State:
     """The state in which the function begins. R1-R5 are still the call's arguments."""
-    path.deferred.add(function)
     map_ = path.read(later.item).map
     target = path.read(later.function).range
+    function = path.function_of(target)
+    path.deferred.add(function)
+    path.callbacks.add(function)
     regs: list[Reg | None] = [None] * 11
     regs[1] = path.pointer(RegKind.MAP, map_=map_)
     regs[2] = path.pointer(RegKind.MAP_KEY, map_=map_)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from beebox.isa.instruction import Call, CallKind, KfuncRef
+from beebox.isa.instruction import Call, CallKind
 from beebox.tables.helpers import HELPER_BY_NAME
+from beebox.verifier.cfg import kernel_function
 from beebox.verifier.fields import lookup
 from beebox.verifier.fields.record import FieldKind
 from beebox.verifier.findings import Refusal
@@ -67,8 +68,8 @@ def check_call(path: Path, insn: Call) -> None:
     lock = held(path) if path.state.refs else None
     if lock is None or insn.kind is CallKind.SUBPROG:
         return
-    name = insn.target.name if isinstance(insn.target, KfuncRef) else insn.target
-    if name not in (_HELPERS if insn.kind is CallKind.HELPER else _KFUNCS):
+    row = kernel_function(insn)
+    if insn.target not in _HELPERS and (row is None or row.name not in _KFUNCS):
         raise Refusal(
             "lock-held", path.pc, f"a call while the lock taken at insn {lock.pc} is held",
             kernel="function calls are not allowed while holding a lock",

@@ -11,6 +11,7 @@ from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.program_types import ProgramType
 from beebox.verifier.fields.record import (
     DEFERRED,
+    IN_OBJECTS,
     IN_VALUES,
     KPTRS,
     LOCKS,
@@ -113,6 +114,15 @@ def identity(path: Path, value: Reg) -> int:
     """
     record = path.fields.get(value.map)
     return value.id if record is not None and record.has(*DEFERRED) else 0
+
+
+def nests_fields(path: Path, btf: Btf, type_id: int) -> bool:
+    """Whether structs inside of the struct have fields, at any depth."""
+    try:
+        size = btf.size_of(type_id)
+        return parse(btf, type_id, IN_OBJECTS, size, lambda: path.options.kernel) is not None
+    except (BadRecordError, UnknownTypesError):
+        return True
 
 
 def _of_values(path: Path, spec: MapSpec) -> Record | None:

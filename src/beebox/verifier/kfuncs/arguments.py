@@ -152,6 +152,7 @@ def _pointer(arg: Argument) -> ArgClass:
     if class_ is ArgClass.NULL:
         return class_
     if class_ is ArgClass.MAP:
+        field_arguments.check_map(arg)
         object_arguments.note_map(arg)
     if class_ in (ArgClass.MAP, ArgClass.ALLOC, ArgClass.BTF_ID):
         object_arguments.require_trust(arg)

@@ -8,6 +8,7 @@ from typing import Final
 from beebox.isa.instruction import Call, CallKind
 from beebox.tables.kfuncs import KfuncFlags
 from beebox.verifier import packet, references
+from beebox.verifier.fields import exceptions
 from beebox.verifier.findings import Refusal
 from beebox.verifier.kfuncs import (
     arguments,
@@ -39,14 +40,14 @@ def call(path: Path, insn: Call, push: Callable[[State], None], pruner: Pruner) 
             kernel="unexpected __bpf_trap() due to uninitialized variable?",
         )  # fmt: skip
     prototype.check_caller(path, proto)
-    if proto.name == "bpf_throw":
-        raise Refusal("not-supported", path.pc, "exceptions are not verified yet")
     made = KfuncCall(path, proto, push, pruner)
     arguments.check(made)
     sections.cross(made)
     if made.released is not None:
         references.release(path, made.released.value.ref)
     field_arguments.finish(made)
+    if proto.name == "bpf_throw":
+        exceptions.check_throw(path, 1)
     for number in range(1, 6):
         path.regs[number] = None
     path.regs[0] = results.result(made)

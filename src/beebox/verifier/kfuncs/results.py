@@ -8,6 +8,7 @@ from beebox.btf.types import Struct
 from beebox.errors import BtfError
 from beebox.tables.kfuncs import KfuncFlags
 from beebox.verifier import references
+from beebox.verifier.fields import lookup
 from beebox.verifier.findings import Refusal
 from beebox.verifier.kfuncs import dynptr_arguments, field_arguments, iterators
 from beebox.verifier.kfuncs.argument_classes import kind_word
@@ -23,7 +24,7 @@ def result(call: KfuncCall) -> Reg | None:
     """R0: None where the function gives nothing."""
     path, returned = call.path, call.proto.result
     if returned.is_scalar:
-        return path.unknown()
+        return field_arguments.number(call) or path.unknown()
     if not returned.is_pointer:
         if returned.type is None:
             return None
@@ -62,7 +63,8 @@ def _owned(call: KfuncCall, value: Reg) -> Reg:
         ref = id_
     if not id_:
         return value
-    return path.moved(value, nullable=nullable, id_=id_ if nullable else 0, ref=ref)
+    named = nullable or lookup.may_have_lock(path, value)  # one that may be locked is told apart
+    return path.moved(value, nullable=nullable, id_=id_ if named else 0, ref=ref)
 
 
 def _object(call: KfuncCall) -> Reg:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from beebox.tables.kfuncs import KfuncFlags
 from beebox.verifier import stack
+from beebox.verifier.fields import graphs
 from beebox.verifier.findings import Refusal
 from beebox.verifier.guards import active_irq, in_rcu
 from beebox.verifier.kfuncs.invocation import Argument, KfuncCall
@@ -13,6 +14,7 @@ from beebox.verifier.result import RegKind
 from beebox.verifier.state import IRQ, ITER, Held, HeldKind, Slot
 from beebox.verifier.value import PtrFlag, Reg
 
+_RCU = ("bpf_rcu_read_lock", "bpf_rcu_read_unlock")
 _SAVES = ("bpf_local_irq_save", "bpf_res_spin_lock_irqsave")
 _BY_LOCK = ("bpf_res_spin_lock_irqsave", "bpf_res_spin_unlock_irqrestore")
 
@@ -47,6 +49,11 @@ def cross(call: KfuncCall) -> None:
 def _rcu(call: KfuncCall, *, sleeps: bool) -> None:
     path, name = call.path, call.name
     guards = path.state.guards
+    if name in _RCU and graphs.in_order(path):
+        raise Refusal(
+            "section", path.pc, "an RCU section begins or ends while a tree is ordered",
+            kernel="Calling bpf_rcu_read_{lock,unlock} in unnecessary rbtree callback",
+        )  # fmt: skip
     if name == "bpf_rcu_read_lock":
         path.state.guards = guards._replace(rcu=guards.rcu + 1)
     elif name == "bpf_rcu_read_unlock":

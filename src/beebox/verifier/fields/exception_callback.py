@@ -1,0 +1,26 @@
+"""Which function of a program decides what it returns after an exception."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from beebox.btf.types import DeclTag, Func
+from beebox.obj.model import ProgramSpec
+
+_TAG: Final = "exception_callback:"
+
+
+def callback(spec: ProgramSpec) -> int | None:
+    """Where the program's exception callback begins; None where it has none."""
+    btf = spec.btf
+    main = next((info.type_id for info in spec.functions if info.pc == 0), 0)
+    if btf is None or not main:
+        return None
+    for tag in map(btf.type, btf.prefixed(_TAG)):
+        if isinstance(tag, DeclTag) and (tag.type, tag.component) == (main, -1):
+            name = tag.name.removeprefix(_TAG)
+            for info in spec.functions:
+                row = btf.type(info.type_id) if info.type_id else None
+                if info.pc and isinstance(row, Func) and row.name == name:
+                    return info.pc
+    return None
