@@ -7,6 +7,8 @@ verifiers process the same instructions and give up on the same programs.
 
 from __future__ import annotations
 
+from typing import Final
+
 from beebox.tables.limits import MAX_STATES
 from beebox.verifier.cfg import Shape
 from beebox.verifier.covers import covers, equal
@@ -15,13 +17,17 @@ from beebox.verifier.liveness import Liveness
 from beebox.verifier.loops import Loops
 from beebox.verifier.profiles.speculation import Speculation
 from beebox.verifier.state import (
+    IRQ,
+    ITER,
     ITERATES,
-    OBJECTS,
     Checkpoint,
     State,
     mark_precise,
 )
 from beebox.verifier.value import STACK
+
+_KEPT: Final = ITER + IRQ
+"""Kinds of slots that are not noted when they are read."""
 
 
 class Pruner:
@@ -190,7 +196,7 @@ class Pruner:
             for frame, live in zip(old, self._liveness.live(old, checkpoint.pc), strict=True):
                 stack = frame.stack
                 for index, slot in enumerate(stack):
-                    if slot is not None and not live >> index & 1 and slot.kinds[0] not in OBJECTS:
+                    if slot is not None and not live >> index & 1 and slot.kinds[0] not in _KEPT:
                         stack[index] = None
         return True
 

@@ -105,6 +105,7 @@ def make(path: Path, base: Reg, number: int, type_: DynptrType, ref: int = 0) ->
     if index is None:
         raise Refusal("internal", path.pc, "a dynptr outside of the stack in use")
     stack = path.state.frames[base.frame].stack
+    path.liveness.writing |= _both(base.frame, index)
     if type_.holds_reference and not ref:
         ref = path.new_id()
         references.acquire(path, ref)
