@@ -82,6 +82,7 @@ ROOT: Final = LazyGroup(
     {
         "compile": "beebox.cli.compile:compile_command",
         "verify": "beebox.cli.verify:verify_command",
+        "explain": "beebox.cli.explain:explain_command",
         "prog": "beebox.cli.main:_PROG",
         "replay": "beebox.cli.replay:replay_command",
         "btf": "beebox.cli.main:_BTF",

@@ -86,62 +86,77 @@ def hint_of(finding: Finding) -> str:
 
 
 def _render(spec: ProgramSpec, finding: Finding, *, color: bool) -> str:
-    red, bold, plain = ("\x1b[31m", "\x1b[1m", "\x1b[0m") if color else ("", "", "")
-    category = FINDINGS[finding.code].category
-    out = [f"{red}error{plain}{bold}: {category}: {finding.message}{plain}  [{finding.code}]"]
     place = spec.line_at(finding.pc)
     if place is not None:
         variable = _variable(spec, finding)
         named = f"  ({variable})" if variable else ""
-        out.append(f"  --> {place.file}:{place.line}:{place.column}{named}")
+        where = f"{place.file}:{place.line}:{place.column}{named}"
     else:
-        out.append(f"  --> {spec.name}, insn {finding.pc}")
+        where = f"{spec.name}, insn {finding.pc}"
     rows = [(*_source(spec, pc), text) for pc, text in finding.path]
-    at_fault = (*_source(spec, finding.pc), FINDINGS[finding.code].title)
+    below = [f"missing: {finding.missing}"] if finding.missing else []
+    below += _help(finding)
+    if finding.counterexample is not None:
+        below += _shown(finding.counterexample)
+    if finding.kernel_message:
+        below.append(f"kernel: {finding.kernel_message}")
+    at_fault = _source(spec, finding.pc)
+    return layout(finding.code, finding.message, where, rows, at_fault, below, color=color)
+
+
+def layout(
+    code: str,
+    message: str,
+    where: str,
+    rows: list[tuple[str, str, str]],
+    at_fault: tuple[str, str],
+    below: list[str],
+    *,
+    color: bool = False,
+) -> str:
+    """The form of every explanation: what, where, the path as (label, source, text), what to do."""
+    red, bold, plain = ("\x1b[31m", "\x1b[1m", "\x1b[0m") if color else ("", "", "")
+    row = FINDINGS[code]
+    out = [f"{red}error{plain}{bold}: {row.category}: {message}{plain}  [{code}]"]
+    out.append(f"  --> {where}")
+    rows = rows[:]
     if rows and rows[-1][0] == at_fault[0]:
-        rows[-1] = (*at_fault[:2], f"{rows[-1][2]}; {at_fault[2]}")
+        rows[-1] = (*at_fault, f"{rows[-1][2]}; {row.title}")
     else:
-        rows.append(at_fault)
+        rows.append((*at_fault, row.title))
     width = max(len(label) for label, _, _ in rows)
     for label, source, text in rows:
         shown = source if len(source) <= _TEXT_COLUMNS else source[: _TEXT_COLUMNS - 3] + "..."
         out.append(f"  {label:>{width}} | {shown:<{_TEXT_COLUMNS}}  {text}".rstrip())
-    if finding.missing:
-        out.append(f"  missing: {finding.missing}")
-    out += _help(finding)
-    if finding.counterexample is not None:
-        out += _shown(finding.counterexample)
-    if finding.kernel_message:
-        out.append(f"  kernel: {finding.kernel_message}")
-    return "\n".join(out)
+    return "\n".join([*out, *(f"  {line}" for line in below)])
 
 
 def _help(finding: Finding) -> list[str]:
     """What to do: changes that were tried, with what came of them, or else the hint."""
     out: list[str] = []
     for given in finding.suggestions:
-        if f"  help: {given.text}" not in out:
-            out.append(f"  help: {given.text}")
+        if f"help: {given.text}" not in out:
+            out.append(f"help: {given.text}")
         if given.tried:
             came = "the program is accepted" if given.accepted else f"then {given.then} is next"
-            out.append(f"        tried, before insn {given.pc}, {came}: {'; '.join(given.insns)}")
+            out.append(f"      tried, before insn {given.pc}, {came}: {'; '.join(given.insns)}")
     if not out and hint_of(finding):
-        out.append(f"  help: {hint_of(finding)}")
+        out.append(f"help: {hint_of(finding)}")
     return out
 
 
 def _shown(found: Counterexample) -> list[str]:
     """The run, as far as it has been found."""
     if found.outcome is not Search.FOUND:
-        return [f"  counterexample: {found.text}"]
-    out = [f"  counterexample, seen in the interpreter: {found.text}"]
+        return [f"counterexample: {found.text}"]
+    out = [f"counterexample, seen in the interpreter: {found.text}"]
     if found.packet is not None:
-        out.append(f"        packet of {len(found.packet)} bytes: {_hex(found.packet)}")
+        out.append(f"      packet of {len(found.packet)} bytes: {_hex(found.packet)}")
     if found.context:
         fields = ", ".join(f"{name} = {value:#x}" for name, value in found.context)
-        out.append(f"        context: {fields}")
-    out += [f"        map {name}, {what}: {value}" for name, what, value in found.maps]
-    out += [f"        insn {pc}: {name} gives {result}" for pc, name, result in found.calls]
+        out.append(f"      context: {fields}")
+    out += [f"      map {name}, {what}: {value}" for name, what, value in found.maps]
+    out += [f"      insn {pc}: {name} gives {result}" for pc, name, result in found.calls]
     return out
 
 
