@@ -37,10 +37,10 @@ STRUCT_OPS: Final[Mapping[str, StructOps]] = {
         becomes={"sock": "tcp_sock"},
         writable={
             "tcp_sock": (
-                "sk_pacing_rate",
-                "sk_pacing_status",
-                "icsk_ca_priv",
-                "icsk_ack.pending",
+                "inet_conn.icsk_inet.sk.sk_pacing_rate",
+                "inet_conn.icsk_inet.sk.sk_pacing_status",
+                "inet_conn.icsk_ca_priv",
+                "inet_conn.icsk_ack.pending",
                 "snd_cwnd",
                 "snd_cwnd_cnt",
                 "snd_cwnd_stamp",

@@ -117,18 +117,18 @@ def check(path: Path, base: Reg, number: int, offset: int) -> int:
 
 
 def _place(btf: Btf, row: Struct, name: str) -> tuple[int, int, bool] | None:
-    """Bytes ``[start, end)`` of a member, wherever it is nested; whether it is an array."""
+    """Bytes ``[start, end)`` of the member ``name`` (``a.b``: b in a); whether it is an array."""
     head, _, rest = name.partition(".")
     for member in row.members:
+        if member.name not in ("", head) or member.bitfield_size:
+            continue
         start = member.bit_offset // 8
         inner = btf.resolve(member.type)[1]
-        if member.name == head and not member.bitfield_size:
-            if not rest:
-                is_array = isinstance(inner, Array)
-                return start, start + btf.size_of(member.type), is_array
-            found = _place(btf, inner, rest) if isinstance(inner, Struct) else None
-        else:
-            found = _place(btf, inner, name) if isinstance(inner, Struct) else None
+        if member.name and not rest:
+            return start, start + btf.size_of(member.type), isinstance(inner, Array)
+        found = None
+        if isinstance(inner, Struct):
+            found = _place(btf, inner, rest if member.name else name)
         if found is not None:
             return start + found[0], start + found[1], found[2]
     return None
