@@ -83,6 +83,12 @@ _CHANGES_SOCKETS: Final = {
 }
 """Which programs may change maps of sockets: those that never see a locked one."""
 
+_OTHER_MAP: Final = {
+    "tail_call": "expected prog array map for tail call",
+    "for_each_map_elem": "callback function not allowed for map",
+}
+"""The kernel's own lines on a map of another type."""
+
 _STAYS_AT_START: Final = (RegKind.CTX, RegKind.MAP, RegKind.FUNC, RegKind.DYNPTR)
 ALWAYS_PRESENT: Final = (MapType.ARRAY, MapType.PERCPU_ARRAY)
 """Map types whose elements exist for every key below ``max_entries``."""
@@ -354,8 +360,10 @@ def _check_map(path: Path, row: Helper, number: int, value: Reg) -> None:
         raise Refusal(
             "map-type", path.pc,
             f"bpf_{row.name} does not work on {spec.type.value.name} maps such as {spec.name}",
-            kernel="expected prog array map for tail call" if row.name == "tail_call" else
-            f"cannot pass map_type {spec.type.value.id} into func bpf_{row.name}#{row.id}",
+            kernel=_OTHER_MAP.get(
+                row.name,
+                f"cannot pass map_type {spec.type.value.id} into func bpf_{row.name}#{row.id}",
+            ),
             values=(value,), reg=number,
         )  # fmt: skip
     if spec.type in _HOLDS_SOCKETS and row.name in _CHANGES_SOCKETS:
