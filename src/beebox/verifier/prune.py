@@ -38,7 +38,6 @@ class Pruner:
         "_last_jumps",
         "_last_processed",
         "_live",
-        "_live_numbers",
         "_liveness",
         "_loops",
         "_seen",
@@ -62,7 +61,6 @@ class Pruner:
         self._allow_uninit_stack = allow_uninit_stack
         self._speculation = speculation
         self._live = shape.live
-        self._live_numbers = shape.live_numbers
         self._seen: dict[int, list[Checkpoint]] = {}
         self._last_jumps = 0
         self._last_processed = 0
@@ -77,7 +75,7 @@ class Pruner:
         forced = in_budget or calls_back or iterates
         add = forced or (jumps - self._last_jumps >= 2 and processed - self._last_processed >= 8)
         checkpoints = self._seen.setdefault(pc, [])
-        fingerprint = self._fingerprint(state, pc) if checkpoints or add else 0
+        fingerprint = self._fingerprint(state) if checkpoints or add else 0
         for index in range(len(checkpoints) - 1, -1, -1):
             checkpoint = checkpoints[index]
             if checkpoint.branches:
@@ -204,10 +202,10 @@ class Pruner:
         visit = self._loops.visit_of(checkpoint, checkpoint.pc)
         return visit is not None and bool(visit.covered)
 
-    def _fingerprint(self, state: State, pc: int) -> int:
-        """A hash of the live registers' numbers: states that differ in it are not the same."""
-        regs, live = state.frames[-1].regs, self._live_numbers[pc]
-        return hash(tuple([reg.scalar.uid for n in live if (reg := regs[n]) is not None]))
+    @staticmethod
+    def _fingerprint(state: State) -> int:
+        """A hash of the registers' numbers, dead ones too: where it differs, something changed."""
+        return hash(tuple([-1 if reg is None else reg.scalar.uid for reg in state.frames[-1].regs]))
 
     def _remember(
         self,
@@ -263,9 +261,10 @@ class Pruner:
             for number in range(10):
                 if live >> number & 1 and not equal(old.regs[number], new.regs[number]):
                     return False
-            if len(old.stack) != len(new.stack):
+            if len(old.stack) > len(new.stack):
                 return False
-            for was, now in zip(old.stack, new.stack, strict=True):
+            # As in Linux: what was used of the stack since then makes no difference.
+            for was, now in zip(old.stack, new.stack, strict=False):
                 if was is now:
                     continue
                 if was is None or now is None or was.kinds != now.kinds:

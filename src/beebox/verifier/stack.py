@@ -58,7 +58,10 @@ def reach(
             f"{what} {size} bytes at stack offset {where}; the stack is -{MAX_STACK_BYTES}..0",
             kernel=kernel, values=(base,), reg=number,
         )  # fmt: skip
-    function = path.state.frames[base.frame].function
+    frame = path.state.frames[base.frame]
+    function = frame.function
+    if (-low - 1) // 8 >= len(frame.stack):
+        _grow(frame.stack, (-low - 1) // 8)
     path.stack_bytes[function] = max(path.stack_bytes.get(function, 0), (7 - low) // 8 * 8)
     return low, high
 

@@ -10,21 +10,6 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from verifier_fuzz import vectors
-from verifier_fuzz.lanes import (
-    CTX,
-    FRAME_BYTES,
-    HANDLE,
-    PACKET,
-    STACK,
-    STACK_BYTES,
-    TABLE,
-    VALUES,
-    Lanes,
-    Violation,
-    started,
-)
-from verifier_fuzz.vectors import U32, Numbers, constant
 
 from beebox.isa.instruction import (
     Alu,
@@ -55,6 +40,21 @@ from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY, Scalar
 from beebox.verifier.state import Slot, State
 from beebox.verifier.value import BEYOND_END, Reg
+from verifier_fuzz import vectors
+from verifier_fuzz.lanes import (
+    CTX,
+    FRAME_BYTES,
+    HANDLE,
+    PACKET,
+    STACK,
+    STACK_BYTES,
+    TABLE,
+    VALUES,
+    Lanes,
+    Violation,
+    started,
+)
+from verifier_fuzz.vectors import U32, Numbers, constant
 
 _LOOKUP: Final = HELPER_BY_NAME["map_lookup_elem"].id
 _RANDOM: Final = HELPER_BY_NAME["get_prandom_u32"].id
@@ -101,14 +101,14 @@ class Embedding:
             return
         try:
             if self._last >= 0:
-                self._step(path, lanes, self._last, pc)
+                self._step(lanes, self._last, pc)
             if self._lanes is not None:
                 self._inside(path, self._lanes)
         except Violation as violation:
             raise Violation(f"insn {pc}, after insn {self._last}: {violation}") from None
         self._last, self._divided = pc, False
 
-    def pushed(self, path: Path, other: State) -> None:
+    def pushed(self, _path: Path, other: State) -> None:
         """The path divides: so do its runs."""
         lanes, pc = self._lanes, self._last
         if lanes is None or not lanes.count or pc < 0:
@@ -156,7 +156,7 @@ class Embedding:
 
     # what the machine does
 
-    def _step(self, path: Path, lanes: Lanes, pc: int, to: int) -> None:
+    def _step(self, lanes: Lanes, pc: int, to: int) -> None:
         insn = self._slots[pc]
         match insn:
             case JumpIf(op, dst, src, offset, wide):
@@ -177,7 +177,7 @@ class Embedding:
                 lanes.enter(pc + 1)
                 lanes.regs[1:6] = given
             case Call():
-                if not self._helper(path, lanes, insn):
+                if not self._helper(lanes, insn):
                     self._lanes = None
             case None:
                 raise Violation("no instruction")
@@ -185,7 +185,7 @@ class Embedding:
                 if not execute(lanes, insn):
                     self._lanes = None
 
-    def _helper(self, path: Path, lanes: Lanes, insn: Call) -> bool:
+    def _helper(self, lanes: Lanes, insn: Call) -> bool:
         match insn.target:
             case target if target == _LOOKUP:
                 handle, key = lanes.read(1), lanes.load(lanes.read(2), 4)

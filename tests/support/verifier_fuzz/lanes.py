@@ -11,13 +11,14 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from verifier_fuzz.vectors import U32, Numbers, constant
 
 from beebox.isa.instruction import Alu, Instruction, JumpIf, Reg
 from beebox.verifier.value import Reg as Value
+from verifier_fuzz.vectors import U32, Numbers, constant
 
 _REGION: Final = 40
-CTX, PACKET, STACK, HANDLE, VALUES, TABLE = (index << _REGION for index in range(1, 7))
+_START: Final = 0x10000  # of a region: Linux takes a pointer whose low half is 0 for impossible
+CTX, PACKET, STACK, HANDLE, VALUES, TABLE = ((at << _REGION) + _START for at in range(1, 7))
 FRAME_BYTES: Final = 4096  # between the tops of two frames
 STACK_BYTES: Final = 512
 PACKET_BYTES: Final = 320
@@ -139,8 +140,8 @@ class Lanes:
     def _place(
         self, address: Numbers, size: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64], Frame | None]:
-        region = int(address[0]) >> _REGION << _REGION
-        if region == STACK or int(address[0]) < 0:
+        region = (int(address[0]) >> _REGION << _REGION) + _START
+        if region == STACK:
             index = (int(address[0]) - STACK - 1) // FRAME_BYTES
             if not 0 <= index < len(self.frames):
                 raise Violation(f"{int(address[0]):#x} is in no frame")
@@ -189,9 +190,7 @@ def started(insns: Sequence[Instruction], count: int, seed: int) -> Lanes:
     return lanes
 
 
-def _bytes(
-    pick: np.random.Generator, pool: Numbers, count: int, size: int
-) -> NDArray[np.uint8]:
+def _bytes(pick: np.random.Generator, pool: Numbers, count: int, size: int) -> NDArray[np.uint8]:
     cells = size // 8
     words = pick.choice(pool, (count, cells))
     any_bits = pick.integers(0, 1 << 64, (count, cells), np.uint64)
