@@ -83,7 +83,7 @@ def main() -> int:
     seconds = before + time.monotonic() - begin
     counts = whole.counts
     print(f"{counts['runs of accepted programs']} runs of {counts['accepted']} accepted programs "
-          f"({counts['programs']} explored), {counts['comparisons']} comparisons in {seconds:.0f} s; "
+          f"({counts['programs']} explored), {counts['comparisons']} comparisons, {seconds:.0f} s; "
           f"violations: {len(whole.violations)}")  # fmt: skip
     return 1 if whole.violations else 0
 
