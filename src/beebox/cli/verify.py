@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from beebox import api
 from beebox.cli.btf_option import btf_option
+from beebox.cli.files import write_file
 from beebox.cli.knobs import set_option, with_knobs
 from beebox.cli.output import current, example, global_options
 from beebox.cli.rules_options import Rules, rules_options
 from beebox.cli.selector import split_selector
+from beebox.diagnose.explorer.page import render as render_page
+from beebox.diagnose.explorer.record import Recorder
 from beebox.obj.model import ProgramSpec
 from beebox.verifier.log import Log
+from beebox.verifier.observer import Observer, Several
 from beebox.verifier.report import findings_data, render
 from beebox.verifier.result import Report
 
@@ -26,6 +31,7 @@ from beebox.verifier.result import Report
         "beebox verify examples/unsafe.py",
         "beebox verify -j firewall.o:main",
         "beebox verify -v examples/count.py",
+        "beebox verify --explore page.html examples/unsafe.py",
         "beebox verify --profile strict --timeout 10 firewall.o",
         "beebox verify --kernel-version 5.15 --btf vmlinux-5.15.btf tracer.o",
     ),
@@ -37,6 +43,12 @@ from beebox.verifier.result import Report
 @click.option(
     *("-v", "--verbose"), is_flag=True, help="Every explored state, as Linux's verifier log has it."
 )
+@click.option(
+    "--explore",
+    metavar="OUT.html",
+    type=click.Path(path_type=Path),
+    help="Write a page for a browser: source, bytecode, states, paths, and why.",
+)
 @global_options
 def verify_command(
     selector: str,
@@ -45,6 +57,7 @@ def verify_command(
     kconfig: str | None,
     rules: Rules,
     verbose: bool,
+    explore: Path | None,
 ) -> int:
     """Prove every program of FILE safe, or PROGRAM alone; exit status 1 when one is rejected.
 
@@ -55,10 +68,17 @@ def verify_command(
     target = api.target_of(btf, kconfig=kconfig)
     spec = with_knobs(api.open_object(file, btf=btf), knobs)
     logs: list[Log] = []
+    recorders: list[Recorder] = []
 
-    def observe(program: ProgramSpec) -> Log:
-        logs.append(Log(program))
-        return logs[-1]
+    def observe(program: ProgramSpec) -> Observer:
+        watching: list[Observer] = []
+        if verbose:
+            logs.append(Log(program))
+            watching.append(logs[-1])
+        if explore is not None:
+            recorders.append(Recorder(program))
+            watching.append(recorders[-1])
+        return Several(watching)
 
     reports = api.verify(
         spec,
@@ -68,9 +88,13 @@ def verify_command(
         kernel_version=rules.kernel_version,
         cost_limit=rules.cost_limit,
         timeout_s=rules.timeout_s,
-        observe=observe if verbose else None,
+        observe=observe if verbose or explore is not None else None,
         explain=True,
     )
+    if explore is not None:
+        for recorder, report in zip(recorders, reports, strict=True):
+            recorder.finish(report)
+        write_file(explore, render_page(recorders).encode())
     lines = [log.finish(report) for log, report in zip(logs, reports, strict=False)]
     if output.json:
         programs = [_data(report, rules) for report in reports]
