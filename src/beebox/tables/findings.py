@@ -12,6 +12,7 @@ class FindingRow:
     category: str  # memory, types, control-flow, calls, resources, environment
     title: str
     hint: str = ""
+    why: str = ""  # for docs/rejections: why Linux refuses it, and what it asks for
 
 
 _ROWS: Final = (
@@ -20,6 +21,12 @@ _ROWS: Final = (
         "memory",
         "access to packet bytes that were never checked",
         "compare the end of the access with data_end first",
+        why="Nothing says how long a packet is until it arrives. A program may read a byte of "
+        "it only behind a comparison that proves, on this very path, that the byte lies "
+        "before `data_end`. The proof is about one pointer and those that are a constant "
+        "away from it: where a variable offset is added (a header's length, an index), a "
+        "new pointer begins, of which nothing is proven. A compiler may also have dropped "
+        "or moved a comparison, and a helper that may move the packet ends every proof.",
     ),
     FindingRow(
         "packet-access",
@@ -38,12 +45,23 @@ _ROWS: Final = (
         "memory",
         "access outside a map value",
         "check the index against the value's size first",
+        why="The memory of a map's value has the size that the map was declared with. An "
+        "offset into it must be proven to be small enough by its own bounds: from a "
+        "comparison, a mask or the type it was loaded with. Off by one is the usual "
+        "mistake; a comparison of a copy that the compiler then did not use, or of a "
+        "signed number without its lower end, the next.",
     ),
     FindingRow(
         "null-pointer",
         "types",
         "use of a pointer that may be NULL",
         "test the pointer before using it",
+        why="A look-up that finds nothing gives NULL, and so do other helpers that may fail. "
+        "Until the pointer is compared with 0, it may be used for nothing else, not even "
+        "to add an offset. Each look-up gives a pointer of its own: one that was checked "
+        "says nothing of the next. Elements of arrays exist for every index below "
+        "`max_entries`, but of a look-up with a constant key alone, and only newer "
+        "kernels know it.",
     ),
     FindingRow(
         "stack-bounds",
@@ -74,6 +92,12 @@ _ROWS: Final = (
         "memory",
         "access to the context that its type does not allow",
         "read a field at its own offset and size",
+        why="The context is not plain memory: the kernel rewrites each access to a field of a "
+        "struct of its own. So each field has its sizes and whether it may be written, "
+        "which differ by program type, and the pointer must still be the one that the "
+        "program was given: an offset that was added to it, or one that varies, is "
+        "refused. Compilers like to merge or split such accesses; `volatile` or a local "
+        "copy stops them.",
     ),
     FindingRow(
         "memory-bounds",
@@ -104,12 +128,22 @@ _ROWS: Final = (
         "types",
         "read of a register that was never written",
         "set the register on every path",
+        why="A register has a value only where every path has given it one. A call leaves R1 "
+        "to R5 without values, and R0 is the result. In C this comes from variables that "
+        "are not set on every path, from functions without a `return`, and from inline "
+        "assembly that does not say what it overwrites.",
     ),
     FindingRow(
         "not-a-pointer",
         "types",
         "memory access through something that is not a usable pointer",
         "load or look up the pointer again: calls and arithmetic may have made it a number",
+        why="A memory access needs a pointer that the verifier has followed since it came "
+        "from the context, a map or a helper. It is just a number after 32-bit "
+        "arithmetic, after operations other than adding and subtracting, after it was "
+        "stored in a map and loaded again, and when what it pointed to is gone: a "
+        "released reference, or a packet that a helper may have moved. Pointers that were "
+        "read from kernel memory are numbers, too, unless their type is known from BTF.",
     ),
     FindingRow(
         "mixed-pointers",
@@ -164,12 +198,21 @@ _ROWS: Final = (
         "calls",
         "a helper got an argument of the wrong kind",
         "see the helper's arguments: beebox helpers NAME",
+        why="Each argument of a helper has a kind: a map, the context, memory of a size, a "
+        "number. A pointer to something else is refused, also one that has been moved "
+        "where the start is asked for, or that may be NULL where the helper does not take "
+        "NULL.",
     ),
     FindingRow(
         "argument-size",
         "calls",
         "a size argument without usable bounds",
         "bound the size: at least 1, at most the memory's length",
+        why="A helper that is given memory and its size will touch that many bytes. The size "
+        "must therefore be bounded on both sides: not negative, for most helpers not 0, "
+        "and no larger than what lies behind the pointer. What counts are the bounds of "
+        "the very register that is passed. A comparison of a copy, or of 32 bits of it, "
+        "may be lost; a mask that stands right before the call mostly works.",
     ),
     FindingRow(
         "map-type",
@@ -194,6 +237,10 @@ _ROWS: Final = (
         "calls",
         "a reference is still held where the program may end",
         "release the socket or record on every path",
+        why="A record of a ring buffer, a socket or another kernel object that a helper hands "
+        "out is owned by the program until it gives it back. On every path, also where an "
+        "error ends the program early, it must be released exactly once. A tail call ends "
+        "the program, too.",
     ),
     FindingRow(
         "reference-missing",
@@ -315,6 +362,9 @@ _ROWS: Final = (
         "calls",
         "the program may return a value that its type does not allow",
         "return one of the type's verdicts; bound the value if it is computed",
+        why="Some hooks read meaning into few results only. For those, the program must be "
+        "proven to return one of them. A number that was loaded or computed must be "
+        "bounded first, and a helper's negative error is outside of most ranges.",
     ),
     FindingRow(
         "attach-type",
@@ -394,3 +444,17 @@ _ROWS: Final = (
 )
 
 FINDINGS: Final = {row.code: row for row in _ROWS}
+
+FREQUENT: Final = (
+    "context-access",
+    "map-value-bounds",
+    "not-a-pointer",
+    "packet-bounds",
+    "null-pointer",
+    "argument-size",
+    "argument-type",
+    "uninitialised-register",
+    "reference-leak",
+    "return-range",
+)
+"""The most frequent reasons that people ask about, the most frequent first."""
