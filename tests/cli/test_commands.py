@@ -18,7 +18,7 @@ FINDING_FIELDS = {
 }  # fmt: skip
 PROGRAM_FIELDS = {
     "name", "section", "type", "verdict", "insns_processed", "states", "time_ns", "findings",
-    "profile", "kernel_version",
+    "profile", "kernel_version", "cost_bound",
 }  # fmt: skip
 REPLAY_FIELDS = {
     "captures", "error", "filter", "packets", "bytes", "refused", "verdicts", "rates", "reasons",

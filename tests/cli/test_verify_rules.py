@@ -66,7 +66,7 @@ def test_interrupts_cleanly(command: Path, source) -> None:
 def test_profiles(beebox: Callable[..., Any], source) -> None:
     path = source(_LEAKS)
     assert beebox("verify", path).status == 0
-    for profile in ("unprivileged",):
+    for profile in ("unprivileged", "strict"):
         done = beebox("verify", "-j", "--profile", profile, path)
         assert done.status == 1
         (program,) = done.json["programs"]

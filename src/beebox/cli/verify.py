@@ -119,6 +119,7 @@ def _data(report: Report, rules: Rules) -> dict[str, Any]:
         "type": report.spec.type.value.name,
         "profile": report.profile,
         "kernel_version": rules.kernel_version,
+        "cost_bound": report.notes.get("cost_bound"),
         "verdict": "accepted" if report.accepted else "rejected",
         "insns_processed": report.insns_processed,
         "states": report.states,

@@ -417,6 +417,12 @@ _ROWS: Final = (
         "use aligned 4- or 8-byte memory of a map value or the stack",
     ),
     FindingRow(
+        "cost-bound",
+        "resources",
+        "nothing proves that a run ends within the cost that is allowed",
+        "bound the rounds of loops and calls back by smaller constants, or allow more: --cost-limit",
+    ),
+    FindingRow(
         "since",
         "environment",
         "the program needs what the kernel version that was asked for does not have",

@@ -149,7 +149,7 @@ def _move(path: Path, insn: Alu, value: Reg) -> Reg:
 def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:
     op, pc = insn.op, path.pc
     both = left.kind is not SCALAR and right.kind is not SCALAR
-    if op is AluOp.SUB and (both or not insn.wide) and path.allow_ptr_leaks:
+    if op is AluOp.SUB and (both or not insn.wide) and _may_subtract(path, left, right):
         return path.unknown()  # a distance
     if both or op not in (AluOp.ADD, AluOp.SUB) or not insn.wide:
         what = "two pointers" if both else "a pointer"
@@ -210,6 +210,10 @@ def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:
         if window is not None:
             guard.commit(pc, insn, moved, window, size)
     return moved
+
+
+def _may_subtract(path: Path, left: Reg, right: Reg) -> bool:
+    return path.allow_ptr_leaks or leaks.distances(path, left, right)
 
 
 def _move_pointer(path: Path, op: AluOp, pointer: Reg, number: Reg) -> Reg:

@@ -46,9 +46,10 @@ from beebox.verifier.fields.exception_callback import callback
 from beebox.verifier.findings import Refusal
 from beebox.verifier.join import Join
 from beebox.verifier.kfuncs import call as kfuncs
-from beebox.verifier.observer import Observer
-from beebox.verifier.options import DEFAULT, Options
+from beebox.verifier.observer import Observer, Several
+from beebox.verifier.options import DEFAULT, Options, Profile
 from beebox.verifier.path import Path
+from beebox.verifier.profiles.cost import Meter
 from beebox.verifier.profiles.speculation import Speculation
 from beebox.verifier.prune import Pruner
 from beebox.verifier.scalar import ANY, Scalar, const
@@ -102,6 +103,10 @@ class Exploration:
         self.processed = 0
         self._jumps = 0
         self._prune = prune
+        self.meter: Meter | None = None
+        if options.profile is Profile.STRICT:
+            self.meter = Meter(shape, frozenset(self.globals.functions), self.pruner)
+            observer = self.meter if observer is None else Several((self.meter, observer))
         self._observer = observer
         self._work: list[State] = []
 
@@ -120,6 +125,8 @@ class Exploration:
         private = depth.private_stacks(self.spec, self.path.attach_type)
         depth.check(self.shape, self.stack_bytes(), self.tail_calling, put_off, private=private)
         exceptions.check_callbacks(self.spec, self.shape, self.path.callbacks)
+        if self.meter is not None:
+            self.meter.check(self.path.options.cost_limit)
 
     def _explore(self, first: State) -> None:
         """Every path from the first state of the program, or of a global function."""

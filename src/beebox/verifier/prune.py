@@ -42,6 +42,7 @@ class Pruner:
         "_loops",
         "_seen",
         "_speculation",
+        "covering",
         "live_now",
         "peak",
         "total",
@@ -64,6 +65,7 @@ class Pruner:
         self._seen: dict[int, list[Checkpoint]] = {}
         self._last_jumps = 0
         self._last_processed = 0
+        self.covering: Checkpoint | None = None  # what covered the path that was pruned last
         self.total = 0
         self.live_now = 0
         self.peak = 0
@@ -115,6 +117,7 @@ class Pruner:
                     return self._cover_later(checkpoint, state, pc)
             elif self._cleaned(checkpoint, state) and self._covers(checkpoint, state):
                 checkpoint.hits += 1
+                self.covering = checkpoint
                 _inherit_precision(checkpoint, state)
                 return True
             if add:
@@ -171,6 +174,7 @@ class Pruner:
     def _cover_later(self, checkpoint: Checkpoint, state: State, pc: int) -> bool:
         """The path ends, though what it relies on is not all known yet."""
         checkpoint.hits += 1
+        self.covering = checkpoint
         _inherit_precision(checkpoint, state)
         visit = self._loops.visit_of(checkpoint, pc)
         if visit is not None:

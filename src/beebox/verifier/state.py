@@ -265,6 +265,7 @@ class Checkpoint:
         "guards",
         "hits",
         "misses",
+        "node",
         "parent",
         "pc",
         "precise",
@@ -302,6 +303,7 @@ class Checkpoint:
         self.refs = refs
         self.rounds = rounds
         self.branches = 1
+        self.node = 0  # a number that an observer gives it
         self.cleaned = False
         self.precise: set[Reg] = set()
         self.hits = 0

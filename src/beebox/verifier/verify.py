@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
-from beebox.errors import NotSupportedError
 from beebox.isa.codec import encode
 from beebox.isa.instruction import (
     Call,
@@ -33,7 +33,7 @@ from beebox.verifier.explore import Exploration
 from beebox.verifier.findings import Refusal
 from beebox.verifier.history import causal_path
 from beebox.verifier.observer import Observer
-from beebox.verifier.options import DEFAULT, Options, Profile
+from beebox.verifier.options import DEFAULT, Options
 from beebox.verifier.path import Path
 from beebox.verifier.profiles.versions import parse
 from beebox.verifier.result import Finding, Report, SubprogramFact, VerifiedProgram
@@ -63,8 +63,6 @@ def verify(
 
     A fault of the verifier itself is a refusal, too (finding ``internal``). Threads take turns.
     """
-    if options.profile is Profile.STRICT:
-        raise NotSupportedError(f"verifier profile {options.profile.value!r}, other versions")
     if options.version is not None:
         parse(options.version)
     options = replace(options, cpus=max(options.cpus, possible_cpus()))
@@ -119,7 +117,13 @@ def _explored(spec: ProgramSpec, options: Options, observer: Observer | None) ->
         time_ns=elapsed,
         profile=options.profile.value,
         verified=verified,
+        notes=_notes(exploration),
     )
+
+
+def _notes(exploration: Exploration | None) -> dict[str, Any]:
+    meter = exploration.meter if exploration is not None else None
+    return {"cost_bound": meter.bound} if meter is not None and meter.bound is not None else {}
 
 
 def _finding(spec: ProgramSpec, refusal: Refusal, path: Path | None) -> Finding:

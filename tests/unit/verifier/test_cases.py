@@ -197,6 +197,7 @@ _NO_CASE = {
     "pointer-comparison": "privileged programs may compare pointers with numbers",
     "stack-uninitialised": "privileged programs may read what was never written",
     "speculation": "privileged programs may mispredict: tests/unit/verifier/test_profiles.py",
+    "cost-bound": "privileged programs may take their time: profiles/test_strict.py",
     "since": "cases ask for no version: tests/unit/verifier/profiles/test_versions.py",
     "loader": "privileged loaders have every right: tests/unit/verifier/test_profiles.py",
 }

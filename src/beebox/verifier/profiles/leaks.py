@@ -58,15 +58,30 @@ def check_right(path: Path, insn: JumpIf, left: Reg, right: Reg) -> None:
 
 
 def check_left(path: Path, insn: JumpIf, left: Reg, right: Reg) -> None:
-    """The left operand of an undecided comparison: what may be NULL is compared with 0 alone."""
+    """The left operand of an undecided comparison: what may be NULL is compared with 0 alone.
+
+    With the profile strict, so is any pointer, which tells of nothing.
+    """
     if path.allow_ptr_leaks or left.kind is RegKind.SCALAR:
+        return
+    if distances(path, left, right):
         return
     if isinstance(insn.src, RegNumber):
         allowed = insn.op in _ORDERED and _bounds(left, right)
     else:
-        allowed = left.nullable and insn.src == 0 and insn.op in (JmpOp.EQ, JmpOp.NE)
+        null = insn.src == 0 and insn.op in (JmpOp.EQ, JmpOp.NE)
+        allowed = null and (left.nullable or path.speculation is None)
     if not (allowed and insn.wide):
         _refuse_comparison(path, left, insn.dst)
+
+
+def distances(path: Path, left: Reg, right: Reg) -> bool:
+    """Whether the profile strict lets the program know how far two pointers are apart.
+
+    Those into the packet: that tells of its length, not of where it is.
+    """
+    strict = path.speculation is None
+    return strict and left.kind in ANY_PACKET and right.kind in ANY_PACKET
 
 
 def _refuse_comparison(path: Path, value: Reg, number: int) -> None:

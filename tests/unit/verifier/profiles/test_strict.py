@@ -1,0 +1,178 @@
+"""The profile strict: its cases, and the bound that it proves, by hand and against runs."""
+
+from __future__ import annotations
+
+import pytest
+from profile_cases import cases
+from verifier_callbacks import program
+
+from beebox.btf.types import Linkage
+from beebox.obj.model import ProgramSpec
+from beebox.tables import costs
+from beebox.tables.findings import FINDINGS
+from beebox.tables.limits import MAX_LOOPS
+from beebox.verifier.options import Options, Profile
+from beebox.verifier.profiles.longest import Edge, Graph, UnboundedError
+from beebox.verifier.report import render
+from beebox.verifier.result import Report
+from beebox.verifier.verify import verify
+
+_STRICT = cases("strict")
+
+
+def test_cases_have_names_of_their_own():
+    assert len({case.name for case in _STRICT}) == len(_STRICT)
+    assert {case.expected for case in _STRICT} <= {"accepted", *FINDINGS}
+
+
+@pytest.mark.parametrize("case", _STRICT, ids=lambda case: case.name)
+def test_strict(case):
+    report = verify(case.spec, Options(Profile.STRICT))
+    verdict = "accepted" if report.accepted else report.findings[0].code
+    assert verdict == case.expected, render(report)
+    assert report.profile == "strict"
+
+
+def bound(spec: ProgramSpec, *, limit: int = 1 << 70) -> int:
+    """What is proved of it."""
+    report: Report = verify(spec, Options(Profile.STRICT, cost_limit=limit))
+    assert report.accepted, render(report)
+    return report.notes["cost_bound"]
+
+
+def test_straight_code():
+    assert bound(program("r0 = 1\nr0 += 1\nexit")) == 3
+
+
+def test_the_longer_way_counts():
+    code = "r0 = *(u32 *)(r1 + 12)\nif r0 == 1 goto out\nr0 = 1\nr0 = 2\nr0 = 3\nout:\nexit"
+    assert bound(program(code)) == 6
+
+
+def test_a_counted_loop_is_unrolled():
+    assert bound(program("r0 = 0\nagain:\nr0 += 1\nif r0 < 100 goto again\nexit")) == 202
+
+
+def test_what_a_pruned_path_still_costs():
+    """Both ways meet in the loop; the second is pruned there, and yet it goes through all of it."""
+    code = """
+    r6 = *(u32 *)(r1 + 12)
+    r0 = 0
+    if r6 == 1 goto longer
+    goto both
+    longer:
+    r7 = 1
+    r7 = 2
+    r7 = 3
+    r7 = 4
+    r7 = 5
+    r7 = 6
+    r7 = 7
+    r7 = 8
+    r7 = 9
+    both:
+    r7 = 0
+    again:
+    r0 += 1
+    if r0 < 100 goto again
+    exit
+    """
+    assert bound(program(code)) == 3 + 9 + 1 + 200 + 1
+
+
+def test_helpers_weigh_more():
+    assert bound(program("call bpf_get_prandom_u32\nexit")) == 2 + costs.HELPER
+    code = "r2 = 0\nr3 = r10\nr3 += -64\nr4 = 64\ncall bpf_xdp_load_bytes\nr0 = 2\nexit"
+    assert bound(program(code)) == 7 + costs.HELPER + 64 // costs.BYTES_PER_INSN
+
+
+_LOOP = "r1 = {rounds}\nr2 = func[each] ll\nr3 = 0\nr4 = 0\ncall bpf_loop\nr0 = 2\nexit"
+_NOTHING = "r0 = 0\nexit"
+_ROUND = 3 + costs.HELPER  # the call again, and the function
+
+
+def test_calls_back_multiply():
+    found = bound(program(_LOOP.format(rounds=1000), each=_NOTHING))
+    assert 1000 * _ROUND <= found <= 1004 * _ROUND + 20
+
+
+def test_nested_calls_back_multiply_again():
+    outer = _LOOP.format(rounds=1000).replace("each", "outer")
+    inner = _LOOP.format(rounds=2000).replace("each", "inner").replace("r0 = 2", "r0 = 0")
+    spec = program(outer, outer=inner, inner=_NOTHING)
+    found = bound(spec)
+    assert 1000 * 2000 * _ROUND <= found <= 1010 * 2010 * (_ROUND + 10)
+    refused = verify(spec, Options(Profile.STRICT, cost_limit=found - 1))
+    assert refused.findings[0].code == "cost-bound"
+    assert verify(spec, Options(Profile.STRICT, cost_limit=found)).accepted
+    assert verify(spec).accepted
+
+
+def test_rounds_that_are_not_known():
+    """Linux allows eight million, so as many are counted."""
+    code = _LOOP.format(rounds=0).replace("r1 = 0", "r1 = *(u32 *)(r1 + 12)", 1)
+    spec = program(code, each=_NOTHING)
+    assert bound(spec) >= MAX_LOOPS * 3
+    assert verify(spec, Options(Profile.STRICT)).findings[0].code == "cost-bound"
+
+
+def test_elements_of_a_map():
+    code = _LOOP.format(rounds=0).replace("r1 = 0", "r1 = map[table] ll", 1)
+    found = bound(program(code.replace("bpf_loop", "bpf_for_each_map_elem"), each=_NOTHING))
+    assert 8 * _ROUND <= found <= 12 * _ROUND + 20
+
+
+_COUNTS = "r0 = 0\nagain:\nr0 += 1\nif r0 < 100 goto again\nexit"
+
+
+@pytest.mark.parametrize("linkage", [Linkage.STATIC, Linkage.GLOBAL])
+def test_functions_count_where_they_are_called(linkage):
+    spec = program("call each\ncall each\nr0 = 2\nexit", each=_COUNTS, linkage=linkage)
+    assert bound(spec) == 4 + 2 * 202
+
+
+def test_limits():
+    spec = program("r0 = 1\nr0 += 1\nexit")
+    assert verify(spec, Options(Profile.STRICT, cost_limit=3)).accepted
+    report = verify(spec, Options(Profile.STRICT, cost_limit=2))
+    assert report.findings[0].code == "cost-bound"
+    assert report.notes["cost_bound"] == 3
+    assert "cost_bound" not in verify(spec).notes
+
+
+class TestGraph:
+    """The longest way, where rounds are known."""
+
+    def test_a_circle_with_an_entry_in_its_middle(self):
+        """The inner circle's state was made first, and the outer one comes back to it."""
+        graph = Graph()
+        root = graph.root(0)
+        inner, outer = graph.node(20, 1), graph.node(10, 0)
+        graph.rounds(20, 5)
+        graph.rounds(10, 7)
+        graph.add(root, Edge(1, inner))
+        graph.add(inner, Edge(1, inner))
+        graph.add(inner, Edge(1, outer))
+        graph.add(outer, Edge(1, inner))
+        graph.add(outer, Edge(1, None))
+        assert graph.longest(0) >= 7 * 5
+
+    def test_circles_of_one_function_may_be_in_each_other(self):
+        graph = Graph()
+        root = graph.root(0)
+        first, second = graph.node(10, 0), graph.node(20, 0)
+        graph.rounds(10, 5)
+        graph.rounds(20, 7)
+        for source, target in ((root, first), (first, second), (second, second), (second, first)):
+            graph.add(source, Edge(1, target))
+        graph.add(first, Edge(1, None))
+        assert graph.longest(0) >= 5 * 7
+
+    def test_a_circle_that_nothing_bounds(self):
+        graph = Graph()
+        root, node = graph.root(0), graph.node(10, 0)
+        graph.add(root, Edge(1, node))
+        graph.add(node, Edge(1, node))
+        graph.add(node, Edge(1, None))
+        with pytest.raises(UnboundedError):
+            graph.longest(0)
