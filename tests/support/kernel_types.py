@@ -75,6 +75,8 @@ def kernel() -> Btf:
     builder.add(Func("bpf_lsm_file_open", returns))
     builder.add(Func("bpf_lsm_task_free", builder.add(FuncProto(0, two[:1]))))
     builder.add(Func("bpf_lsm_getprocattr", returns))
+    builder.add(Func("bpf_lsm_socket_post_create", returns))
+    builder.add(Func("vfs_truncate", returns))
     builder.add(Func("bpf_iter_task", builder.add(FuncProto(number, (two[0], two[0])))))
     builder.add(Func("bpf_iter_nothing", returns))
     return builder.build()

@@ -17,11 +17,14 @@ class StructOps:
 
     ``unsupported`` are members that no program can stand for. ``sleepable`` are those whose
     programs may be loaded as sleepable, None: any. ``becomes``: what a pointer to a struct in the context is taken for.
+    ``calls_helpers``: whether they may call helpers at all; ``own_helpers`` are theirs alone.
     ``writable``: by struct, the members that programs may store to (empty: all of it).
     """
 
     unsupported: frozenset[str] = frozenset()
     sleepable: frozenset[str] | None = frozenset()
+    calls_helpers: bool = False
+    own_helpers: frozenset[str] = frozenset()
     becomes: Mapping[str, str] = field(default_factory=dict)
     writable: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -34,6 +37,8 @@ STRUCT_OPS: Final[Mapping[str, StructOps]] = {
     "tcp_congestion_ops": StructOps(
         unsupported=frozenset({"get_info"}),
         sleepable=None,
+        calls_helpers=True,
+        own_helpers=frozenset({"tcp_send_ack"}),
         becomes={"sock": "tcp_sock"},
         writable={
             "tcp_sock": (

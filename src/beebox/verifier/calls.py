@@ -16,6 +16,7 @@ from beebox.tables.program_types import ProgramType
 from beebox.verifier import guards, packet, references
 from beebox.verifier.arguments import ALWAYS_PRESENT, Arguments, check
 from beebox.verifier.btf_pointers import arguments as structs
+from beebox.verifier.btf_pointers import rights as attached
 from beebox.verifier.dynptrs import helpers as dynptrs
 from beebox.verifier.dynptrs import slots
 from beebox.verifier.fields import kptrs
@@ -118,6 +119,7 @@ def _check_caller(path: Path, row: Helper) -> None:
             f"only who has CAP_PERFMON may load programs that call bpf_{row.name}",
             kernel=f"program of this type cannot use helper bpf_{row.name}#{row.id}",
         )  # fmt: skip
+    attached.check_caller(path, row)
     row = row.called_by(path.spec.type)
     if row.gpl_only and path.spec.license not in GPL:
         raise Refusal(

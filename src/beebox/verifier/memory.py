@@ -147,6 +147,8 @@ def _require_one_kind(path: Path, base: Reg, number: int, *, loads: bool = False
     A plain load may go through structs and memory of any trust: it is made as the least needs.
     """
     before = path.bases.setdefault(path.pc, base.kind)
+    if before is base.kind and base.kind is not RegKind.BTF_ID:
+        return
     mixed = before is not base.kind and (before in _OWN_WAY or base.kind in _OWN_WAY)
     if loads and mixed and before in _BY_TYPE and base.kind in _BY_TYPE:
         path.bases[path.pc] = RegKind.MEM

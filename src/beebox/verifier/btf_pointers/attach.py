@@ -21,11 +21,13 @@ from beebox.tables.sections import ProgramFlags
 from beebox.tables.struct_ops import STRUCT_OPS, StructOps
 from beebox.tables.tracepoints import ERRORS, KNOWN, NULLABLE
 from beebox.verifier.findings import Refusal
+from beebox.verifier.license import GPL
 from beebox.verifier.options import Options
 
 TYPED: Final = (ProgramType.TRACING, ProgramType.LSM, ProgramType.STRUCT_OPS)
 """Program types whose context BTF alone describes."""
 
+_GPL_ONLY: Final = {ProgramType.LSM: "LSM", ProgramType.STRUCT_OPS: "struct ops"}
 _TRACEPOINT: Final = "btf_trace_"
 _TEMPLATE: Final = "__bpf_trace_"
 _ITERATOR: Final = "bpf_iter_"
@@ -109,6 +111,11 @@ def resolve(spec: ProgramSpec, options: Options) -> Attach | None:
     """
     if spec.type not in TYPED:
         return None
+    if spec.type in _GPL_ONLY and spec.license not in GPL:
+        _refuse(
+            f"{spec.type.value.name} programs need a GPL-compatible license",
+            f"{_GPL_ONLY[spec.type]} programs must have a GPL compatible license",
+        )
     symbol = spec.attach_symbol
     if symbol is None:
         _refuse(f"the {spec.type.value.name} program names nothing that it attaches to", "")
