@@ -42,6 +42,7 @@ from beebox.verifier.findings import Refusal
 
 _CALLER_SAVED = 0b111111  # R0-R5
 _ARGUMENTS = 0b111110  # R1-R5
+_ALL = (1 << 10) - 1  # R0-R9
 _CALLING_BACK = frozenset(
     row.id for row in HELPERS.values() if any(arg.kind is ArgKind.FUNC for arg in row.args)
 )
@@ -301,12 +302,20 @@ def asks_iterator(insn: Instruction | None) -> bool:
     return row is not None and bool(row.flags & KfuncFlags.ITER_NEXT)
 
 
+def _as_counted(insn: Instruction) -> tuple[int, int]:
+    """Bit sets of the registers that Linux takes ``insn`` to read and write.
+
+    Of a classic load it has no row: that counts as reading all of them, and writing none.
+    """
+    return (_ALL, 0) if isinstance(insn, LoadPacket) else registers(insn)
+
+
 def _liveness(
     slots: tuple[Instruction | None, ...], steps: tuple[tuple[int, ...], ...]
 ) -> tuple[int, ...]:
     live = [0] * len(slots)
     back = any(target <= pc for pc, targets in enumerate(steps) for target in targets)
-    effects = [registers(insn) if insn is not None else (0, 0) for insn in slots]
+    effects = [_as_counted(insn) if insn is not None else (0, 0) for insn in slots]
     changed = True
     while changed:  # each round only adds bits: at most 11 per instruction
         changed = False
