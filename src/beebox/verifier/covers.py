@@ -170,7 +170,12 @@ class _Pairing:
         return subset(new.scalar, old.scalar)
 
     def _same_distance(self, old: Reg, new: Reg) -> bool:
-        """Whether ``new`` is as far from its relatives as ``old`` is from those seen before."""
+        """Whether ``new`` is as far from its relatives as ``old`` is from those seen before.
+
+        One that is away from its base must stay as far away from one, for Linux.
+        """
+        if old.off and old.off != new.off:
+            return False
         root, now = old.id or old.serial, (new.id or new.serial, new.off - old.off)
         was = self._roots.get(root)
         if was is None:
