@@ -76,7 +76,7 @@ class Pruner:
         iterates = pc in self._loops.iterates
         forced = in_budget or calls_back or iterates
         add = forced or (jumps - self._last_jumps >= 2 and processed - self._last_processed >= 8)
-        checkpoints = self._seen.setdefault(pc, [])
+        checkpoints = self._seen.setdefault(self._place(state, pc), [])
         fingerprint = self._fingerprint(state) if checkpoints or add else 0
         for index in range(len(checkpoints) - 1, -1, -1):
             checkpoint = checkpoints[index]
@@ -136,6 +136,18 @@ class Pruner:
         self._seen.clear()
         self.live_now = 0
 
+    def _place(self, state: State, pc: int) -> int:
+        """Where the checkpoints are that a state at ``pc`` meets.
+
+        As in Linux those of a function are kept by where it was called, in as many buckets as the
+        program has instructions: states of other calls count only where buckets coincide.
+        """
+        frames = state.frames
+        if len(frames) == 1:
+            return pc
+        buckets = len(self._live)
+        return pc + ((pc ^ frames[-1].call_pc) % buckets + 1) * buckets
+
     def _covers(self, checkpoint: Checkpoint, state: State, *, every_number: bool = False) -> bool:
         if checkpoint.speculative and not state.speculative:
             return False
@@ -153,7 +165,7 @@ class Pruner:
 
         That which the path comes from counts only with ``own``.
         """
-        for checkpoint in reversed(self._seen.get(pc, ())):
+        for checkpoint in reversed(self._seen.get(self._place(state, pc), ())):
             if checkpoint.branches and (own or checkpoint is not state.parent):
                 pairs = zip(checkpoint.frames, state.frames, strict=False)
                 if len(checkpoint.frames) == len(state.frames) and all(
