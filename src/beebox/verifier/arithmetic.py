@@ -122,6 +122,8 @@ def _move(path: Path, insn: Alu, value: Reg) -> Reg:
     if not value.serial:  # precision is kept per value: each moved constant is its own
         return path.number(transfer.alu(insn.op, value.scalar, value.scalar, wide=insn.wide))
     if insn.op is _MOV and insn.wide:
+        if value.kind is SCALAR and value.scalar.is_const:
+            return path.number(value.scalar, value)  # as above, and nothing more to learn of it
         # A copy is the same object: what is learned of one holds for both.
         return path.unlinked(value) if value.kind is SCALAR and value.id else value
     if value.kind is not SCALAR:
@@ -143,7 +145,9 @@ def _move(path: Path, insn: Alu, value: Reg) -> Reg:
             return value
         value = path.unlinked(value)
         return path.linked(result, value, None, root=value.root, off=value.off)
-    return value if result is value.scalar else path.number(result, value)
+    if result is value.scalar and not result.is_const:
+        return value
+    return path.number(result, value)
 
 
 def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:

@@ -24,6 +24,7 @@ from beebox.verifier.state import (
 from beebox.verifier.value import SCALAR, Reg
 
 _ANYTHING: Final = UNWRITTEN + MISC
+_NOTHING: Final = UNWRITTEN * 8
 _EXACT: Final = (RegKind.MEM, RegKind.FUNC, RegKind.DYNPTR, RegKind.MAP, RegKind.MAP_VALUE)
 """Their ``range`` is a size, a place, a type or an identity."""
 
@@ -51,7 +52,8 @@ def covers(
 ) -> bool:
     """Whether all that ``state`` can do was explored from ``checkpoint``.
 
-    ``every_number``: also those match that no decision relied on, so far. ``same_numbers``: and all
+    ``every_number``: also those match that no decision relied on, so far, and as in Linux the bytes
+    of the stack are of the same kinds. ``same_numbers``: and all
     are not only included, but the same. ``allow_uninit_stack``: reading bytes that were never
     written is as good as reading any number.
     """
@@ -62,6 +64,7 @@ def covers(
     if checkpoint.guards != state.guards or checkpoint.sleepable != state.sleepable:
         return False
     precise = checkpoint.precise
+    same_kinds = every_number
     every_number = every_number or same_numbers
     pairs = _Pairing(precise, every_number=every_number, same_numbers=same_numbers)
     anything = _ANYTHING if allow_uninit_stack else UNWRITTEN
@@ -84,12 +87,27 @@ def covers(
             elif not pairs.covers(was, now):
                 return False
         new_stack = new.stack
+        if same_kinds and not _same_kinds(old.stack, new_stack):
+            return False
         for index, slot in enumerate(old.stack):
             if slot is None:
                 continue
             there = new_stack[index] if index < len(new_stack) else None
             if not _covers_slot(pairs, slot, there, anything):
                 return False
+    return True
+
+
+def _same_kinds(old: list[Slot | None], new: list[Slot | None]) -> bool:
+    """Whether the stack, as far as the old one was accessed, has bytes of the same kinds."""
+    if len(old) > len(new):
+        return False
+    for was, now in zip(old, new, strict=False):
+        if was is now:
+            continue
+        kinds = was.kinds if was is not None else _NOTHING
+        if kinds != (now.kinds if now is not None else _NOTHING):
+            return False
     return True
 
 

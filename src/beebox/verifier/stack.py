@@ -97,7 +97,10 @@ def load(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
     if slot is None or slot.reg is None:
         return _joined(path, stack, low, high, size)
     if size == 8 and slot.kinds == SPILLED:
-        return slot.reg
+        reg = slot.reg
+        if reg.kind is SCALAR and reg.scalar.is_const:
+            return path.number(reg.scalar, reg)  # the precision of a copy is its own
+        return reg
     if slot.kinds[0] in OBJECTS:
         _refuse_objects(path, base, None, low, high, size)
     if slot.reg.kind is not SCALAR:
@@ -136,6 +139,8 @@ def store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg
         _check_pointer_spill(path, base, size, value)
     elif not value.serial:  # precision is kept per value: each stored constant is its own
         value = path.number(value.scalar)
+    elif value.scalar.is_const:
+        value = path.number(value.scalar, value)
     elif value.id and size == 8:
         value = path.unlinked(value)
     if start == 0:
@@ -282,7 +287,7 @@ def _joined(path: Path, stack: list[Slot | None], low: int, high: int, size: int
 
 def _narrowed(path: Path, value: Reg, size: int) -> Reg:
     """The low bytes of a spilled number, zero-extended."""
-    if value.scalar.umax >> 8 * size == 0:
+    if value.scalar.umax >> 8 * size == 0 and not value.scalar.is_const:
         return value
     return path.number(truncate(value.scalar, size), value)
 
