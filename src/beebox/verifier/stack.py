@@ -17,6 +17,7 @@ from beebox.verifier.liveness import SLOTS, slots_of
 from beebox.verifier.names import bits, misaligned
 from beebox.verifier.path import Path
 from beebox.verifier.profiles import written
+from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import const, of_size
 from beebox.verifier.state import (
     DYNPTR,
@@ -136,7 +137,7 @@ def store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg
     _grow(stack, index)
     kinds, start = _written_over(path, base.frame, index, stack[index]), low % 8
     if value.kind is not SCALAR:
-        _check_pointer_spill(path, base, size, value)
+        value = _spilled_pointer(path, base, size, value)
     elif not value.serial:  # precision is kept per value: each stored constant is its own
         value = path.number(value.scalar)
     elif value.scalar.is_const:
@@ -153,6 +154,13 @@ def store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg
         path.precise(value)
     kind = ZERO if is_zero else MISC
     stack[index] = Slot(None, kinds[:start] + kind * size + kinds[start + size :])
+
+
+def _spilled_pointer(path: Path, base: Reg, size: int, value: Reg) -> Reg:
+    if value.kind is RegKind.TP_BUFFER:
+        return path.unknown()  # Linux keeps no such pointer on the stack
+    _check_pointer_spill(path, base, size, value)
+    return value
 
 
 def _check_pointer_spill(path: Path, base: Reg, size: int, value: Reg) -> None:

@@ -115,6 +115,15 @@ def test_results(result, attaches, attach_type, type_, expected) -> None:
     )
 
 
+def test_a_hook_s_result_is_an_int() -> None:
+    """Its upper half does not matter."""
+    code = "w0 = -1\nexit"
+    assert judged(program(code, "bpf_lsm_file_open", LSM, ProgramType.LSM)).accepted
+    code = "r0 = 0x1_0000_0001 ll\nexit".replace("_", "")
+    report = judged(program(code, "bpf_lsm_file_open", LSM, ProgramType.LSM))
+    assert code_of(report) == "return-range"
+
+
 def test_a_hook_s_result_may_be_returned() -> None:
     """It is known to be one that the hook may have."""
     code = "r0 = *(u64 *)(r1 + 16)\nexit"
