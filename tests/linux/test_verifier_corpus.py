@@ -25,7 +25,6 @@ CORPUS = Path(__file__).parents[1] / "data/c/corpus"
 _TYPED = "programs on functions, hooks and structs of the kernel"
 _KFUNCS = "kernel functions"
 NOT_JUDGED = {
-    "arena": "arenas",
     "freplace": _TYPED,
 }
 """Objects with programs that our verifier has no verdict on yet, and what of theirs it lacks."""

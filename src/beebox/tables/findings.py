@@ -285,6 +285,12 @@ _ROWS: Final = (
         "use the helpers and kernel functions of the field",
     ),
     FindingRow(
+        "arena",
+        "types",
+        "an address of an arena where there is none",
+        "name the arena in the program, and cast its addresses only",
+    ),
+    FindingRow(
         "exception",
         "calls",
         "an exception where none is possible",

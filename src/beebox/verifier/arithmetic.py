@@ -33,6 +33,7 @@ _NEVER_MOVED: Final = (
     RegKind.SOCKET,
     RegKind.TCP_SOCK,
     RegKind.XDP_SOCK,
+    RegKind.ARENA,
 )
 _PICKY: Final = (*_SHIFTS, *_DIVISIONS)
 
@@ -152,6 +153,8 @@ def _move(path: Path, insn: Alu, value: Reg) -> Reg:
 
 def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:
     op, pc = insn.op, path.pc
+    if left.kind is RegKind.ARENA:
+        return left  # whatever comes of it, it is an address in the arena
     both = left.kind is not SCALAR and right.kind is not SCALAR
     if op is AluOp.SUB and (both or not insn.wide) and _may_subtract(path, left, right):
         return path.unknown()  # a distance

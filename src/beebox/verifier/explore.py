@@ -26,6 +26,7 @@ from beebox.isa.instruction import (
 from beebox.obj.model import ProgramSpec
 from beebox.tables.limits import MAX_INSNS, MAX_JUMP_SEQUENCE
 from beebox.verifier import (
+    arena,
     arithmetic,
     callbacks,
     calls,
@@ -81,6 +82,7 @@ class Exploration:
         self.tail_calling = early.check_subprograms(spec, function_ranges(shape, len(spec.slots)))
         self.path = Path(spec, options, shape.starts)
         kfuncs.check_program(self.path)
+        arena.check_program(spec)
         self.globals = Globals(self.path, shape)
         by_kernel = callback(spec)
         if by_kernel is not None:
@@ -113,7 +115,9 @@ class Exploration:
     def run(self) -> None:
         """Explore everything. Raises :exc:`Refusal`."""
         self._explore(entry.program(self.path))
-        exceptions.check_callback(self.path)
+        by_kernel = self.path.exception_callback
+        if by_kernel > 0:
+            exceptions.check_callback(self.path, self.globals.parameters(self.path, by_kernel))
         called, verified = self.globals.called, set[int]()
         while called - verified:
             for index in self.globals.functions:
@@ -246,11 +250,8 @@ class Exploration:
                 case MayGoto():
                     pc = self._may_goto(insn, pc)
                 case AddrSpaceCast():
-                    raise Refusal(
-                        "not-supported", pc, "address-space casts need an arena, which is not "
-                        "verified yet", kernel="addr_space_cast insn can only be used in a "
-                        "program that has an associated arena",
-                    )  # fmt: skip
+                    arena.cast(path, insn)
+                    pc += 1
                 case None:
                     raise Refusal("jump-range", pc, "control reaches the middle of an instruction")
                 case _:

@@ -6,7 +6,8 @@ from typing import assert_never
 
 from beebox.isa.instruction import GlobalRef, KsymRef, LoadImm64, MapRef, PseudoImm64, SubprogRef
 from beebox.obj.model import MapSpec
-from beebox.verifier import callbacks, rights
+from beebox.tables.map_types import MapType
+from beebox.verifier import arena, callbacks, rights
 from beebox.verifier.btf_pointers import symbols
 from beebox.verifier.fields import lookup
 from beebox.verifier.findings import Refusal
@@ -26,6 +27,8 @@ def load(path: Path, insn: LoadImm64) -> Reg:
             return path.pointer(RegKind.MAP, map_=name)
         case GlobalRef(name, offset):
             spec = use(path, name)
+            if spec.type is MapType.ARENA:
+                return arena.value(path, spec, offset)
             if not 0 <= offset < max(spec.value_size, 1):
                 raise Refusal(
                     "map-value-bounds", path.pc,

@@ -13,7 +13,7 @@ from beebox.obj.model import INNER, MapSpec
 from beebox.tables.limits import FLOW_KEYS_BYTES, MAX_VAR_OFFSET, NET_IP_ALIGN
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.opcodes import AtomicOp, Size
-from beebox.verifier import context, packet, sockets, stack
+from beebox.verifier import arena, context, packet, sockets, stack
 from beebox.verifier.btf_pointers import access as structs
 from beebox.verifier.btf_pointers import buffers, maps
 from beebox.verifier.fields import access, kptrs
@@ -32,7 +32,7 @@ _WRONLY_PROG: Final = int(MapFlags.WRONLY_PROG)
 _IN_KERNEL_USE: Final = (MapType.DEVMAP, MapType.DEVMAP_HASH)
 """Their values are what the kernel itself works with: programs only read them."""
 
-_OWN_WAY = (CTX, RegKind.BTF_ID, *sockets.KINDS)
+_OWN_WAY = (CTX, RegKind.BTF_ID, RegKind.ARENA, *sockets.KINDS)
 _BY_TYPE = (RegKind.BTF_ID, RegKind.MEM)
 
 _NOT_ATOMIC = (
@@ -103,6 +103,7 @@ def atomic(path: Path, insn: Atomic) -> None:
         leaks.check(path, path.read(0), 0, "memory", kernel=kernel.format(0))
     leaks.check(path, value, insn.src, "memory", kernel=kernel.format(insn.src))
     _require_own(path, base, insn.dst)
+    arena.check_atomic(path, insn, base, insn.dst)
     _require_aligned(path, base, insn.dst, insn.offset, size)
     old = path.number(of_size(size))
     if base.kind is STACK:
@@ -138,6 +139,7 @@ def _ordered(path: Path, insn: Atomic, size: int) -> None:
     _store(path, base, insn.dst, insn.offset, size, value)
     kptrs.refuse_at(path, base, insn.offset)
     _require_own(path, base, insn.dst)
+    arena.check_atomic(path, insn, base, insn.dst)
     _require_one_kind(path, base, insn.dst)
 
 
@@ -236,6 +238,8 @@ def check(path: Path, base: Reg, number: int, offset: int, size: int, *, write: 
             check_key(path, base, number, offset, size, write=write)
         case RegKind.FLOW_KEYS:
             _check_flow_keys(path, base, number, offset, size)
+        case RegKind.ARENA:
+            pass  # wherever it is, nothing happens but in the arena
         case RegKind.BTF_ID if write:
             structs.store(path, base, number, offset, size)
         case RegKind.BTF_ID:

@@ -45,11 +45,12 @@ _AWAKE_MAPS: Final = frozenset(
         MapType.CGRP_STORAGE,
         MapType.QUEUE,
         MapType.STACK,
+        MapType.ARENA,
     }
 )
 """Maps that programs may use that sleep."""
 
-_NOT_VERIFIED: Final = (MapType.ARENA, MapType.STRUCT_OPS)
+_NOT_VERIFIED: Final = (MapType.STRUCT_OPS,)
 
 
 def attach_type(spec: ProgramSpec) -> AttachType | None:

@@ -11,6 +11,7 @@ from typing import Final, assert_never
 from beebox.btf.types import Array, Btf, Struct
 from beebox.verifier.btf_pointers import trust
 from beebox.verifier.btf_pointers.walk import Denied, Memory, Number, Pointer, access
+from beebox.verifier.fields import access as fields
 from beebox.verifier.findings import Refusal
 from beebox.verifier.license import GPL
 from beebox.verifier.names import bits, kernel_name
@@ -27,6 +28,8 @@ def load(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
     """What a load of ``size`` bytes gives. ``base`` is not NULL."""
     type_ = _type(path, base)
     at = check(path, base, number, offset)
+    if base.flags & PtrFlag.ALLOC:
+        fields.check_object(path, base, type_, at, size)
     found = path.walks.get((type_, at, size))
     if found is None:
         found = path.walks[type_, at, size] = access(type_.btf, type_.id, at, size)
@@ -57,6 +60,7 @@ def store(path: Path, base: Reg, number: int, offset: int, size: int) -> None:
     type_ = _type(path, base)
     at = check(path, base, number, offset)
     if base.flags & PtrFlag.ALLOC:
+        fields.check_object(path, base, type_, at, size)
         found = access(type_.btf, type_.id, at, size)
         if isinstance(found, Denied):
             raise _denied(path, base, number, at, size, found.kernel)

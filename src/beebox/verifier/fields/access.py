@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from beebox.verifier.fields import lookup
 from beebox.verifier.fields.record import POINTERS, Field, Record
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
-from beebox.verifier.value import Reg
+from beebox.verifier.value import Reg, TypeRef
+
+
+def check_object(path: Path, base: Reg, type_: TypeRef, at: int, size: int) -> None:
+    """Whether ``size`` bytes at ``at`` of an object that the program made are its own."""
+    record = lookup.of_type(path, type_)
+    for field in record.touched(at, at + size) if record is not None else ():
+        label = field.kind.value.label
+        raise Refusal(
+            "kernel-fields", path.pc,
+            f"an access to {size} bytes at offset {at} of struct {type_.name} touches the {label} "
+            f"at offset {field.offset}, which belongs to the kernel",
+            kernel=f"direct access to {label} is disallowed", values=(base,),
+        )  # fmt: skip
 
 
 def check(

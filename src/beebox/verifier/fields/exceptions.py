@@ -6,15 +6,16 @@ names by the tag ``exception_callback:NAME``.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from beebox.btf.types import Func, FuncProto
+from beebox.isa.instruction import Call, CallKind
 from beebox.obj.model import ProgramSpec
 from beebox.verifier import exits, references
 from beebox.verifier.cfg import Shape, function_ranges, throws
 from beebox.verifier.fields.exception_callback import callback
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
+from beebox.verifier.subprograms.prototype import Expected, Parameter
 
 
 def check_throw(path: Path, number: int) -> None:
@@ -28,15 +29,10 @@ def end(path: Path) -> None:
     references.require_none(path, "the program is left", kernel="bpf_throw", everywhere=True)
 
 
-def check_callback(path: Path) -> None:
+def check_callback(path: Path, parameters: Sequence[Parameter]) -> None:
     """Whether the exception callback takes what is thrown, and nothing else."""
-    spec, start = path.spec, callback(path.spec)
-    if start is None or spec.btf is None:
-        return
-    type_id = next(info.type_id for info in spec.functions if info.pc == start)
-    row = spec.btf.type(type_id)
-    proto = spec.btf.type(row.type) if isinstance(row, Func) else None
-    if not isinstance(proto, FuncProto) or len(proto.params) != 1:
+    if [parameter.kind for parameter in parameters] != [Expected.NUMBER]:
+        start = callback(path.spec) or 0
         raise Refusal(
             "exception", start, "an exception callback takes one argument: what was thrown",
             kernel="exception cb only supports single integer argument",
@@ -44,7 +40,25 @@ def check_callback(path: Path) -> None:
 
 
 def check_callbacks(spec: ProgramSpec, shape: Shape, callbacks: Collection[int]) -> None:
-    """Refuse exceptions in functions that the kernel calls, and in those that they call."""
+    """Refuse exceptions in functions that the kernel calls, and in those that they call.
+
+    Also calls of the exception callback.
+    """
+    start = callback(spec)
+    own = shape.function_of(start) if start is not None else -1
+    if any(own in called for called in shape.direct):
+        pc = next(
+            pc
+            for pc, insn in enumerate(spec.slots)
+            if isinstance(insn, Call)
+            and insn.kind is CallKind.SUBPROG
+            and isinstance(insn.target, int)
+            and pc + 1 + insn.target == start
+        )
+        raise Refusal(
+            "exception", pc, "the program calls its exception callback",
+            kernel=f"insn {pc} cannot call exception cb directly",
+        )  # fmt: skip
     ranges = function_ranges(shape, len(spec.slots))
     throwing = {
         index: pc

@@ -129,6 +129,12 @@ def _check_owner(path: Path, name: str, number: int, value: Reg) -> None:
             kernel = "allocated object must be referenced"
             raise _refused(path, value, number, "an object that the program does not own", kernel)
         return
+    if value.nullable:  # Linux 6.18 lets it pass where the node is the object's first member
+        raise Refusal(
+            "null-pointer", path.pc, f"the node in argument {number} of {name} may be NULL",
+            kernel=f"Possibly NULL pointer passed to trusted arg{number - 1}", values=(value,),
+            reg=number,
+        )  # fmt: skip
     borrowed = PtrFlag.ALLOC | PtrFlag.NON_OWN_REF
     if value.flags & borrowed != borrowed and not value.ref:
         kernel = f"{name} can only take non-owning or refcounted bpf_rb_node pointer"

@@ -22,12 +22,6 @@ _RCU_PROTECTED: Final = frozenset(
 )
 """Structs of the kernel that live until the RCU section ends in which they were seen."""
 
-_DESTINATIONS: Final = (
-    PtrFlag.ALLOC,
-    PtrFlag.ALLOC | PtrFlag.NON_OWN_REF,
-    PtrFlag.ALLOC | PtrFlag.NON_OWN_REF | PtrFlag.RCU,
-)
-
 
 def pointer_at(path: Path, base: Reg, offset: int) -> Field | None:
     """The pointer that a map's value keeps at ``base + offset``, if it is one."""
@@ -99,14 +93,14 @@ def refuse_at(path: Path, base: Reg, offset: int) -> None:
 def destination(path: Path, value: Reg, number: int) -> Field:
     """The pointer, to be exchanged, that R``number`` points to."""
     fits = value.kind is RegKind.MAP_VALUE or (
-        value.kind is RegKind.BTF_ID and value.flags in _DESTINATIONS
+        value.kind is RegKind.BTF_ID and value.flags == PtrFlag.ALLOC
     )
     if value.nullable or not fits:
         raise Refusal(
             "argument-type" if not value.nullable else "null-pointer", path.pc,
             f"bpf_kptr_xchg changes a pointer in a map value or object, not {plain_name(value)}",
-            kernel=f"R{number} type={kernel_name(value)} expected=map_value, ptr_, ptr_, "
-            "rcu_ptr_", values=(value,), reg=number,
+            kernel=f"R{number} type={kernel_name(value)} expected=map_value, ptr_",
+            values=(value,), reg=number,
         )  # fmt: skip
     if value.kind is RegKind.MAP_VALUE and not path.map_spec(value.map).value_type_id:
         kernel = f"map '{value.map}' has to have BTF in order to use bpf_kptr_xchg"
@@ -141,6 +135,12 @@ def check_source(path: Path, field: Field, value: Reg, number: int) -> None:
             reg=number,
         )  # fmt: skip
     _require_match(path, field, value, number)
+    if not value.ref:
+        raise Refusal(
+            "reference-missing", path.pc, "what is put into a kptr holds no reference",
+            kernel=f"R{number} must be referenced when passed to release function",
+            values=(value,), reg=number,
+        )  # fmt: skip
 
 
 def put(path: Path, ref: int) -> None:

@@ -59,7 +59,7 @@ ROOTS: Final = (FieldKind.LIST_HEAD, FieldKind.RB_ROOT)
 NODES: Final = (FieldKind.LIST_NODE, FieldKind.RB_NODE)
 DEFERRED: Final = (FieldKind.TIMER, FieldKind.WORKQUEUE, FieldKind.TASK_WORK)
 
-IN_VALUES: Final = frozenset(FieldKind)
+IN_VALUES: Final = frozenset(FieldKind) - {*NODES}
 IN_OBJECTS: Final = frozenset(FieldKind) - {*DEFERRED, FieldKind.UPTR}
 """Those that Linux looks for in map values, and in structs that programs allocate."""
 

@@ -206,7 +206,7 @@ def require_offset(arg: Argument) -> None:
     moved = bool(value.off or not value.scalar.is_const or value.scalar.value)
     if not moved or (value.kind in _ANYWHERE and not releases):
         return
-    fixed_too = value.kind is not RegKind.BTF_ID
+    fixed_too = value.kind is not RegKind.BTF_ID or value.nullable
     name = kernel_name(value)
     if releases and value.off:
         kernel = f"R{number} must have zero offset when passed to release func"

@@ -61,6 +61,9 @@ def found(record: Record | None) -> list[tuple[FieldKind, int]]:
 def test_a_field_and_none(name):
     types = Types()
     record = types.record(types.value((0, types.long), (8, types.field(name))))
+    if name.endswith("_node"):  # in values, that is just memory
+        assert record is None
+        return
     assert [(kind.value.label, at) for kind, at in found(record)] == [(name, 8)]
     assert types.record(types.value((0, types.long), name="plain")) is None
 
@@ -190,10 +193,12 @@ def test_a_list_without_a_lock():
 def test_nodes_of_two_kinds_need_a_reference_count():
     types = Types()
     nodes = (0, types.field("bpf_list_node")), (24, types.field("bpf_rb_node"))
-    with pytest.raises(BadRecordError):
-        types.record(types.value(*nodes, name="without"))
+    without = types.value(*nodes, name="without")
     counted = types.value(*nodes, (56, types.field("bpf_refcount")), name="counted")
-    assert len(found(types.record(counted))) == 3
+    btf = types.builder.build()
+    with pytest.raises(BadRecordError):
+        of_object(btf, without, lambda: None)
+    assert len(found(of_object(btf, counted, lambda: None))) == 3
 
 
 def test_nodes_do_not_own_owners():
