@@ -34,6 +34,8 @@ LINUX_DIFFERS: Final[dict[str, str]] = {
     "dynptr_stale/bad_a_slice_of_a_submitted_record": "Linux keeps the slices of a kernel function",
     "dynptr_stale/bad_submitted_again": "Linux forgets a record's clones in its own frame only",
     "dynptr_stale/bad_a_slice_of_a_packet_that_was_copied_into": "Linux: only dynptr_write moves",
+    "trees_null/bad_not_checked": "Linux misses that a node at the object's start may be NULL",
+    "percpu_objects/bad_of_another_cpu_unchecked": "Linux: per_cpu_ptr gives no NULL",
     "global_tags/bad_is_null": "Linux takes the constant NULL for an argument that is never NULL",
 }
 """Programs ("file/program") on which Linux's verdict is not what the name tells, and why."""
