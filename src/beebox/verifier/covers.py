@@ -85,6 +85,8 @@ def covers(
                 if now is None or now.kind is not SCALAR:
                     return False
             elif not pairs.covers(was, now):
+                if depth == len(state.frames) - 1:
+                    checkpoint.failed_at = number
                 return False
         new_stack = new.stack
         if same_kinds and not _same_kinds(old.stack, new_stack):

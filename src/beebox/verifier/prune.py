@@ -24,7 +24,7 @@ from beebox.verifier.state import (
     State,
     mark_precise,
 )
-from beebox.verifier.value import STACK
+from beebox.verifier.value import SCALAR, STACK
 
 _KEPT: Final = ITER + IRQ
 """Kinds of slots that are not noted when they are read."""
@@ -72,12 +72,14 @@ class Pruner:
 
     def arrive(self, state: State, pc: int, *, jumps: int, processed: int, serial: int) -> bool:
         """Whether the path can end at this prune point. Refuses a loop without progress."""
-        in_budget, calls_back = pc in self._loops.may_gotos, pc in self._loops.calls_back
-        iterates = pc in self._loops.iterates
+        in_budget = calls_back = iterates = False
+        if self._loops.any:
+            in_budget, calls_back = pc in self._loops.may_gotos, pc in self._loops.calls_back
+            iterates = pc in self._loops.iterates
         forced = in_budget or calls_back or iterates
         add = forced or (jumps - self._last_jumps >= 2 and processed - self._last_processed >= 8)
         checkpoints = self._seen.setdefault(self._place(state, pc), [])
-        fingerprint = self._fingerprint(state) if checkpoints or add else 0
+        fingerprint: int | None = None
         for index in range(len(checkpoints) - 1, -1, -1):
             checkpoint = checkpoints[index]
             if checkpoint.branches:
@@ -98,9 +100,17 @@ class Pruner:
                     and not iterates
                     and checkpoint.called_back == state.called_back
                     and checkpoint.frames[-1].deferred in (0, state.frames[-1].deferred)
-                    and checkpoint.fingerprint == fingerprint
-                    and self._same(checkpoint, state, pc)
                 ):
+                    endless = not _changed(checkpoint, state)
+                    if endless:
+                        if fingerprint is None:
+                            fingerprint = self._fingerprint(state)
+                        endless = checkpoint.fingerprint == fingerprint
+                        if not endless:
+                            checkpoint.failed_at = _first_change(checkpoint, state)
+                else:
+                    endless = False
+                if endless and self._same(checkpoint, state, pc):
                     raise Refusal(
                         "infinite-loop", pc,
                         "a path comes back here with nothing changed: the loop never ends",
@@ -115,7 +125,11 @@ class Pruner:
             elif self._loops.any and self._unsettled(checkpoint):
                 if self._covers(checkpoint, state, every_number=True):
                     return self._cover_later(checkpoint, state, pc)
-            elif self._cleaned(checkpoint, state) and self._covers(checkpoint, state):
+            elif (
+                not _differs(checkpoint, state)
+                and self._cleaned(checkpoint, state)
+                and self._covers(checkpoint, state)
+            ):
                 checkpoint.hits += 1
                 self.covering = checkpoint
                 _inherit_precision(checkpoint, state)
@@ -128,6 +142,8 @@ class Pruner:
                     self.live_now -= 1
         if add:
             self._last_jumps, self._last_processed = jumps, processed
+            if fingerprint is None:
+                fingerprint = self._fingerprint(state)
             self._remember(state, pc, serial, checkpoints, fingerprint)
         return False
 
@@ -298,6 +314,41 @@ def _is_active(state: State) -> bool:
     stack, index = state.frames[pointer.frame].stack, (-pointer.off - 1) // 8
     slot = stack[index] if 0 <= index < len(stack) else None
     return slot is not None and slot.reg is not None and slot.reg.off == ITERATES
+
+
+def _changed(checkpoint: Checkpoint, state: State) -> bool:
+    """Whether the register that had changed last time has changed now."""
+    number = checkpoint.failed_at
+    if number < 0:
+        return False
+    was, now = checkpoint.frames[-1].regs[number], state.frames[-1].regs[number]
+    return was is not None and now is not None and was.scalar is not now.scalar
+
+
+def _first_change(checkpoint: Checkpoint, state: State) -> int:
+    """The first live register whose number has changed, -1 for none."""
+    old, new = checkpoint.frames[-1].regs, state.frames[-1].regs
+    for number in range(10):
+        was, now = old[number], new[number]
+        if was is not None and now is not None and was.scalar is not now.scalar:
+            return number
+    return -1
+
+
+def _differs(checkpoint: Checkpoint, state: State) -> bool:
+    """Whether the register at which the last comparison failed makes this one fail, too.
+
+    Mostly it is the counter of a loop, another constant in each round.
+    """
+    number = checkpoint.failed_at
+    if number < 0:
+        return False
+    was, now = checkpoint.frames[-1].regs[number], state.frames[-1].regs[number]
+    if was is None or was.kind is not SCALAR or was not in checkpoint.precise:
+        return False
+    if now is None or now.kind is not SCALAR:
+        return True
+    return was.scalar.is_const and now.scalar is not was.scalar
 
 
 def _inherit_precision(checkpoint: Checkpoint, state: State) -> bool:

@@ -260,6 +260,7 @@ class Checkpoint:
         "branches",
         "called_back",
         "cleaned",
+        "failed_at",
         "fingerprint",
         "frames",
         "guards",
@@ -308,6 +309,7 @@ class Checkpoint:
         self.precise: set[Reg] = set()
         self.hits = 0
         self.misses = 0
+        self.failed_at = -1  # the register at which a comparison failed last
 
 
 def mark_precise(value: Reg, checkpoint: Checkpoint | None) -> bool:
