@@ -24,8 +24,9 @@ from beebox.diagnose.inputs import (
     Inputs,
     Place,
 )
+from beebox.diagnose.modelled import MIN_PACKET_BYTES, Run, Unmodelled
 from beebox.diagnose.trace import Branch
-from beebox.diagnose.world import MIN_PACKET_BYTES, Run, Unmodelled, World
+from beebox.diagnose.world import WHOLE_CONTEXT, World
 from beebox.errors import BeeboxError
 from beebox.isa.instruction import Alu, JumpIf, Store
 from beebox.isa.instruction import Reg as RegNumber
@@ -50,6 +51,7 @@ SEARCHED: Final = frozenset(
 
 MOST_RUNS: Final = 3000
 LIMIT_S: Final = 3.0
+_NUMBER: Final = 8  # bytes
 _MOST_GOALS: Final = 4096
 _U64: Final = (1 << 64) - 1
 _EXTREME: Final = (0, 1, 0xFF, 0x7F, 0x80, 0xFFFF, 0xFFFFFFFF, 0x7FFFFFFF, 0x80000000, _U64)
@@ -78,7 +80,7 @@ def search(
             return Counterexample(Search.NOT_FOUND, text, found.runs)
         return found.told(best)
     except Unmodelled as why:
-        return Counterexample(Search.NOT_SEARCHED, f"not searched: {why}")
+        return Counterexample(Search.NOT_SEARCHED, f"not searched: beebox does not model {why}")
     except BeeboxError as why:
         return Counterexample(Search.NOT_SEARCHED, f"not searched: the program cannot run: {why}")
 
@@ -95,7 +97,6 @@ class _Search:
         self._deadline = time.monotonic() + limit_s
         self._numbers = _numbers(spec)
         self._tried: set[tuple[object, ...]] = set()
-        self._by_packet = spec.type.value.packet.name != "NONE" or not self._world.fields
 
     def climb(self) -> Inputs | None:
         """Inputs with which the program fails as the finding says."""
@@ -134,17 +135,37 @@ class _Search:
         """The inputs replayed once more, and in words."""
         inputs = self._smaller(inputs)
         run = self._world.run(inputs)
-        used_packet = len(inputs.packet) > 0 and self._world.spec.type.value.context is not None
+        told = tuple((name, what, value) for (name, what), value in run.maps.items())
         context = tuple((name, number) for name, number in sorted(inputs.context.items()) if number)
+        context += self._fields_of(inputs.memory.get(WHOLE_CONTEXT, b""))
         return Counterexample(
             Search.FOUND,
             self._what(run),
             self.runs,
-            packet=inputs.packet if used_packet else None,
+            packet=inputs.packet if self._world.layout is not None else None,
             context=context,
-            maps=tuple((name, what, value) for (name, what), value in run.maps.items()),
+            maps=told,
             calls=tuple(run.calls),
         )
+
+    def _fields_of(self, context: bytes) -> tuple[tuple[str, int], ...]:
+        """What is not 0 in a context that is plain memory: by field, else by place."""
+        row = self._spec.type.value.context
+        fields = {
+            each.offset: each
+            for each in (row.fields if row is not None else ())
+            if each.size <= _NUMBER
+        }
+        out: list[tuple[str, int]] = []
+        at = 0
+        while at < len(context):
+            field = fields.get(at)
+            size = field.size if field is not None else _NUMBER
+            number = int.from_bytes(context[at : at + size], "little")
+            if number:
+                out.append((field.name if field is not None else f"bytes from {at}", number))
+            at += size
+        return tuple(out)
 
     def _smaller(self, inputs: Inputs) -> Inputs:
         """Without what the failure does not need: trailing packet bytes, numbers that can be 0."""

@@ -23,6 +23,7 @@ from beebox.tables.helpers import HELPER_BY_NAME, HELPERS
 from beebox.tables.limits import MAX_PACKET_OFFSET, MAX_STACK_BYTES
 from beebox.verifier.advice import capacity
 from beebox.verifier.cfg import registers, shape
+from beebox.verifier.history import was_pointer
 from beebox.verifier.options import Options
 from beebox.verifier.report import hint_of
 from beebox.verifier.result import Evidence, Finding, RegKind, Report, Suggestion
@@ -42,12 +43,18 @@ _RELEASE: Final = {
 
 
 class _Change:
-    """Where instructions are put, and which; ``saves``: R1 is kept on the stack from the start."""
+    """Where instructions are put, and which.
 
-    def __init__(self, pc: int, lines: tuple[str, ...], *, saves: int = 0) -> None:
+    ``saves``: R1 is kept on the stack from the start. ``instead``: of the one that is there.
+    """
+
+    def __init__(
+        self, pc: int, lines: tuple[str, ...], *, saves: int = 0, instead: bool = False
+    ) -> None:
         self.pc = pc
         self.lines = lines
         self.saves = saves
+        self.instead = instead
 
 
 class _Site:
@@ -77,6 +84,16 @@ class _Site:
             if value is not None and value.kind is kind and not value.off and value.scalar.is_const:
                 return number
         return None
+
+    def context(self, number: int) -> tuple[tuple[str, ...], int] | None:
+        """How to get the context into a register here, and where R1 is kept for that, 0 for not."""
+        held = self.holding(RegKind.CTX, self.finding.pc)
+        if held is not None:
+            return (f"r{number} = r{held}",), 0
+        used = max(self.path.stack_bytes.values(), default=0) + 8
+        if len(self.path.state.frames) > 1 or used > MAX_STACK_BYTES:
+            return None
+        return (f"r{number} = *(u64 *)(r10 - {used})",), used
 
     def leave(self) -> tuple[str, ...]:
         """End the function: two instructions."""
@@ -130,7 +147,7 @@ def _try(report: Report, options: Options, change: _Change, rounds: int) -> Sugg
 
 
 def _applied(spec: ProgramSpec, change: _Change) -> ProgramSpec:
-    changed = insert(spec, change.pc, _assembled(change.lines))
+    changed = insert(spec, change.pc, _assembled(change.lines), instead=change.instead)
     if change.saves:
         changed = insert(changed, 0, _assembled((f"*(u64 *)(r10 - {change.saves}) = r1",)))
     return changed
@@ -191,23 +208,17 @@ def _packet(site: _Site, found: Evidence) -> Iterator[_Change]:
     if end is not None:
         yield _Change(pc, (*at, *_unless(site, f"r{free[0]} <= r{end}")))
         return
-    context = site.holding(RegKind.CTX, pc)
     row = site.spec.type.value.context
-    field = None
-    for each in row.fields if row is not None else ():
-        field = each if each.kind is FieldKind.PACKET_END else field
+    field = next(
+        (each for each in row.fields if each.kind is FieldKind.PACKET_END), None
+    ) if row is not None else None  # fmt: skip
     if field is None or len(free) < 2:
         return
-    load = f"r{free[1]} = *(u{field.size * 8} *)(r{{}} + {field.offset})"
-    if context is not None:
-        checks = (load.format(context), *at, *_unless(site, f"r{free[0]} <= r{free[1]}"))
-        yield _Change(pc, checks)
-    elif len(site.path.state.frames) == 1:
-        used = max(site.path.stack_bytes.values(), default=0) + 8
-        if used <= MAX_STACK_BYTES:
-            restore = f"r{free[1]} = *(u64 *)(r10 - {used})"
-            checks = (restore, load.format(free[1]), *at)
-            yield _Change(pc, (*checks, *_unless(site, f"r{free[0]} <= r{free[1]}")), saves=used)
+    got = site.context(free[1])
+    if got is not None:
+        load = f"r{free[1]} = *(u{field.size * 8} *)(r{free[1]} + {field.offset})"
+        lines = (*got[0], load, *at, *_unless(site, f"r{free[0]} <= r{free[1]}"))
+        yield _Change(pc, lines, saves=got[1])
 
 
 def _region(site: _Site, found: Evidence) -> Iterator[_Change]:
@@ -299,6 +310,54 @@ def _result(site: _Site, found: Evidence) -> Iterator[_Change]:
     yield _Change(site.finding.pc, lines)
 
 
+def _field(site: _Site, found: Evidence) -> Iterator[_Change]:
+    """Load the whole field of the context, and cut out what was wanted."""
+    insn, row = site.insn, site.spec.type.value.context
+    if not isinstance(insn, Load) or row is None or found.off or found.low or found.high:
+        return
+    size = insn.size.value.bytes
+    for field in row.fields:
+        end = field.offset + field.size
+        if not field.offset <= insn.offset or insn.offset + size > end or insn.signed:
+            continue
+        whole = field.kind is FieldKind.SCALAR and field.size in field.reads
+        if whole and field.size in (1, 2, 4, 8):
+            d = f"r{insn.dst}"
+            lines = [f"{d} = *(u{field.size * 8} *)(r{insn.src} + {field.offset})"]
+            if insn.offset > field.offset:
+                lines.append(f"{d} >>= {8 * (insn.offset - field.offset)}")
+            if size < field.size:
+                lines.append(f"{d} &= {(1 << 8 * size) - 1}")
+            yield _Change(site.finding.pc, tuple(lines), instead=True)
+        return
+
+
+def _packet_again(site: _Site, found: Evidence) -> Iterator[_Change]:
+    """Load a packet pointer again that a call has ended, and compare again."""
+    insn, value = site.insn, site.regs[found.reg]
+    old = was_pointer(value) if value is not None else None
+    free = [n for n in site.free(site.finding.pc, 3) if n != found.reg]
+    row = site.spec.type.value.context
+    if old is None or old.kind is not RegKind.PACKET or not old.scalar.is_const or row is None:
+        return
+    fields = {each.kind: each for each in row.fields}
+    data, end = fields.get(FieldKind.PACKET), fields.get(FieldKind.PACKET_END)
+    if data is None or end is None or len(free) < 2:
+        return
+    got = site.context(free[1])
+    if got is None or not isinstance(insn, Load | Store) or old.off < 0:
+        return
+    p, t, e = f"r{found.reg}", f"r{free[0]}", f"r{free[1]}"
+    lines = [
+        *got[0],
+        f"{p} = *(u{data.size * 8} *)({e} + {data.offset})",
+        f"{e} = *(u{end.size * 8} *)({e} + {end.offset})",
+    ]
+    lines += [f"{p} += {old.off}"] if old.off else []
+    lines += [f"{t} = {p}", f"{t} += {insn.offset + insn.size.value.bytes}"]
+    yield _Change(site.finding.pc, (*lines, *_unless(site, f"{t} <= {e}")), saves=got[1])
+
+
 def _set(site: _Site) -> Iterator[_Change]:
     """Give the register a value."""
     insn = site.insn
@@ -341,6 +400,8 @@ _MAKERS: Final[dict[str, Callable[[_Site, Evidence], Iterator[_Change]]]] = {
     "argument-size": _size,
     "unbounded-offset": _unbounded,
     "return-range": _result,
+    "context-access": _field,
+    "not-a-pointer": _packet_again,
 }
 
 

@@ -23,12 +23,16 @@ _PSEUDO_FUNC: Final = 4  # BPF_PSEUDO_FUNC
 _Places: TypeAlias = Callable[[int], int]
 
 
-def insert(spec: ProgramSpec, pc: int, added: tuple[Instruction, ...]) -> ProgramSpec:
-    """The program with ``added`` before the instruction at ``pc``.
+def insert(
+    spec: ProgramSpec, pc: int, added: tuple[Instruction, ...], *, instead: bool = False
+) -> ProgramSpec:
+    """The program with ``added`` before the instruction at ``pc``, or ``instead`` of it.
 
-    What jumped to ``pc`` comes through the new code, which may jump within itself and to ``pc``.
+    What jumped to ``pc`` comes through the new code, which may jump within itself and behind it.
     """
     shift = sum(slot_count(insn) for insn in added)
+    if instead:
+        shift -= sum(slot_count(insn) for insn in spec.slots[pc : pc + 1] if insn is not None)
 
     def moved(target: int) -> int:
         """Where a place behind jumps and calls is now."""
@@ -43,6 +47,9 @@ def insert(spec: ProgramSpec, pc: int, added: tuple[Instruction, ...]) -> Progra
     for insn in spec.insns:
         if at == pc:
             out += added
+        if at == pc and instead:
+            at += slot_count(insn)
+            continue
         out.append(_follow(insn, at, start(at), moved))
         at += slot_count(insn)
     return replace(

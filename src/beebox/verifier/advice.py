@@ -214,6 +214,7 @@ def _region(
         return Advice(f"room for {size} bytes in {what}: it has {limit}, from offset {start} on")
     step = value.scalar.mask & -value.scalar.mask or 1
     largest, name = most // step, place.index()
+    word = name.removeprefix("the ")
     parts = [f"that {name} is at most {largest}"]
     if value.scalar.smin < 0:
         parts.append("and not negative")
@@ -221,9 +222,9 @@ def _region(
     if bound is not None:
         let = value.scalar.umax // step
         parts.append(f"(the comparison of {place.at(bound)} lets {let} through)")
-    check = place.leaves(f"{name} > {largest}", f"{name} > {largest}")
+    check = place.leaves(f"{word} > {largest}", f"{word} > {largest}")
     mask = (1 << (largest + 1).bit_length() - 1) - 1
-    masked = f", or index with {name} & {mask}" if 0 < mask < _MASKS else ""
+    masked = f", or index with {word} & {mask}" if 0 < mask < _MASKS else ""
     if refusal.reg is not None and place.line is None:
         check = f"if the offset > {most} goto out"
         masked = ""

@@ -155,7 +155,9 @@ def _shown(found: Counterexample) -> list[str]:
     if found.context:
         fields = ", ".join(f"{name} = {value:#x}" for name, value in found.context)
         out.append(f"      context: {fields}")
-    out += [f"      map {name}, {what}: {value}" for name, what, value in found.maps]
+    for name, what, value in found.maps:
+        whose = name if name == "memory" else f"map {name}"
+        out.append(f"      {whose}, {what}: {value}")
     out += [f"      insn {pc}: {name} gives {result}" for pc, name, result in found.calls]
     return out
 

@@ -24,6 +24,7 @@ from beebox.isa.instruction import (
     PseudoImm64,
 )
 from beebox.obj.model import ProgramSpec
+from beebox.tables.finding_needs import NEEDS
 from beebox.tables.helpers import HELPER_BY_NAME
 from beebox.verifier import branch, rights, scalar, transfer
 from beebox.verifier.advice import advise, evidence
@@ -139,7 +140,7 @@ def _finding(spec: ProgramSpec, refusal: Refusal, path: Path | None) -> Finding:
         line=line.line if line is not None else None,
         column=line.column if line is not None else None,
         path=causal_path(spec, refusal),
-        missing=advice.missing,
+        missing=advice.missing or NEEDS.get(refusal.code, ""),
         evidence=evidence(spec, refusal),
     )
 

@@ -144,11 +144,110 @@ def test_result_out_of_range() -> None:
 
 
 def test_nothing_is_searched_where_it_cannot_run() -> None:
-    code = LOOK_UP.replace("(r6 + 12)", "(r6 + 8)").replace("u32 *)(r6", "u64 *)(r6")
-    finding = finding_of(code + "r1 = *(u64 *)(r0 + 0)\nr0 = 0\nexit", ProgramType.KPROBE)
+    """What a stack trace holds is nothing that inputs could choose."""
+    finding = finding_of(
+        """
+        r2 = r10
+        r2 += -16
+        r3 = 16
+        r4 = 0
+        call bpf_get_stack
+        r2 = r10
+        r2 += -4
+        r1 = map[table] ll
+        call bpf_map_lookup_elem
+        r1 = *(u64 *)(r0 + 0)
+        r0 = 0
+        exit
+        """,
+        ProgramType.KPROBE,
+    )
     assert finding.code == "null-pointer"
     assert finding.counterexample is not None
     assert finding.counterexample.outcome is Search.NOT_SEARCHED
+    assert "bpf_get_stack" in finding.counterexample.text
+
+
+def test_contexts_without_pointers_are_plain_memory() -> None:
+    code = """
+    r2 = *(u64 *)(r1 + 8)
+    *(u32 *)(r10 - 4) = 1
+    if r2 > 4 goto out
+    r2 <<= 3
+    r6 = r2
+    r2 = r10
+    r2 += -4
+    r1 = map[values] ll
+    call bpf_map_lookup_elem
+    if r0 == 0 goto out
+    r0 += r6
+    r1 = *(u64 *)(r0 + 0)
+    out:
+    r0 = 0
+    exit
+    """
+    found = found_in(finding_of(code, ProgramType.TRACEPOINT))
+    assert found.packet is None
+    assert found.context == (("bytes from 8", 4),)
+
+
+def test_a_string_that_a_helper_read_is_chosen() -> None:
+    finding = finding_of(
+        """
+        r1 = r10
+        r1 += -8
+        r2 = 8
+        r3 = 0
+        call bpf_probe_read_kernel_str
+        r6 = *(u8 *)(r10 - 8)
+        r6 &= 7
+        r6 <<= 3
+        *(u32 *)(r10 - 12) = 1
+        r2 = r10
+        r2 += -12
+        r1 = map[values] ll
+        call bpf_map_lookup_elem
+        if r0 == 0 goto out
+        r0 += r6
+        r1 = *(u64 *)(r0 + 0)
+        out:
+        r0 = 0
+        exit
+        """,
+        ProgramType.KPROBE,
+    )
+    found = found_in(finding)
+    assert found.maps[0][0] == "memory"
+    assert int(found.maps[0][2].split()[0], 16) & 7 >= 4
+
+
+def test_an_access_to_the_context_is_made_whole() -> None:
+    finding = finding_of("r0 = *(u8 *)(r1 + 17)\nr0 &= 1\nexit")
+    assert finding.code == "context-access"
+    (suggestion,) = finding.suggestions
+    assert suggestion.accepted
+    assert suggestion.insns == ("r0 = *(u32 *)(r1 + 16)", "r0 >>= 8", "r0 &= 255")
+
+
+def test_a_packet_that_may_have_moved_is_loaded_again() -> None:
+    finding = finding_of(
+        """
+        r6 = r1
+        r7 = *(u32 *)(r1 + 0)
+        r8 = *(u32 *)(r1 + 4)
+        r2 = r7
+        r2 += 14
+        if r2 > r8 goto out
+        r2 = 4
+        call bpf_xdp_adjust_head
+        r0 = *(u8 *)(r7 + 3)
+        out:
+        r0 = 2
+        exit
+        """
+    )
+    assert finding.code == "not-a-pointer"
+    assert finding.suggestions[0].accepted
 
 
 def test_branches_of_the_path_are_told_at_their_lines() -> None:

@@ -9,6 +9,8 @@ from beebox.errors import RejectedError
 from beebox.isa.assembler import assemble
 from beebox.obj.linker import link
 from beebox.obj.model import LineInfo, ProgramSpec, VarRange
+from beebox.tables.finding_needs import NEEDS
+from beebox.tables.findings import FINDINGS
 from beebox.tables.program_types import ProgramType
 from beebox.verifier import verify as verify_module
 from beebox.verifier.report import findings_data, render
@@ -104,3 +106,12 @@ def test_a_fault_of_the_verifier_refuses_the_program(monkeypatch):
     report = verify(ProgramSpec("p", "xdp", ProgramType.XDP, assemble("r0 = 0\nexit"), {}))
     assert [finding.code for finding in report.findings] == ["internal"]
     assert report.verified is None
+
+
+def test_every_finding_says_what_is_missing():
+    assert set(NEEDS) == set(FINDINGS)
+    report = verify(ProgramSpec("p", "xdp", ProgramType.XDP, assemble("r10 = 0\nexit"), {}))
+    (finding,) = findings_data(report)
+    assert finding["code"] == "frame-pointer-write"
+    assert finding["missing"] == NEEDS["frame-pointer-write"]
+    assert f"missing: {finding['missing']}" in render(report)
