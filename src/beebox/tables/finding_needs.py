@@ -71,6 +71,8 @@ NEEDS: Final = {
     "program-size": "1 to 1,000,000 instructions, in at most 256 functions",
     "atomic": "aligned memory of 4 or 8 bytes that is the program's own",
     "since": "a newer kernel",
+    "arena": "an arena that the program has, and an address of it",
+    "cost-bound": "a proof that every run ends within the cost that is allowed",
     "loader": "a loader with more rights, or a program that asks for fewer",
     "missing-in-target": "what the target does not have, or a test for it before it is used",
     "not-supported": "beebox's support; Linux may accept the program",
