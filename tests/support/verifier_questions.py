@@ -10,9 +10,12 @@ from probing import EXIT, Answer, Hook, ask
 from beebox.isa.codec import decode
 from beebox.isa.instruction import GlobalRef, Instruction, LoadImm64, MapRef, PseudoImm64
 from beebox.linux.pins import map_info
-from beebox.obj.model import FuncInfo, MapSpec, ProgramSpec
+from beebox.obj.model import FuncInfo, KernelSymbol, MapSpec, ProgramSpec
+from beebox.obj.targets.host import host
 from beebox.tables.map_types import MapFlags, MapType
+from beebox.tables.program_types import ProgramType
 from beebox.tables.sections import ProgramFlags
+from beebox.verifier.options import Options
 from beebox.verifier.report import render
 from beebox.verifier.result import Report
 from beebox.verifier.verify import verify
@@ -48,7 +51,8 @@ def compare(
     """Both verdicts on a program."""
     debug = maps.debug(code) if maps is not None else None
     theirs = ask(hook, code, license_name=license_name, debug=debug)
-    return Verdicts(verify(spec_of(hook, code, license_name=license_name)), theirs)
+    spec = spec_of(hook, code, license_name=license_name)
+    return Verdicts(verify(spec, Options(target=host())), theirs)
 
 
 def spec_of(hook: Hook, code: bytes, *, license_name: str = "GPL") -> ProgramSpec:
@@ -70,7 +74,15 @@ def spec_of(hook: Hook, code: bytes, *, license_name: str = "GPL") -> ProgramSpe
         license_name,
         functions=functions,
         btf=TYPES,
+        attach_symbol=_symbol(hook),
     )
+
+
+def _symbol(hook: Hook) -> KernelSymbol | None:
+    if not hook.attach_btf_id:
+        return None
+    of_struct = hook.program_type is ProgramType.STRUCT_OPS
+    return KernelSymbol(hook.attach_btf_id, "", hook.member if of_struct else None)
 
 
 def _named(insn: Instruction, maps: dict[str, MapSpec]) -> Instruction:

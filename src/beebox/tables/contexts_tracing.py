@@ -48,6 +48,7 @@ RAW_TRACEPOINT_WRITABLE_ARGS: Final = Context(
     96,
     (
         ContextField("buffer", 0, 8, FieldKind.TRACEPOINT_BUFFER, reads=(8,), since="5.2"),
+        ContextField("address", 1, 7, reads=(1, 2, 4), since="5.2"),  # parts of it are numbers
         ContextField("args", 8, 88, reads=_WIDE, since="5.2"),
     ),
 )

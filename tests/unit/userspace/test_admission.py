@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from kernel_types import judged, program
 
 from beebox.errors import NotSupportedError
 from beebox.hooks.packet import HOOKED
@@ -11,12 +12,15 @@ from beebox.obj.model import ProgramSpec
 from beebox.tables.program_types import ProgramType, Sleeps
 from beebox.tables.sections import ProgramFlags
 from beebox.userspace.admission import admit
+from beebox.verifier.btf_pointers.attach import TYPED
 from beebox.verifier.rights import PROGRAM_TYPES
 from beebox.verifier.verify import verify
 
 
 @pytest.mark.parametrize(
-    "type_", sorted(PROGRAM_TYPES, key=lambda row: row.value.id), ids=lambda row: row.name
+    "type_",
+    sorted(PROGRAM_TYPES - set(TYPED), key=lambda row: row.value.id),
+    ids=lambda row: row.name,
 )
 def test_only_types_with_a_hook_of_their_own_run(type_: ProgramType):
     row = type_.value
@@ -34,6 +38,13 @@ def test_only_types_with_a_hook_of_their_own_run(type_: ProgramType):
         admit(verified)
         return
     with pytest.raises(NotSupportedError, match=f"{row.name} programs in userspace"):
+        admit(verified)
+
+
+def test_programs_on_the_kernel_s_own_functions_do_not_run():
+    """Nor do those on its tracepoints: there are none here."""
+    verified = judged(program("r0 = 0\nexit")).require_accepted()
+    with pytest.raises(NotSupportedError, match="tracing programs in userspace"):
         admit(verified)
 
 
