@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: demo test check prove bench docs wheel-fast lock clean
+.PHONY: demo test check prove old-kernel bench docs wheel-fast lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)  ## compile, verify and run the example firewall over the example capture
@@ -24,6 +24,9 @@ check: $(STAMP)  ## format, lint, types, import contracts
 
 prove: $(STAMP)  ## z3: the verifier's arithmetic is sound, and mutants of it are not
 	$(BIN)/python proofs/run.py --jobs $(WORKERS)
+
+old-kernel: $(STAMP)  ## the tables' rows for 6.1 against that kernel, in qemu (tests/support/old_kernel.py)
+	BEEBOX_OLD_KERNEL=1 $(BIN)/python -m pytest -q -n0 -rs tests/linux/test_kernel_6_1.py
 
 bench: $(STAMP)  ## ns per packet beside the running kernel's, where it may be asked
 	$(BIN)/python benchmarks/replay.py

@@ -1,17 +1,19 @@
 """C programs of our own, by feature: Linux's verdict, ours, and the one that their names tell.
 
 Each file of ``tests/data/c/verdicts`` holds programs called ``ok_*``, to be accepted, and
-``bad_*``, to be refused.
+``bad_*``, to be refused. Those in ``unprivileged_*.c`` are loaded without CAP_PERFMON.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
 import pytest
+from capabilities import unprivileged
 
 from beebox.api import resolved
 from beebox.clang.run import compile_c
@@ -21,7 +23,7 @@ from beebox.obj import reader
 from beebox.obj.linker import link
 from beebox.obj.model import ProgramSpec
 from beebox.obj.targets.host import host
-from beebox.verifier.options import Options
+from beebox.verifier.options import Options, Profile
 from beebox.verifier.report import render
 from beebox.verifier.verify import verify
 
@@ -55,7 +57,18 @@ def programs(name: str) -> tuple[ProgramSpec, ...]:
 def theirs(name: str) -> dict[str, Verdict]:
     """Linux's verdicts on the programs of one file."""
     kernel = LinuxKernel()
-    return {program.name: kernel.verdict(program) for program in programs(name)}
+    with unprivileged() if profile(name) is Profile.UNPRIVILEGED else nullcontext():
+        return {program.name: kernel.verdict(program) for program in programs(name)}
+
+
+def profile(name: str) -> Profile:
+    """Whose rules the programs of one file are written for."""
+    return Profile.UNPRIVILEGED if name.startswith("unprivileged_") else Profile.KERNEL
+
+
+def options(name: str) -> Options:
+    """What we are asked with, as Linux is."""
+    return Options(profile(name), target=host())
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -65,7 +78,7 @@ def test_verdicts(name: str) -> None:
     for program in programs(name):
         told, key = program.name.startswith("ok_"), f"{name}/{program.name}"
         assert told or program.name.startswith("bad_"), key
-        linux, ours = theirs(name)[program.name], verify(program, Options(target=host()))
+        linux, ours = theirs(name)[program.name], verify(program, options(name))
         if linux.accepted != told and key not in LINUX_DIFFERS:
             wrong[f"{key}: Linux"] = linux.log[-1500:]
         if ours.accepted != told and key not in WE_DIFFER:
@@ -85,7 +98,7 @@ def test_differences_are_still_there() -> None:
         file, _, name = key.partition("/")
         assert theirs(file)[name].accepted != name.startswith("ok_"), key
     for key in WE_DIFFER:
-        report = verify(every[key], Options(target=host()))
+        report = verify(every[key], options(key.partition("/")[0]))
         assert report.accepted != every[key].name.startswith("ok_"), key
 
 
@@ -94,7 +107,7 @@ def test_work_is_linux_s(record_property) -> None:
     work = {}
     for name in FILES:
         for program in programs(name):
-            linux, ours = theirs(name)[program.name], verify(program, Options(target=host()))
+            linux, ours = theirs(name)[program.name], verify(program, options(name))
             if linux.accepted and ours.accepted:
                 work[f"{name}/{program.name}"] = (ours.insns_processed, linux.insns_processed)
     near = [key for key, (ours, linux) in work.items() if abs(ours - linux) <= 0.02 * linux]

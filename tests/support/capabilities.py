@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 CAP_NET_ADMIN: Final = 12
@@ -44,6 +44,6 @@ def only(*capabilities: int) -> Iterator[None]:
         _call("capset", before)
 
 
-def unprivileged() -> object:
+def unprivileged() -> AbstractContextManager[None]:
     """A thread that may load programs, but not see kernel memory: without CAP_PERFMON."""
     return only(CAP_BPF, CAP_NET_ADMIN)

@@ -20,7 +20,6 @@ from beebox.tables.limits import (
     OBJECT_NAME_BYTES,
 )
 from beebox.tables.map_types import MapFlags
-from beebox.tables.program_types import ProgramType
 
 NEWEST: Final = "6.18"
 """The version that the tables describe."""
@@ -138,6 +137,7 @@ FEATURES: Final = (
     Feature("linked_lists", "6.2", "bpf_list_head in map values"),
     Feature("uninitialised_stack", "6.3", "privileged programs read what was never written"),
     Feature("red_black_trees", "6.3", "bpf_rb_root in map values"),
+    Feature("context_constants", "6.4", "constants stored into the context"),
     Feature("open_coded_iterators", "6.4", "bpf_iter_num and its kin: loops without callbacks"),
     Feature("packet_dynptrs", "6.4", "bpf_dynptr_from_skb, bpf_dynptr_from_xdp"),
     Feature("log_tail", "6.4", "a log that is too long keeps its end"),
@@ -176,6 +176,3 @@ FLAG_SINCE: Final = {
     MapFlags.NO_USER_CONV: "6.9",
 }
 """Flags of BPF_MAP_CREATE by the first Linux with them."""
-
-CALLERS_SINCE: Final[dict[tuple[str, ProgramType], str]] = {}
-"""Helpers that programs of a type got later than others did."""

@@ -65,6 +65,8 @@ def store(path: Path, insn: Store) -> None:
     base = path.read(insn.dst)
     value = path.operand(insn.src)
     size = _BYTES[insn.size]
+    if path.release is not None and base.kind is CTX and not isinstance(insn.src, RegNumber):
+        path.release.feature("context_constants", path.pc, "a constant stored into the context")
     leaks.check_store(path, base, value, insn.src)
     _store(path, base, insn.dst, insn.offset, size, value)
     _require_one_kind(path, base, insn.dst)

@@ -62,6 +62,8 @@ def reach(
     frame = path.state.frames[base.frame]
     function = frame.function
     if (-low - 1) // 8 >= len(frame.stack):
+        if not path.allow_uninit_stack and what == "read from":
+            written.refuse_below(path, base, number, low, size)
         _grow(frame.stack, (-low - 1) // 8)
     path.stack_bytes[function] = max(path.stack_bytes.get(function, 0), (7 - low) // 8 * 8)
     return low, high
@@ -229,7 +231,7 @@ def observe(
     else:
         _refuse_filling_objects(path, base, number, low, high)
     if not path.allow_uninit_stack:
-        written.check_argument(path, stack, base, number, low, high, size, raw=raw, write=write)
+        written.check_argument(path, stack, base, number, low, high, size, raw=raw)
     return low, high
 
 

@@ -34,6 +34,7 @@ from beebox.isa.instruction import (
     Swap,
 )
 from beebox.obj.model import KernelSymbol, MapSpec, ProgramSpec
+from beebox.tables.callers_since import CALLERS_SINCE
 from beebox.tables.helpers import Helper
 from beebox.tables.kfuncs import KFUNCS
 from beebox.tables.links import ATTACH_SINCE, ATTACHED_BEFORE
@@ -41,7 +42,6 @@ from beebox.tables.map_types import MapFlags
 from beebox.tables.program_types import AttachType, ProgramType
 from beebox.tables.sections import ProgramFlags
 from beebox.tables.versions import (
-    CALLERS_SINCE,
     FEATURES,
     FLAG_SINCE,
     LIMITS,
