@@ -27,10 +27,21 @@ _OTHER_LINE = {
 """Cases that Linux refuses for another reason than ours."""
 
 
+_LINUX_ACCEPTS = {
+    "class 27, unsafe: what an atomic operation fetched from the stack": "looking back from the "
+    "number that was fetched, 6.18 forgets the slot that it came from",
+    "class 25, unsafe: a sign-extending fill is no copy": "6.18 keeps it linked with the register "
+    "that was spilled, where both are as wide",
+}
+"""Unsafe cases that the running kernel takes, and the bug of it that we do not follow."""
+
+
 @pytest.mark.parametrize("case", _cases(), ids=lambda case: case.name)
 def test_linux_agrees(case, kernel_verdict):
     """Also, the line that we say Linux logs is in its log."""
     theirs = kernel_verdict(case.spec)
-    assert theirs.accepted == (case.expected == "accepted"), theirs.log
+    assert theirs.accepted == (case.expected == "accepted" or case.name in _LINUX_ACCEPTS), (
+        theirs.log
+    )
     if not theirs.accepted and case.name not in _OTHER_LINE:
         assert verify(case.spec).findings[0].kernel_message in theirs.log

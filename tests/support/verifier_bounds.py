@@ -124,8 +124,12 @@ def _computing(seed: int) -> Writer:
             writer.emit(Alu(AluOp.MOV, number, writer.immediate(), pick.random() < 0.7))
     for _ in range(pick.randint(1, 7)):
         kind = pick.random()
-        if kind < 0.5:
+        if kind < 0.46:
             writer.arithmetic()
+        elif kind < 0.5:  # bits that are known, the sign among them, most of the time
+            op = pick.choice((AluOp.OR, AluOp.AND, AluOp.XOR))
+            writer.emit(Alu(op, writer.number(), pick.choice((-1 << 31, -8, -256, 1 << 30))))
+            writer.emit(Alu(AluOp.ARSH, writer.number(), pick.choice((1, 3, 8)), op is AluOp.OR))
         elif kind < 0.62:
             _spill(writer, pick)
         else:

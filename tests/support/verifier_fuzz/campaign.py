@@ -165,7 +165,9 @@ class Comparison:
             self._oracles[id(maps)] = verifier_oracle.Oracle(maps).__enter__()
         return self._oracles[id(maps)]
 
-    def block(self, kind: str, seeds: range, mutated_percent: int) -> Tally:
+    def block(
+        self, kind: str, seeds: range, mutated_percent: int, *, minimise: bool = True
+    ) -> Tally:
         """Compare the programs of ``seeds``."""
         tally = Tally()
         oracle = self._oracle(kind)
@@ -179,7 +181,7 @@ class Comparison:
                 row = Disagreement(
                     kind, seed, mutated_percent, sort, code_of(ours), why, reasons.shape_of(line)
                 )
-                if len(tally.found) < _MOST_MINIMISED:
+                if minimise and len(tally.found) < _MOST_MINIMISED:
                     row.text = _smallest(spec, oracle, row)
                 tally.found.append(row)
         return tally
