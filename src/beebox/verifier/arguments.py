@@ -240,6 +240,7 @@ def _check_field(
     """A pointer to a field of the kernel's, or what is put into such a field."""
     match arg.kind:
         case ArgKind.SPIN_LOCK:
+            locks.check_pointer(path, value, number)
             graphs.refuse_lock(path)
             change = locks.take if row.name == "spin_lock" else locks.give
             change(path, value, number, HeldKind.LOCK)

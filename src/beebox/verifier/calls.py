@@ -158,7 +158,9 @@ def _result(path: Path, row: Helper, found: Arguments) -> Reg | None:
         case RetKind.VOID:
             return None
         case RetKind.MAP_VALUE:
-            return path.pointer(RegKind.MAP_VALUE, map_=found.map)
+            fields = path.fields.get(found.map)
+            id_ = path.new_id() if fields is not None and fields.has(*LOCKS) else 0
+            return path.pointer(RegKind.MAP_VALUE, map_=found.map, id_=id_)
         case RetKind.MAP_VALUE_OR_NULL:
             return _looked_up(path, row, found)
         case RetKind.SOCKET_OR_NULL | RetKind.TCP_SOCK_OR_NULL | RetKind.SOCK_COMMON_OR_NULL:

@@ -42,7 +42,7 @@ from beebox.verifier import (
     packet,
 )
 from beebox.verifier.cfg import Shape, function_ranges, throws
-from beebox.verifier.fields import deferred, exceptions, locks
+from beebox.verifier.fields import deferred, exceptions, locks, lookup
 from beebox.verifier.fields.exception_callback import callback
 from beebox.verifier.findings import Refusal
 from beebox.verifier.join import Join
@@ -83,6 +83,7 @@ class Exploration:
         self.path = Path(spec, options, shape.starts)
         kfuncs.check_program(self.path)
         arena.check_program(spec)
+        lookup.check_program(self.path)
         self.globals = Globals(self.path, shape)
         by_kernel = callback(spec)
         if by_kernel is not None:

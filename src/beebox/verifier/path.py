@@ -73,6 +73,7 @@ class Path:
         "starts",
         "state",
         "trusts",
+        "untyped",
         "walks",
     )
 
@@ -102,6 +103,7 @@ class Path:
         self.maps: set[str] = set()
         self.prototypes: dict[str, Prototype] = {}  # of kernel functions, as the target has them
         self.fields: dict[str, Record] = {}  # of the values of maps that have some
+        self.untyped: set[str] = set()  # maps whose types the kernel does not take
         self.records: dict[tuple[int, int], Record | None] = {}  # of types that were looked at
         self.starts = starts
         self.exception_callback = -1  # the number of that function

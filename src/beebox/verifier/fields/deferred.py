@@ -10,6 +10,7 @@ from typing import Final
 
 from beebox.isa.instruction import Call, CallKind
 from beebox.tables.helpers import HELPER_BY_NAME
+from beebox.verifier.fields import lookup
 from beebox.verifier.fields.record import DEFERRED, FieldKind
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import kernel_name, plain_name
@@ -68,11 +69,11 @@ def check_pointer(path: Path, value: Reg, number: int, kind: FieldKind) -> None:
     if not value.scalar.is_const:
         kernel = f"R{number} doesn't have constant offset. {label} has to be at the constant offset"
         raise _refused(path, value, number, f"a {label} at an offset that varies", kernel)
-    if path.spec.btf is None or not path.map_spec(value.map).value_type_id:
+    if not lookup.has_types(path, value.map):
         kernel = f"map '{value.map}' has to have BTF in order to use {label}"
         raise _refused(path, value, number, "the map's values are not described by BTF", kernel)
     record = path.fields.get(value.map)
-    field = record.first(kind) if record is not None else None
+    field = record.only(kind) if record is not None else None
     if field is None:
         text = f"values of map {value.map} hold no {label}"
         raise _refused(path, value, number, text, f"map '{value.map}' has no valid {label}")

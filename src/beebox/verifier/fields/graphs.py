@@ -80,7 +80,7 @@ def check_root(path: Path, name: str, number: int, value: Reg, kind: FieldKind) 
         kernel = f"{label} not found at offset={offset}"
         raise _refused(path, value, number, f"there is no {label} at offset {offset}", kernel)
     if not locks.is_held_with(path, value):
-        lock = record.first(FieldKind.SPIN_LOCK)
+        lock = record.only(FieldKind.SPIN_LOCK)
         kernel = f"bpf_spin_lock at off={lock.offset if lock is not None else -22} must be held "
         text = f"a {label} is used while the lock beside it is not held"
         raise _refused(path, value, number, text, kernel + f"for {label}")

@@ -102,7 +102,7 @@ def destination(path: Path, value: Reg, number: int) -> Field:
             kernel=f"R{number} type={kernel_name(value)} expected=map_value, ptr_",
             values=(value,), reg=number,
         )  # fmt: skip
-    if value.kind is RegKind.MAP_VALUE and not path.map_spec(value.map).value_type_id:
+    if value.kind is RegKind.MAP_VALUE and not lookup.has_types(path, value.map):
         kernel = f"map '{value.map}' has to have BTF in order to use bpf_kptr_xchg"
         raise _refused(path, value, number, "the map's values are not described by BTF", kernel)
     if not value.scalar.is_const:

@@ -14,6 +14,7 @@ from beebox.verifier.cfg import kernel_function
 from beebox.verifier.fields import lookup
 from beebox.verifier.fields.record import FieldKind
 from beebox.verifier.findings import Refusal
+from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.state import Held, HeldKind
@@ -69,6 +70,21 @@ def check_call(path: Path, insn: Call) -> None:
         raise Refusal(
             "lock-held", path.pc, f"a call while the lock taken at insn {lock.pc} is held",
             kernel="function calls are not allowed while holding a lock",
+        )  # fmt: skip
+
+
+def check_pointer(path: Path, value: Reg, number: int) -> None:
+    """Whether R``number`` points to what may have a lock: a map's value, an object of its own."""
+    fits = value.kind is RegKind.MAP_VALUE or (
+        value.kind is RegKind.BTF_ID and value.flags == PtrFlag.ALLOC
+    )
+    if value.nullable or not fits:
+        raise Refusal(
+            "argument-type" if not value.nullable else "null-pointer", path.pc,
+            f"argument {number} must point to a lock in a map's value or an object, but is "
+            f"{plain_name(value)}",
+            kernel=f"R{number} type={kernel_name(value)} expected=map_value, ptr_",
+            values=(value,), reg=number,
         )  # fmt: skip
 
 
@@ -141,12 +157,12 @@ def _holder(path: Path, value: Reg, number: int, kind: HeldKind) -> object:
             f"R{number} doesn't have constant offset. {name}_lock has to be at the constant offset",
         )  # fmt: skip
     in_map = value.kind is RegKind.MAP_VALUE
-    if in_map and (path.spec.btf is None or not path.map_spec(value.map).value_type_id):
+    if in_map and not lookup.has_types(path, value.map):
         kernel = f"map '{value.map}' has to have BTF in order to use {name}_lock"
         text = "a lock in a map whose values are not described by BTF"
         raise _refused(path, value, number, text, kernel)
     record = lookup.of(path, value)
-    field = record.first(wanted) if record is not None else None
+    field = record.only(wanted) if record is not None else None
     if field is None:
         what = f"map '{value.map}'" if in_map else "local 'kptr'"
         text = "a lock where the type has none"

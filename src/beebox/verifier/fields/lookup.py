@@ -11,7 +11,6 @@ from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.program_types import ProgramType
 from beebox.verifier.fields.record import (
     DEFERRED,
-    IN_OBJECTS,
     IN_VALUES,
     KPTRS,
     LOCKS,
@@ -21,6 +20,7 @@ from beebox.verifier.fields.record import (
     Record,
     UnknownTypesError,
     check_ownership,
+    mentions_fields,
     of_object,
     parse,
 )
@@ -69,14 +69,17 @@ _NOT_ON_PROBES: Final = (
 def note(path: Path, name: str, spec: MapSpec) -> None:
     """The program uses the map: its fields, and those of its inner maps, are known from now on.
 
-    Refuses maps that Linux does not make, and those that the program may not use.
+    Refuses maps that the program may not use.
     """
     for name_, row in ((name, spec), (name + INNER, spec.inner)):
         record = _of_values(path, row) if row is not None else None
-        if record is not None and row is not None:
-            _check_holder(path, row, record)
-            _check_user(path, record)
-            path.fields[name_] = record
+        if record is None or row is None:
+            continue
+        if not _may_hold(path, row, record):
+            path.untyped.add(name_)
+            continue
+        _check_user(path, record)
+        path.fields[name_] = record
 
 
 def of(path: Path, value: Reg) -> Record | None:
@@ -86,6 +89,12 @@ def of(path: Path, value: Reg) -> Record | None:
     if value.kind is RegKind.BTF_ID and value.type is not None and is_object(value):
         return of_type(path, value.type)
     return None
+
+
+def has_types(path: Path, name: str) -> bool:
+    """Whether Linux knows the types of the map's values."""
+    known = path.spec.btf is not None and bool(path.map_spec(name).value_type_id)
+    return known and name not in path.untyped
 
 
 def is_object(value: Reg) -> bool:
@@ -116,15 +125,6 @@ def identity(path: Path, value: Reg) -> int:
     return value.id if record is not None and record.has(*DEFERRED) else 0
 
 
-def nests_fields(path: Path, btf: Btf, type_id: int) -> bool:
-    """Whether structs inside of the struct have fields, at any depth."""
-    try:
-        size = btf.size_of(type_id)
-        return parse(btf, type_id, IN_OBJECTS, size, lambda: path.options.kernel) is not None
-    except (BadRecordError, UnknownTypesError):
-        return True
-
-
 def _of_values(path: Path, spec: MapSpec) -> Record | None:
     btf = path.spec.btf
     if btf is None or not 0 < spec.value_type_id <= len(btf):
@@ -143,12 +143,6 @@ def _of_values(path: Path, spec: MapSpec) -> Record | None:
     if record is None:
         return None
     check_objects(path, btf)
-    try:
-        check_ownership(btf, record, kernel)
-    except BadRecordError as why:
-        raise Refusal(
-            "kernel-fields", path.pc, f"Linux does not make map {spec.name}: {why}"
-        ) from why
     return record
 
 
@@ -158,6 +152,13 @@ def _of_objects(path: Path, type_: TypeRef) -> Record | None:
         return of_object(type_.btf, type_.id, lambda: path.options.kernel)
     except UnknownTypesError as why:
         raise _unknown(path, f"struct {type_.name}", why) from why
+
+
+def check_program(path: Path) -> None:
+    """Whether Linux accepts the types of the program, as far as they have fields."""
+    btf = path.spec.btf
+    if btf is not None and mentions_fields(btf):
+        check_objects(path, btf)
 
 
 def check_objects(path: Path, btf: Btf) -> None:
@@ -191,19 +192,17 @@ def _unknown(path: Path, what: str, why: UnknownTypesError) -> Refusal:
     )  # fmt: skip
 
 
-def _check_holder(path: Path, spec: MapSpec, record: Record) -> None:
-    """Whether maps of this type hold such fields: else Linux does not make the map."""
+def _may_hold(path: Path, spec: MapSpec, record: Record) -> bool:
+    """Whether maps of this type hold such fields: else the map is made without its types."""
+    if path.spec.btf is not None:
+        try:
+            check_ownership(path.spec.btf, record, lambda: path.options.kernel)
+        except BadRecordError:
+            return False
     closed = spec.flags & (MapFlags.RDONLY_PROG | MapFlags.WRONLY_PROG)
-    for field in record.fields:
-        if closed or spec.type not in _HOLDERS.get(field.kind, ()):
-            how = "that are closed to programs" if closed else spec.type.value.name
-            raise Refusal(
-                "kernel-fields", path.pc,
-                f"values of map {spec.name} hold a {field.kind.value.label}, which Linux does not "
-                f"allow in maps {how}" if closed else
-                f"values of map {spec.name} hold a {field.kind.value.label}, which Linux does not "
-                f"allow in {how} maps",
-            )  # fmt: skip
+    return not closed and all(
+        spec.type in _HOLDERS.get(field.kind, ()) for field in record.fields
+    )  # fmt: skip
 
 
 def _check_user(path: Path, record: Record) -> None:

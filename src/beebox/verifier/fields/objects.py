@@ -52,9 +52,6 @@ def make(path: Path, name: str, type_id: int) -> Reg:
         if problem:
             kernel = f"bpf_percpu_obj_new type {problem}"
             raise _wrong_type(path, f"struct {row.name} for each CPU: its {problem}", kernel)
-    if record is None and lookup.nests_fields(path, btf, type_id):
-        text = f"struct {row.name} has fields of the kernel's only in structs inside of it"
-        raise Refusal("not-supported", path.pc, text)
     return path.pointer(RegKind.BTF_ID, flags=flags, type_=type_)
 
 

@@ -118,9 +118,9 @@ class Record:
         """Whether there is a field of any of the kinds."""
         return not self.kinds.isdisjoint(kinds)
 
-    def first(self, kind: FieldKind) -> Field | None:
-        """The field of this kind, of which there is one at most."""
-        return next((field for field in self.fields if field.kind is kind), None)
+    def only(self, kind: FieldKind) -> Field | None:
+        """The field of this kind; of several, which structs in structs can have, the last."""
+        return next((field for field in reversed(self.fields) if field.kind is kind), None)
 
     def at(self, offset: int, *kinds: FieldKind) -> Field | None:
         """The field of one of these kinds that begins at ``offset``."""
@@ -208,7 +208,12 @@ def _is_field(btf: Btf, type_id: int) -> bool:
     row = _type(btf, type_id)
     if isinstance(row, Struct):
         return not row.union and _BY_STRUCT.get(row.name) in IN_OBJECTS
-    return isinstance(row, Ptr) and _pointer_kind(btf, row) in KPTRS
+    try:
+        return isinstance(row, Ptr) and _pointer_kind(btf, row) in KPTRS and bool(
+            _pointee(btf, row)
+        )  # fmt: skip
+    except BadRecordError:
+        return False  # what a struct with it keeps there is no concern of Linux
 
 
 def _of_struct(
@@ -382,6 +387,13 @@ def _settled(btf: Btf, field: Field, kernel: KernelTypes) -> Field:
                 raise BadRecordError(f"references to {name} cannot be kept")
             return replace(field, btf=types, type_id=type_id)
     return field
+
+
+def mentions_fields(btf: Btf) -> bool:
+    """Whether the types name any of the kernel's fields: a quick look, before all is read."""
+    return any(btf.kinded(name, Struct) for name in _BY_STRUCT) or any(
+        btf.kinded(tag, Modifier) for tag in _BY_TAG
+    )
 
 
 def _check(record: Record) -> None:

@@ -75,7 +75,7 @@ def test_fields_are_found_in_structs_and_by_offset():
     assert found(record) == [(FieldKind.SPIN_LOCK, 0), (FieldKind.TIMER, 24)]
     assert [field.offset for field in record.touched(39, 41)] == [24]
     assert not list(record.touched(4, 24))
-    assert record.at(24, FieldKind.TIMER) is record.first(FieldKind.TIMER)
+    assert record.at(24, FieldKind.TIMER) is record.only(FieldKind.TIMER)
     assert record.at(24, FieldKind.SPIN_LOCK) is None
 
 
@@ -170,7 +170,7 @@ def test_a_list_of_nodes():
     types = Types()
     node = types.value((16, types.field("bpf_list_node")), name="node")
     record = types.record(_list(types, "node:m16"))
-    head = record.first(FieldKind.LIST_HEAD)
+    head = record.only(FieldKind.LIST_HEAD)
     assert (head.type_id, head.node_offset) == (node, 16)
     check_ownership(types.builder.build(), record, lambda: None)
 
