@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from typing import Final
 
 from beebox.diagnose.counterexample import search
 from beebox.diagnose.fixes import suggestions, watched
 from beebox.diagnose.trace import trace, with_branches
 from beebox.verifier.options import Options
 from beebox.verifier.result import Report
+
+_AGAIN_NS: Final = 10_000_000_000
 
 
 def explained(report: Report, options: Options) -> Report:
@@ -19,6 +23,7 @@ def explained(report: Report, options: Options) -> Report:
     if report.accepted or not report.findings:
         return report
     finding = report.findings[0]
+    options = replace(options, deadline_ns=time.monotonic_ns() + _AGAIN_NS)  # the old one is over
     found = trace(report, options, watched(report))
     if found is None:
         return report

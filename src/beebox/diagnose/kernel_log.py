@@ -15,10 +15,10 @@ from typing import Final
 from beebox.errors import InputError
 from beebox.tables.kernel_messages import KERNEL_MESSAGES
 
-_INSN: Final = re.compile(r"(\d+): \(([0-9a-f]{2})\) (.*)")
-_STATE: Final = re.compile(r"(\d+):((?: frame\d+:)?(?: R\d+.*| fp-.*)?)$")
-_RESUMED: Final = re.compile(r"from (\d+) to (\d+)(?: \(speculative execution\))?:(.*)")
-_SOURCE: Final = re.compile(r"; (.*?)(?: @ (\S+):(\d+))?$")
+_INSN: Final = re.compile(r"(\d{1,7}): \(([0-9a-f]{2})\) (.*)")
+_STATE: Final = re.compile(r"(\d{1,7}):((?: frame\d+:)?(?: R\d+.*| fp-.*)?)$")
+_RESUMED: Final = re.compile(r"from (\d{1,7}) to (\d{1,7})(?: \(speculative execution\))?:(.*)")
+_SOURCE: Final = re.compile(r"; (.*?)(?: @ (\S+):(\d{1,7}))?$")
 _FRAME: Final = re.compile(r"frame\d+: ?(R\d|fp-)")
 _REGISTER: Final = re.compile(r"(?:^| )(R\d+|fp-\d+)(?:_[rwD]+)?=")
 _INLINE: Final = re.compile(r"\s*;(?= (?:frame\d+: ?)?(?:R\d|fp-))")
@@ -33,7 +33,7 @@ _PREFIX: Final = re.compile(r"^(?:\[[ \d.]+\] ?)?(?:libbpf: )?(?:\t| {4,})*")
 _BEGIN: Final = re.compile(r"BEGIN PROG LOAD LOG|BEGIN DUMP LOG|load program: ")
 _END: Final = re.compile(r"END PROG LOAD LOG|END LOG|END DUMP LOG")
 _PROGRAM: Final = re.compile(r"prog '([^']+)': |program (\w+): load program")
-_PROCESSED: Final = re.compile(r"processed (\d+) insns")
+_PROCESSED: Final = re.compile(r"processed (\d{1,18}) insns")
 _MOST_LINES: Final = 1 << 21
 
 

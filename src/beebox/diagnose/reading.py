@@ -11,7 +11,8 @@ from beebox.tables.findings import FINDINGS
 from beebox.tables.helpers import HELPER_BY_NAME
 
 _MOST_STEPS: Final = 8
-_REGISTER: Final = re.compile(r"\bR(\d+)\b")
+_MOST_DIGITS: Final = 20  # of 64 bits
+_REGISTER: Final = re.compile(r"\bR(\d{1,2})\b")
 _DEFINES: Final = re.compile(r"([rw])(\d+) (\S*=) ?(.*)")
 _USES: Final = re.compile(r"\b[rw](\d+)\b")
 _STACK: Final = re.compile(r"\*\(\w+ \*\)\(r10 ?(-\d+)\)")
@@ -19,10 +20,12 @@ _STORE: Final = re.compile(r"\*\(\w+ \*\)\(r10 ?(-\d+)\) = r(\d+)")
 _BRANCH: Final = re.compile(r"if [rw](\d+) \S+ (?:[rw](\d+)|\S+) goto")
 _VALUE: Final = re.compile(r"(P?)(\w+?)\((.*)\)$")
 _FIELD: Final = re.compile(r"((?:[a-z0-9_]+=)+)(\([^)]*\)|[^,]*)")
-_PACKET: Final = re.compile(r"invalid access to packet, off=(-?\d+) size=(\d+), R\d+\(.*?r=(\w+)\)")
-_REGION: Final = re.compile(r"value_size=(\d+) off=(-?\d+) size=(\d+)")
+_PACKET: Final = re.compile(
+    r"invalid access to packet, off=(-?\d{1,18}) size=(\d{1,18}), R\d+\(.*?r=(\w+)\)"
+)
+_REGION: Final = re.compile(r"value_size=(\d{1,18}) off=(-?\d{1,18}) size=(\d{1,18})")
 _CALL: Final = re.compile(r"call bpf_(\w+)#\d+")
-_UNRELEASED: Final = re.compile(r"alloc_insn=(\d+)")
+_UNRELEASED: Final = re.compile(r"alloc_insn=(\d{1,7})")
 _KINDS: Final = {
     "inv": "a number",
     "scalar": "a number",
@@ -204,7 +207,7 @@ def _from(step: Executed) -> set[str]:
 def value_words(text: str) -> str:
     """A value of the log in words, in any of the kernel's notations."""
     text = text.lstrip("P")
-    if re.fullmatch(r"-?\d+|0x[0-9a-f]+", text):
+    if re.fullmatch(r"-?[1-9]\d{0,19}|0|0x[0-9a-f]{1,16}", text):
         return f"the number {int(text, 0)}"
     constant = re.fullmatch(r"(?:inv|scalar)P?(-?\d+)", text)
     if constant is not None:
@@ -265,7 +268,7 @@ def _bounds(fields: dict[str, str]) -> tuple[int | None, int | None]:
 
 
 def _number(text: str | None) -> int | None:
-    if text is None:
+    if text is None or len(text) > _MOST_DIGITS:
         return None
     try:
         return int(text, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,32 @@ def test_the_tail_of_a_log_is_read_too() -> None:
     reading = read(parse(TAIL))
     assert (reading.code, reading.pc) == ("map-value-bounds", 13)
     assert [step.pc for step in reading.log.path] == [11, 12, 13]
+
+
+def test_any_text_is_read_or_refused() -> None:
+    """Logs that were cut, shuffled and overwritten: a reading, or an InputError."""
+    rng = random.Random(1)
+    lines = [*OLD.splitlines(), *NEW.splitlines(), *TAIL.splitlines()]
+    read_ = 0
+    for _ in range(400):
+        chosen = rng.sample(lines, rng.randrange(1, 30))
+        at = rng.randrange(len(chosen))
+        line = list(chosen[at])
+        for _ in range(rng.randrange(4)):
+            line[rng.randrange(len(line) + 1) : 0] = rng.choice(
+                ["=", "(", "R3", ";", "\0", "9" * 30, ")"]
+            )
+        chosen[at] = "".join(line)
+        try:
+            log = parse("\n".join(chosen))
+        except InputError:
+            continue
+        if not log.accepted:
+            read_ += 1
+            text = render_reading(read(log))
+            assert text.startswith("error: ")
+            assert reading_data(read(log))["kernel_message"] == log.message
+    assert read_ > 50
 
 
 def test_a_path_of_level_2_is_put_together_from_its_parts() -> None:
