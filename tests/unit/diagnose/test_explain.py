@@ -134,6 +134,24 @@ def test_null_is_an_absent_key() -> None:
     assert found_in(finding).maps == (("table", "key 00 00 00 00", "absent"),)
 
 
+def test_elements_of_an_array_are_absent_only_behind_its_end() -> None:
+    code = LOOK_UP.replace("map[table]", "map[values]")
+    found = found_in(finding_of(code + "r1 = *(u64 *)(r0 + 0)\nr0 = 2\nexit"))
+    assert dict(found.context)["ingress_ifindex"] >= MAPS["values"].max_entries
+    assert found.maps == ()
+
+
+def test_a_change_that_does_not_do_names_what_comes_next() -> None:
+    finding = finding_of(LOOK_UP + "r1 = *(u64 *)(r0 + 0)\nr1 = *(u64 *)(r0 + 48)\nr0 = 2\nexit")
+    assert finding.code == "null-pointer"
+    (suggestion,) = finding.suggestions
+    assert suggestion.tried
+    assert not suggestion.accepted
+    assert suggestion.then == "map-value-bounds"
+    report = replace(verify(program("r0 = 2\nexit")), findings=(finding,), verified=None)
+    assert "then map-value-bounds is next" in render(report)
+
+
 def test_result_out_of_range() -> None:
     finding = finding_of("r0 = *(u32 *)(r1 + 8)\nexit", ProgramType.SK_SKB)
     assert finding.code in ("return-range", "context-access")
