@@ -16,7 +16,7 @@ _ITS_OWN: Final = re.compile(
     r"mark_precise:|\(\d+(,\d+)*\) (frame|live)|frame \d+: propagating|SCC "
     r"|Unreleased reference|arg#\d+ reference type"
 )
-_IDENTITY: Final = re.compile(r"\b(id|ref_obj_id)=\d+|refs=\d+(,\d+)*")
+_IDENTITY: Final = re.compile(r"\b(id|ref_obj_id|ref_id|dynptr_id)=\d+|refs=\d+(,\d+)*")
 _ADDRESS: Final = re.compile(r"0xffff[0-9a-f]{12}\b")
 _INSN: Final = re.compile(r"\d+: \(")
 _STATE: Final = re.compile(r"\d+: (R|frame|fp)")

@@ -13,6 +13,7 @@ from beebox.isa.instruction import (
     Alu,
     Atomic,
     Call,
+    CallKind,
     Instruction,
     JumpIf,
     Load,
@@ -25,6 +26,7 @@ from beebox.tables.opcodes import AluOp
 from beebox.verifier.cfg import registers
 from beebox.verifier.cfg import shape as shape_of
 from beebox.verifier.findings import Refusal
+from beebox.verifier.loops import components
 from beebox.verifier.notation import Ids, insn_text, state_text
 from beebox.verifier.path import Path
 from beebox.verifier.result import Finding, RegKind, Report
@@ -55,6 +57,7 @@ class Log:
         self._before: list[Slot | None] = []
         self._touched: set[int] = set()
         self._depth = 1
+        self._function = 0  # the outermost one of the path: global ones are explored alone
         self._waiting: tuple[int, str | None, str] | None = None
 
     # ---- the observer
@@ -63,6 +66,11 @@ class Log:
         """A path is begun or taken up again."""
         self._flush()
         self._resumed = None
+        function = state.frames[0].function
+        if function != self._function and not state.frames[0].deferred:
+            self._function, self._line = function, None
+            name = next((row.name for row in self._spec.functions if row.pc == state.pc), "")
+            self.lines.append(f"Validating {name}() func#{function}...")
         if id(state) in self._from:
             self._resumed = (self._from.pop(id(state)), state.pc)
         self._full, self._pc, self._depth = True, -1, len(path.state.frames)
@@ -71,7 +79,7 @@ class Log:
         """Another path is put aside."""
         self._flush()
         self._from[id(other)] = path.pc
-        self._all = isinstance(self._executed(), Call)
+        self._all = len(other.frames) > len(path.state.frames)  # for a helper to call
         self._alive.append(other)  # so that no other state gets its id
 
     def arrive(self, path: Path, pc: int) -> None:
@@ -98,6 +106,8 @@ class Log:
                 shown = None
         if moved and self._pc >= 0:
             self._crossing(path)
+        elif self._pc >= 0:
+            self._assumed()
         self._all = False
         self._waiting = (pc, shown, full)
         self._last = full
@@ -176,6 +186,17 @@ class Log:
         if old is not None and (old.file, old.line) == (place.file, place.line):
             return
         self.lines.append(f"; {place.text.strip()} @ {PurePath(place.file).name}:{place.line}")
+
+    def _assumed(self) -> None:
+        """A global function was called: it is explored alone."""
+        insn = self._executed()
+        if isinstance(insn, Call) and insn.kind is CallKind.SUBPROG and type(insn.target) is int:
+            target = self._pc + 1 + insn.target
+            rows = sorted(self._spec.functions, key=lambda row: row.pc)
+            for index, row in enumerate(rows):
+                if row.pc == target:
+                    told = f"Func#{index} ('{row.name}') is global and assumed valid."
+                    self.lines.append(told)
 
     def _crossing(self, path: Path) -> None:
         """A function was called, or has returned."""
@@ -292,10 +313,14 @@ def header(spec: ProgramSpec) -> list[str]:
         return []
     out = [f"func#{index} @{start}" for index, start in enumerate(shape.starts)]
     out.append("Live regs before insn:")
+    found = components(spec)
+    numbers = {root: number for number, root in enumerate(dict.fromkeys(found.values()), 1)}
+    loops = {pc: numbers[root] for pc, root in found.items()}
     for pc, insn in enumerate(spec.slots):
         if insn is not None:
             live = "".join(str(n) if shape.live[pc] >> n & 1 else "." for n in range(10))
-            out.append(f"{pc:7}: {live} {insn_text(insn, spec)}")
+            loop = f"{loops[pc]:3} " if loops.get(pc) else "    "
+            out.append(f"{loop}{pc:3}: {live} {insn_text(insn, spec)}")
     return out
 
 

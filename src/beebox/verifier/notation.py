@@ -30,10 +30,11 @@ from beebox.isa.instruction import (
 from beebox.obj.model import INNER, ProgramSpec
 from beebox.tables.helpers import HELPERS
 from beebox.tables.opcodes import AtomicOp, Mode, Size
+from beebox.verifier.dynptrs.slots import DynptrType
 from beebox.verifier.names import kernel_name
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import S32_MAX, S32_MIN, S64_MAX, S64_MIN, U32, U64, Scalar
-from beebox.verifier.state import DYNPTR, SPILL, UNWRITTEN, Frame, Slot
+from beebox.verifier.state import DRAINED, DYNPTR, ITER, SPILL, UNWRITTEN, Frame, Slot
 from beebox.verifier.value import Reg
 
 _LOAD_IMM64: Final = 0x18
@@ -166,20 +167,41 @@ def state_text(
             out += f" R{number}={reg_text(spec, value, ids, depth)}"
     for index in range(len(frame.stack)) if slots is None else sorted(slots):
         slot = frame.stack[index] if index < len(frame.stack) else None
-        if slot is not None and slot.kinds != UNWRITTEN * 8:
+        if slot is not None and slot.kinds != UNWRITTEN * 8 and not _is_behind(slot):
             out += f" fp{-8 * (index + 1)}={_slot(spec, slot, ids, depth)}"
     if refs:
         out += " refs=" + ",".join(str(ids.of(each)) for each in refs)
+    if frame.deferred:
+        return out + " async_cb"
     return out + (" cb" if frame.callback else "")
+
+
+def _is_behind(slot: Slot) -> bool:
+    """A slot of an iterator or a dynptr that is not the one which is shown."""
+    reg = slot.reg
+    if slot.kinds[0] == ITER:
+        return reg is not None and not reg.ref
+    return slot.kinds[0] == DYNPTR and reg is not None and reg.off != 0
 
 
 def _slot(spec: ProgramSpec, slot: Slot, ids: Ids, depth: int) -> str:
     shown = slot.kinds[::-1].translate(_STACK_CHARS)
     if slot.kinds[0] == SPILL and slot.reg is not None:
         return shown[: shown.index("r")] + reg_text(spec, slot.reg, ids, depth)
-    if slot.kinds[0] == DYNPTR:
-        return f"dynptr_{slot.reg!r}"
+    if slot.kinds[0] == DYNPTR and slot.reg is not None:
+        return _dynptr(slot.reg, ids)
+    if slot.kinds[0] == ITER and slot.reg is not None and slot.reg.type is not None:
+        reg = slot.reg
+        name = slot.reg.type.name.removeprefix("bpf_")
+        state = "drained" if reg.off == DRAINED else "active"
+        return f"{name}(ref_id={ids.of(reg.ref)},state={state},depth={reg.range})"
     return shown
+
+
+def _dynptr(reg: Reg, ids: Ids) -> str:
+    ref = f",ref_id={ids.of(reg.ref)}" if reg.ref else ""
+    id_ = ids.of(reg.id)
+    return f"dynptr_{DynptrType(reg.range).name.lower()}(id={id_}{ref},dynptr_id={id_})"
 
 
 def reg_text(spec: ProgramSpec, value: Reg, ids: Ids, depth: int) -> str:
