@@ -6,12 +6,20 @@ from beebox.verifier import rights
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.state import Frame, State
+from beebox.verifier.subprograms.calls import given, parameters_of_program
 from beebox.verifier.value import Reg
 
 
 def program(path: Path) -> State:
-    """The state at the first instruction: the context in R1, the frame in R10."""
+    """The state at the first instruction: the context in R1, the frame in R10.
+
+    A program that extends another one is given the arguments of the function that it replaces.
+    """
     regs: list[Reg | None] = [None] * 11
-    regs[1] = path.pointer(RegKind.CTX)
+    if path.extends:
+        for number, parameter in enumerate(parameters_of_program(path), 1):
+            regs[number] = given(path, parameter)
+    else:
+        regs[1] = path.pointer(RegKind.CTX)
     regs[10] = path.pointer(RegKind.STACK)
     return State([Frame(regs, [], -1, 0)], None, 0, sleepable=rights.sleepable(path.spec))

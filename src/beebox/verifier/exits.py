@@ -101,6 +101,8 @@ def _require_number(path: Path, value: Reg) -> None:
 
 def _allowed(path: Path) -> ReturnRange | None:
     attach = path.attach
+    if path.extends:
+        return None  # whatever the function returns
     if attach is not None and path.attach_type is AttachType.LSM_CGROUP and not attach.result:
         return ReturnRange(1, 1)  # the hook's result cannot be changed
     if attach is not None and path.attach_type is AttachType.LSM_MAC:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from beebox.btf.types import Btf
 
 if TYPE_CHECKING:
+    from beebox.obj.model import ProgramSpec
     from beebox.obj.targets.target import Target
 
 
@@ -30,6 +31,7 @@ class Options:
 
     ``version``: the release whose limits and features count, None for that of the tables.
     ``deadline_ns``: when to give up, on ``time.monotonic_ns``'s clock; None for never.
+    ``replaces``: the program whose function an ext program takes the place of.
     ``cost_limit``: what a run may cost, in instructions, for the profile ``strict``.
     """
 
@@ -38,6 +40,7 @@ class Options:
     target: Target | None = field(default=None, repr=False)
     version: str | None = None
     deadline_ns: int | None = None
+    replaces: ProgramSpec | None = field(default=None, repr=False)
     cost_limit: int = DEFAULT_COST_LIMIT
 
     @property

@@ -57,6 +57,7 @@ class Path:
         "callbacks",
         "deferred",
         "exception_callback",
+        "extends",
         "fields",
         "helpers",
         "liveness",
@@ -88,6 +89,7 @@ class Path:
         self.speculation: Speculation | None = None  # what Exploration does with mispredictions
         self.attach_type = rights.attach_type(spec)
         self.attach = resolve(spec, options)
+        self.extends = False  # whether it takes the place of a function of another program
         self.walks: dict[tuple[TypeRef, int, int], Found] = {}  # what loads of structs found
         self._serial = 0
         self._ids = 0

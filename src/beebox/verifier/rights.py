@@ -16,7 +16,7 @@ from beebox.tables.sections import ProgramFlags
 from beebox.verifier.findings import Refusal
 
 PROGRAM_TYPES: Final = frozenset(ProgramType) - {ProgramType.EXT}
-"""Those that are verified: the others need the program whose function they replace."""
+"""Those that are verified as what they are; ext programs are as those that they extend."""
 
 _ASSUMED: Final = {
     ProgramType.CGROUP_SOCK: AttachType.CGROUP_INET_SOCK_CREATE,

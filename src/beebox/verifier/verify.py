@@ -28,6 +28,7 @@ from beebox.tables.finding_needs import NEEDS
 from beebox.tables.helpers import HELPER_BY_NAME
 from beebox.verifier import branch, rights, scalar, transfer
 from beebox.verifier.advice import advise, evidence
+from beebox.verifier.btf_pointers import extensions
 from beebox.verifier.calls import possible_cpus
 from beebox.verifier.cfg import Shape, function_ranges, shape
 from beebox.verifier.explore import Exploration
@@ -92,11 +93,14 @@ def _explored(spec: ProgramSpec, options: Options, observer: Observer | None) ->
     findings: tuple[Finding, ...] = ()
     measured: Shape | None = None
     try:
-        rights.check_program(spec)
+        judged = extensions.in_place_of(spec, options)
+        if judged is spec:
+            rights.check_program(spec)
         if not options.bypass_spec:
             rights.check_loader(spec)
         measured = shape(spec)
-        exploration = Exploration(spec, measured, options, observer=observer)
+        exploration = Exploration(judged, measured, options, observer=observer)
+        exploration.path.extends = judged is not spec
         exploration.run()
     except Refusal as refusal:
         path = exploration.path if exploration is not None else None

@@ -18,7 +18,6 @@ from beebox.tables.program_types import AttachType, ProgramType
 from beebox.verifier import explore
 from beebox.verifier.options import Options
 from beebox.verifier.result import RegFact, RegKind
-from beebox.verifier.rights import PROGRAM_TYPES
 from beebox.verifier.verify import digest, verify
 
 _TABLE = MapSpec("table", MapType.HASH, 4, 16, 8)
@@ -286,12 +285,6 @@ def test_an_attach_type_of_another_program_type_is_refused():
         "p", "xdp", ProgramType.XDP, assemble("r0 = 1\nexit"), {}, AttachType.CGROUP_INET_EGRESS
     )
     assert [finding.code for finding in verify(spec).findings] == ["attach-type"]
-
-
-def test_program_types_that_are_not_verified_are_refused():
-    for type_ in set(ProgramType) - PROGRAM_TYPES:
-        spec = ProgramSpec("p", "", type_, assemble("r0 = 0\nexit"), {})
-        assert [finding.code for finding in verify(spec).findings] == ["not-supported"]
 
 
 def test_a_helper_for_gpl_programs_needs_such_a_license():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from beebox.btf.types import Linkage
 from beebox.tables.limits import MAX_CALL_FRAMES
 from beebox.verifier import callbacks, loops, packet, rights
 from beebox.verifier.cfg import Shape
@@ -75,7 +76,7 @@ class Globals:
         path.pc = pc
         regs: list[Reg | None] = [None] * 11
         for number, parameter in enumerate(self.parameters(path, index), 1):
-            regs[number] = _given(path, parameter)
+            regs[number] = given(path, parameter)
         regs[10] = path.pointer(RegKind.STACK)
         asleep = rights.sleepable(path.spec)
         return State([Frame(regs, [], -1, index)], None, pc, sleepable=asleep)
@@ -87,7 +88,18 @@ def _may_sleep_here(path: Path) -> bool:
     return path.sleepable and not held and not state.guards.rcu and not state.guards.preempt
 
 
-def _given(path: Path, parameter: Parameter) -> Reg:
+def parameters_of_program(path: Path) -> tuple[Parameter, ...]:
+    """The parameters of the program's own first function, as its BTF has them."""
+    function = prototype.described(path.spec).get(0)
+    if function is None or function.linkage is not Linkage.GLOBAL:
+        raise Refusal(
+            "attach-target", 0, "a program that replaces a function has BTF of its own, and is "
+            "global", kernel="is not a global function",
+        )  # fmt: skip
+    return prototype.read(path, function)
+
+
+def given(path: Path, parameter: Parameter) -> Reg:
     """What a global function may rely on of an argument."""
     kind, id_ = parameter.kind, path.new_id() if parameter.nullable else 0
     match kind:
