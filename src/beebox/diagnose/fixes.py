@@ -28,6 +28,7 @@ from beebox.verifier.options import Options
 from beebox.verifier.report import hint_of
 from beebox.verifier.result import Evidence, Finding, RegKind, Report, Suggestion
 from beebox.verifier.rights import attach_type
+from beebox.verifier.state import UNWRITTEN
 from beebox.verifier.value import Reg
 from beebox.verifier.verify import verify
 
@@ -369,6 +370,26 @@ def _set(site: _Site) -> Iterator[_Change]:
             return
 
 
+def _written(site: _Site, found: Evidence) -> Iterator[_Change]:
+    """Write 0 to the bytes from the one that is read on which nothing was written to."""
+    if found.start is None or len(site.path.state.frames) > 1:
+        return
+    stack = site.path.state.frames[0].stack
+    lines: list[str] = []
+    for index in range((-found.start - 1) // 8, -1, -1):
+        slot = stack[index] if index < len(stack) else None
+        kinds = slot.kinds if slot is not None else UNWRITTEN * 8
+        at = 8 * (index + 1)
+        first = max(found.start + at, 0)  # of the slot's bytes, those from the one that is read on
+        if kinds == UNWRITTEN * 8 and first == 0:
+            lines.append(f"*(u64 *)(r10 - {at}) = 0")
+            continue
+        empty = [byte for byte in range(first, 8) if kinds[byte] == UNWRITTEN]
+        lines += [f"*(u8 *)(r10 - {at - byte}) = 0" for byte in empty]
+    if lines:
+        yield _Change(site.finding.pc, tuple(lines))
+
+
 def _release(site: _Site) -> Iterator[_Change]:
     """Give the reference back where the program ends."""
     refs = site.path.state.refs
@@ -402,6 +423,7 @@ _MAKERS: Final[dict[str, Callable[[_Site, Evidence], Iterator[_Change]]]] = {
     "return-range": _result,
     "context-access": _field,
     "not-a-pointer": _packet_again,
+    "stack-uninitialised": _written,
 }
 
 

@@ -44,7 +44,7 @@ class Advice:
 
 def evidence(spec: ProgramSpec, refusal: Refusal) -> Evidence | None:
     """The value at fault as plain numbers."""
-    if not refusal.values or refusal.reg is None:
+    if not refusal.values or (refusal.reg is None and refusal.access is None):
         return None
     value = refusal.values[0]
     scalar = value.scalar
@@ -54,10 +54,18 @@ def evidence(spec: ProgramSpec, refusal: Refusal) -> Evidence | None:
         start, size = value.off + insn.offset, insn.size.value.bytes
     low, high = (scalar.smin, scalar.smax) if scalar.smin < 0 else (scalar.umin, scalar.umax)
     return Evidence(
-        reg=refusal.reg, kind=value.kind, low=low, high=high, origin=value.pc,
+        reg=refusal.reg if refusal.reg is not None else -1,
+        kind=value.kind,
+        low=low,
+        high=high,
+        origin=value.pc,
         off=value.off if value.kind is not RegKind.SCALAR else 0,
-        map=value.map, nullable=value.nullable, start=start, size=size, limit=limit,
-    )  # fmt: skip
+        map=value.map,
+        nullable=value.nullable,
+        start=start,
+        size=size,
+        limit=limit,
+    )
 
 
 def advise(spec: ProgramSpec, refusal: Refusal, path: Path | None) -> Advice:
@@ -85,6 +93,8 @@ def advise(spec: ProgramSpec, refusal: Refusal, path: Path | None) -> Advice:
             return _leak(place, path.state.refs[0].pc)
         case "return-range" if value is not None and refusal.access is not None:
             return _range(place, value, refusal.access[0], refusal.access[2])
+        case "stack-uninitialised" if refusal.access is not None:
+            return _unwritten(place, refusal.access[0])
         case "argument-type" if refusal.reg is not None:
             return _argument(place, refusal.reg)
         case "context-access" if value is not None and value.off:
@@ -372,6 +382,22 @@ def _range(place: _Place, value: Reg, low: int, high: int) -> Advice:
         check = place.leaves(f"result > {high}", f"result > {high}")
         return Advice(wanted, f"before {place.at(place.pc)}: {check} (with an unsigned result)")
     return Advice(wanted, f"before {place.at(place.pc)}: return {low} where it is neither")
+
+
+def _unwritten(place: _Place, offset: int) -> Advice:
+    """The byte of the stack, and the variable that it belongs to."""
+    starts = [
+        (row.stack_offset, row.name)
+        for row in place.spec.variables
+        if row.stack_offset is not None and row.stack_offset <= offset
+        and row.start <= place.pc < row.end
+    ]  # fmt: skip
+    name = max(starts, default=(0, ""))[1]
+    whose = f" ({name})" if name else ""
+    missing = f"a write of stack byte {offset}{whose} on every path that comes here"
+    if name and not place.python:
+        return Advice(missing, f"initialise {name} whole, padding too: = {{}}, or memset")
+    return Advice(missing, f"before {place.at(place.pc)}: write every byte, padding too")
 
 
 def _argument(place: _Place, number: int) -> Advice:

@@ -92,6 +92,8 @@ class VerifiedProgram:
 class Evidence:
     """The value at fault where a finding is about one, and what was asked of it.
 
+    ``reg`` is the register that holds it, -1 where that is not said.
+
     ``low`` and ``high`` bound the number, or of a pointer its variable offset, which is added to
     ``off``; both are signed where the value may be negative. ``origin`` is the pc that made the
     value, -1 for what the program starts with. Of an access: ``size`` bytes from ``start`` (behind

@@ -17,7 +17,7 @@ from beebox.isa.assembler import assemble
 from beebox.obj.model import FuncInfo, LineInfo, MapSpec, ProgramSpec
 from beebox.tables.map_types import MapType
 from beebox.tables.program_types import ProgramType
-from beebox.verifier.options import DEFAULT
+from beebox.verifier.options import DEFAULT, Options, Profile
 from beebox.verifier.report import findings_data, render
 from beebox.verifier.result import Counterexample, Finding, Search
 from beebox.verifier.verify import verify
@@ -245,6 +245,18 @@ def test_an_access_to_the_context_is_made_whole() -> None:
     (suggestion,) = finding.suggestions
     assert suggestion.accepted
     assert suggestion.insns == ("r0 = *(u32 *)(r1 + 16)", "r0 >>= 8", "r0 &= 255")
+
+
+def test_stack_bytes_are_written_before_they_are_read() -> None:
+    """Of a key of 4 bytes, 2 are written."""
+    options = Options(Profile.STRICT)
+    code = LOOK_UP.replace("*(u32 *)(r10 - 4) = r1", "*(u16 *)(r10 - 4) = r1") + "r0 = 2\nexit"
+    finding = explained(verify(program(code), options), options).findings[0]
+    assert finding.code == "stack-uninitialised"
+    assert "stack byte -2" in finding.missing
+    (suggestion,) = finding.suggestions
+    assert suggestion.accepted
+    assert suggestion.insns == ("*(u8 *)(r10 - 2) = 0", "*(u8 *)(r10 - 1) = 0")
 
 
 def test_a_packet_that_may_have_moved_is_loaded_again() -> None:

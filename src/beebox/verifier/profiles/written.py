@@ -169,7 +169,7 @@ def _unwritten(path: Path, base: Reg, offset: int, kernel: str) -> Refusal:
     return Refusal(
         "stack-uninitialised", path.pc,
         f"the stack byte at offset {offset} is read, but was never written on this path",
-        kernel=kernel, values=(base,),
+        kernel=kernel, values=(base,), access=(offset, 1, 0),
     )  # fmt: skip
 
 
