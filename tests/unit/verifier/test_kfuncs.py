@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -105,3 +106,14 @@ def test_work_does_not_grow_with_the_rounds():
     report = verify(spec, Options(target=target_of_btf(KERNEL)))
     assert report.accepted
     assert report.insns_processed == 45
+
+
+def test_a_loop_over_a_drained_iterator_has_no_end():
+    """It never converges: only giving up ends it."""
+    code = CASES["iterator: asked before it was made"][1]
+    made = CASES["iterator: not destroyed"][1].partition("r0 = 0")[0]
+    asked = code.partition("r0 = 0")[0]
+    spec = verifier_kfuncs.linked(KERNEL, f"{made}again:\n{asked}goto again\n")
+    deadline = time.monotonic_ns() + 200_000_000
+    report = verify(spec, Options(target=target_of_btf(KERNEL), deadline_ns=deadline))
+    assert report.findings[0].code == "timeout"

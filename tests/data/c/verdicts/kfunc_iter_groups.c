@@ -40,6 +40,26 @@ int ok_tasks_of_a_group(void *ctx)
 	return 0;
 }
 
+SEC("syscall")
+int ok_elements_are_trusted(void *ctx)
+{
+	struct cgroup *root = bpf_cgroup_from_id(1);
+	struct task_struct *task, *held;
+	struct bpf_iter_css_task it;
+
+	if (!root)
+		return 0;
+	bpf_iter_css_task_new(&it, &root->self, CSS_TASK_ITER_PROCS);
+	while ((task = bpf_iter_css_task_next(&it))) {
+		held = bpf_task_acquire(task);
+		if (held)
+			bpf_task_release(held);
+	}
+	bpf_iter_css_task_destroy(&it);
+	bpf_cgroup_release(root);
+	return 0;
+}
+
 SEC("tc")
 int bad_takes_a_lock(struct __sk_buff *skb)
 {
