@@ -92,9 +92,6 @@ def take(path: Path, value: Reg, number: int, kind: HeldKind) -> None:
     """Take the lock that R``number`` points to."""
     holder = _holder(path, value, number, kind)
     for each in path.state.refs:
-        if kind is HeldKind.LOCK and each.kind is HeldKind.LOCK:
-            kernel = "Locking two bpf_spin_locks are not allowed"
-            raise _refused(path, value, number, "two locks at once", kernel)
         same = (each.id, each.holder) == (value.id, holder)
         if same and kind in RESILIENT and each.kind in RESILIENT:
             kernel = "Acquiring the same lock again, AA deadlock detected"

@@ -232,6 +232,16 @@ int BPF_PROG(bad_given_to_helper, struct task_struct *task, u64 clone_flags)
 }
 
 SEC("tp_btf/task_newtask")
+int BPF_PROG(bad_one_given_to_helper, struct task_struct *task, u64 clone_flags)
+{
+	struct kept *kept = find();
+
+	if (kept)
+		bpf_probe_read_kernel(&kept->task, sizeof(kept->task), task);
+	return 0;
+}
+
+SEC("tp_btf/task_newtask")
 int BPF_PROG(ok_twice, struct task_struct *task, u64 clone_flags)
 {
 	struct kept *kept = find();

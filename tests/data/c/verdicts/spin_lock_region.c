@@ -11,12 +11,24 @@ struct item {
 	__u32 many[8];
 };
 
+struct starts_with_lock {
+	struct bpf_spin_lock lock;
+	__u32 after;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 4);
 	__type(key, __u32);
 	__type(value, struct item);
 } items SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 4);
+	__type(key, __u32);
+	__type(value, struct starts_with_lock);
+} begins_with_lock SEC(".maps");
 
 static __noinline __u32 raised(struct item *item, __u32 by)
 {
@@ -145,6 +157,28 @@ int bad_lock_at_variable_offset(struct __sk_buff *skb)
 	if (!item)
 		return 0;
 	lock = (void *)item + (skb->len & 8);
+	bpf_spin_lock(lock);
+	bpf_spin_unlock(lock);
+	return 0;
+}
+
+SEC("tc")
+int bad_may_be_null(struct __sk_buff *skb)
+{
+	__u32 key = skb->len;
+	struct item *item = bpf_map_lookup_elem(&items, &key);
+
+	bpf_spin_lock(&item->lock);
+	bpf_spin_unlock(&item->lock);
+	return 0;
+}
+
+SEC("tc")
+int bad_may_be_null_at_its_start(struct __sk_buff *skb)
+{
+	__u32 key = skb->len;
+	struct bpf_spin_lock *lock = bpf_map_lookup_elem(&begins_with_lock, &key);
+
 	bpf_spin_lock(lock);
 	bpf_spin_unlock(lock);
 	return 0;

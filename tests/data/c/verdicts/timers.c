@@ -64,6 +64,14 @@ static int tick_beyond(void *map, int *key, struct element *element)
 	return words[4];
 }
 
+static int tick_sleeps(void *map, int *key, struct element *element)
+{
+	char bytes[8];
+
+	bpf_copy_from_user(bytes, sizeof(bytes), (void *)1);
+	return 0;
+}
+
 static int tick_key(void *map, int *key, struct element *element)
 {
 	*key = 1;
@@ -121,6 +129,18 @@ SEC("tc")
 int bad_callback_writes_key(struct __sk_buff *skb)
 {
 	START(tick_key);
+}
+
+SEC("syscall")
+int bad_callback_sleeps(struct __sk_buff *skb)
+{
+	START(tick_sleeps);
+}
+
+SEC("syscall")
+int ok_program_sleeps(void *ctx)
+{
+	START(tick);
 }
 
 SEC("tc")

@@ -49,6 +49,12 @@ static bool less_looks(struct bpf_rb_node *a, const struct bpf_rb_node *b)
 	return 0;
 }
 
+static bool less_descends(struct bpf_rb_node *a, const struct bpf_rb_node *b)
+{
+	bpf_rbtree_left(&tree, a);
+	return 0;
+}
+
 static bool less_unlocks(struct bpf_rb_node *a, const struct bpf_rb_node *b)
 {
 	bpf_spin_unlock(&lock);
@@ -109,6 +115,12 @@ SEC("tc")
 int bad_order_removes(struct __sk_buff *skb)
 {
 	ADD(less_changes);
+}
+
+SEC("tc")
+int bad_order_descends(struct __sk_buff *skb)
+{
+	ADD(less_descends);
 }
 
 SEC("tc")
