@@ -120,8 +120,10 @@ def _check_immediate(path: Path, insn: Alu) -> None:
 
 
 def _move(path: Path, insn: Alu, value: Reg) -> Reg:
-    if not value.serial:  # precision is kept per value: each moved constant is its own
-        return path.number(transfer.alu(insn.op, value.scalar, value.scalar, wide=insn.wide))
+    if value.kind is SCALAR and value.scalar.is_const:
+        # Precision is kept per value, and nothing more is learned of one: each copy is its own.
+        result = transfer.alu(insn.op, value.scalar, value.scalar, wide=insn.wide)
+        return path.number(result, value if value.serial else None)
     if insn.op is _MOV and insn.wide:
         if value.kind is SCALAR and value.scalar.is_const:
             return path.number(value.scalar, value)  # as above, and nothing more to learn of it

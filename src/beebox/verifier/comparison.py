@@ -79,13 +79,15 @@ def _numbers(path: Path, insn: JumpIf, left: Reg, right: Reg) -> tuple[bool, Sta
         return outcome.taken, None
     other = path.state.copy(path.pc + 1 + insn.offset)
     copies = right is left and not itself  # of two, Linux keeps what it learned of the right one
+    # For Linux each of two registers rests on the other from here on, whatever was learned.
+    tied = bool(right.serial) and right is not left
     for state, new_left, new_right in (
         (other, outcome.y_jump if copies else outcome.x_jump, outcome.y_jump),
         (path.state, outcome.y_fall if copies else outcome.x_fall, outcome.y_fall),
     ):
-        if new_left is not left.scalar:
+        if tied or new_left is not left.scalar:
             path.refine(state, left, new_left, right if right.serial else None)
-        if right.serial and new_right is not right.scalar and right is not left:
+        if tied:
             path.refine(state, right, new_right, left)
     return False, other
 

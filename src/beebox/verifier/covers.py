@@ -172,6 +172,8 @@ class _Pairing:
                 return True
             if self._same_numbers and old.scalar is not new.scalar:
                 return False
+            if old.off and old.off != new.off:
+                return False  # as in Linux, whoever else is left of the relatives
             if old.serial and not old.scalar.is_const and not self._same_distance(old, new):
                 return False
             return subset(new.scalar, old.scalar)
@@ -190,12 +192,7 @@ class _Pairing:
         return subset(new.scalar, old.scalar)
 
     def _same_distance(self, old: Reg, new: Reg) -> bool:
-        """Whether ``new`` is as far from its relatives as ``old`` is from those seen before.
-
-        One that is away from its base must stay as far away from one, for Linux.
-        """
-        if old.off and old.off != new.off:
-            return False
+        """Whether ``new`` is as far from its relatives as ``old`` is from those seen before."""
         root, now = old.id or old.serial, (new.id or new.serial, new.off - old.off)
         was = self._roots.get(root)
         if was is None:

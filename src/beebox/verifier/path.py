@@ -160,7 +160,7 @@ class Path:
     def refine(self, state: State, old: Reg, scalar: Scalar, other: Reg | None) -> None:
         """``old`` is now known to be ``scalar``: so are its copies, and what is linked follows."""
         linked = state.linked(old)
-        if not linked:
+        if not linked and not old.id:
             state.replace(old, self.number(scalar, old, other))
             return
         new = self.linked(scalar, old, other, root=old.root, off=old.off)

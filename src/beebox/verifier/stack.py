@@ -140,10 +140,8 @@ def store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg
     kinds, start = _written_over(path, base.frame, index, stack[index]), low % 8
     if value.kind is not SCALAR:
         value = _spilled_pointer(path, base, size, value)
-    elif not value.serial:  # precision is kept per value: each stored constant is its own
-        value = path.number(value.scalar)
-    elif value.scalar.is_const:
-        value = path.number(value.scalar, value)
+    elif value.scalar.is_const:  # precision is kept per value: each stored constant is its own
+        value = path.number(value.scalar, value if value.serial else None)
     elif value.id and size == 8:
         value = path.unlinked(value)
     if start == 0:
