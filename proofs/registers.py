@@ -14,7 +14,7 @@ from beebox.isa.instruction import Reg as RegNumber
 from beebox.tables.opcodes import AluOp
 from beebox.verifier import arithmetic, path, scalar, stack, transfer
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import U64
+from beebox.verifier.scalar import U32, U64
 from beebox.verifier.state import Frame as CallFrame
 from beebox.verifier.state import State
 from beebox.verifier.value import Reg
@@ -56,27 +56,95 @@ def _refine(mutants: Sequence[Mutant]) -> Iterator[Obligation]:
     state = State([CallFrame([old, *others, stranger, *[None] * 7], [], -1, 0)], None, 0)
     serial = iter(range(100, 200))
 
-    def linked(value: Any, _p1: Any, _p2: Any, *, root: int, off: Any) -> Reg:
+    def linked(value: Any, _p1: Any, _p2: Any, *, root: int, off: Any, range_: int) -> Reg:
+        assert range_ == 0
         return _register(value, next(serial), link=root, off=off)
 
-    stand_in = SimpleNamespace(linked=linked, number=None)
-    evaluator.call(path.Path.refine, stand_in, state, old, learned, None)
+    def followed(reg: Reg, was: Reg, new: Reg) -> Any:
+        return evaluator.call(path.Path._followed, stand_in, reg, was, new)
+
+    stand_in = SimpleNamespace(linked=linked, number=None, _followed=followed)
+    path.Path.refine(stand_in, state, old, learned, None)  # type: ignore[arg-type]  # a stand-in
     regs = state.frames[0].regs
     kept = regs[3] is stranger and all(reg is not None and reg.root == 5 for reg in regs[:3])
     yield Obligation("the links stay", [], z3.BoolVal(kept))
     yield Obligation("itself", [], z3.BoolVal(regs[0] is not None and regs[0].scalar is learned))
     for reg, off, name in zip(regs[1:3], (0, there), ("base", "another"), strict=True):
         moved: Any = reg and reg.scalar
-        shape = isinstance(moved, _AluOf) and moved.op is AluOp.ADD and moved.wide
-        yield Obligation(f"{name}: a sum", [], z3.BoolVal(shape and moved.x is learned))
+        yield from _moved(name, moved, learned, base + here & U64, base + off & U64)
+
+
+class _CutOf:
+    """What ``truncate`` gives, by its proof: the low bytes of members."""
+
+    def __init__(self, value: Any, size: int) -> None:
+        self.value, self.size = value, size
+
+
+def _follow_short(mutants: Sequence[Mutant]) -> Iterator[Obligation]:
+    """The same for sums of 32 bits, of a base that has no more: they wrap."""
+    base = number("base")
+    learned = fresh_scalar("learned")
+    offs = {"base": 0, "here": signed("here", 32), "there": signed("there", 32)}
+    for was, now in (("base", "here"), ("here", "base"), ("here", "there")):
+        evaluator = evaluator_with([], mutants)
+        evaluator.contracts[transfer.alu] = _lemma_of_alu
+        evaluator.contracts[transfer.truncate] = lambda _, value, size: _CutOf(value, size)
+        stand_in = SimpleNamespace(
+            linked=lambda value, *_, root, off, range_: SimpleNamespace(
+                scalar=value, link=(root, off, range_)
+            )
+        )
+        old, reg = (
+            Reg(
+                RegKind.SCALAR, fresh_scalar(name), 5 if name == "base" else 7, 0, off=offs[name],
+                id_=0 if name == "base" else 5, range_=0 if name == "base" else 32,
+            )
+            for name in (was, now)
+        )  # fmt: skip
+        new = SimpleNamespace(scalar=learned, id=5)
+        followed = evaluator.call(path.Path._followed, stand_in, reg, old, new)
+        values = [base + offs[name] & scalar.U32 for name in (was, now)]
+        fits = base.compare("__le__", scalar.U32).is_true
+        for when, one in cases(followed):
+            for inner, moved in cases(one.scalar):
+                given = [fits, when, inner, evaluator.guard]
+                if moved is learned:
+                    same = values[1].compare("__eq__", values[0]).is_true
+                    yield Obligation(f"{was} to {now}: the same", given, same)
+                    continue
+                cut = isinstance(moved, _CutOf) and moved.size == 4
+                total = moved.value if cut else moved
+                shape = cut and total.op is AluOp.ADD and total.wide and total.x is learned
+                yield Obligation(f"{was} to {now}: a short sum", given, z3.BoolVal(shape))
+                distance = number("distance")
+                known = (values[0] + distance & scalar.U32).compare("__eq__", values[1]).is_true
+                exact = (offs[now] - offs[was] & U64).compare("__eq__", distance).is_true
+                yield Obligation(f"{was} to {now}: low bits", [*given, exact], known)
+                for view, goal in contains(total.y, distance).items():
+                    yield Obligation(f"{was} to {now}: distance, {view}", [*given, exact], goal)
+
+
+def _moved(name: str, moved: Any, learned: Any, old: Term, new: Term) -> Iterator[Obligation]:
+    """``moved`` holds ``new`` where ``learned`` holds ``old``: it is that, or a sum with it."""
+    for when, one in cases(moved):
+        if one is learned:
+            same = new.compare("__eq__", old).is_true
+            yield Obligation(f"{name}: the same", [], z3.Implies(when, same))
+            continue
+        shape = isinstance(one, _AluOf) and one.op is AluOp.ADD and one.wide
+        yield Obligation(f"{name}: a sum", [], z3.BoolVal(shape and one.x is learned))
         distance = number("distance")
-        known = (base + here + distance & U64).compare("__eq__", base + off & U64).is_true
-        for view, goal in contains(moved.y, distance).items():
-            yield Obligation(f"{name}: distance, {view}", [known], goal)
+        known = (old + distance & U64).compare("__eq__", new).is_true
+        for view, goal in contains(one.y, distance).items():
+            yield Obligation(f"{name}: distance, {view}", [known, when], goal)
 
 
 def _link(mutants: Sequence[Mutant]) -> Iterator[Obligation]:
-    """A sum with a constant is linked only where base + off is its value."""
+    """A sum with a constant is linked only where base + off is its value.
+
+    One of 32 bits only where base + off is, cut to 32 bits, and the base has no more.
+    """
     for op in (AluOp.ADD, AluOp.SUB):
         for wide in (True, False):
             for link, off in ((0, 0), (5, 0), (5, signed("off", 64))):
@@ -95,16 +163,19 @@ def _link_of(
     found: list[Obligation] = []
     name = f"{op.name} {64 if wide else 32}, {'linked' if link else 'not linked'}"
 
-    def linked(result: Any, _p1: Any, _p2: Any, *, root: int, off: Any) -> Any:
-        guarded = [*evaluator.facts, evaluator.guard]
-        same = (base + off & U64).compare("__eq__", concrete).is_true
-        root_is = z3.BoolVal(root == (link or 7))
-        found.append(Obligation(f"{name}: base + off", guarded, z3.And(same, root_is)))
+    def linked(result: Any, _p1: Any, _p2: Any, *, root: int, off: Any, range_: int) -> Any:
+        guarded = [*evaluator.facts, evaluator.guard, is_member(left.scalar, value)]
+        same = (base + off & (U32 if range_ else U64)).compare("__eq__", concrete).is_true
+        short = base.compare("__le__", U32).is_true if range_ else z3.BoolVal(True)
+        root_is = z3.BoolVal(root == (link or 7) and range_ == (0 if wide else 32))
+        found.append(Obligation(f"{name}: base + off", guarded, z3.And(same, short, root_is)))
         return SimpleNamespace(scalar=result)
 
     concrete = Evaluator().call(semantics.alu, op, value, amount, 64 if wide else 32)
     written: list[Any] = []
     stand_in = SimpleNamespace(
+        speculation=None,
+        shared={7},
         operand=lambda _src: right,
         read=lambda _dst: left,
         linked=linked,
@@ -153,7 +224,10 @@ def _copies(mutants: Sequence[Mutant]) -> Iterator[Obligation]:
         x, c = fresh_scalar("x"), number("c")
         evaluator = evaluator_with([], mutants)
         evaluator.facts.append(is_member(x, c))
-        stand_in = SimpleNamespace(number=lambda value, *_: SimpleNamespace(scalar=value))
+        stand_in = SimpleNamespace(
+            number=lambda value, *_: SimpleNamespace(scalar=value),
+            copied=lambda value: SimpleNamespace(scalar=value.scalar),
+        )
         spilled = SimpleNamespace(scalar=x)
         loaded = evaluator.call(stack._narrowed, stand_in, spilled, size)
         yield from _loaded(f"load of {size}", evaluator, loaded, c & ((1 << 8 * size) - 1))
@@ -168,6 +242,7 @@ def _copies(mutants: Sequence[Mutant]) -> Iterator[Obligation]:
             stand_in = SimpleNamespace(
                 number=lambda value, *_: SimpleNamespace(scalar=value),
                 unlinked=lambda value: value,
+                copied=lambda value: SimpleNamespace(scalar=value.scalar),
                 linked=lambda value, *_, root, off: SimpleNamespace(scalar=value, link=(root, off)),
             )
             insn = Alu(op, RegNumber(1), RegNumber(2), wide=wide)
@@ -198,12 +273,21 @@ PROOFS = (
         (Mutant("beebox.verifier.path", "const(reg.off - old.off)", "const(old.off - reg.off)"),),
     ),
     Proof(
+        "follow short sums",
+        _follow_short,
+        (
+            Mutant("beebox.verifier.path", "if reg.range or old.range:", "if old.range:"),
+            Mutant("beebox.verifier.path", "moved = truncate(moved, 4)", "moved = truncate(moved, 8)"),
+        ),
+    ),
+    Proof(
         "link sums",
         _link,
         (
-            Mutant(_ARITHMETIC, "else -right.scalar.smin\n            path", "else right.scalar.smin\n            path"),
-            Mutant(_ARITHMETIC, "return not (left.id and left.off) and not", "return not"),
-            Mutant(_ARITHMETIC, "if insn.wide and right.scalar.is_const and op in _SUMS", "if right.scalar.is_const and op in _SUMS"),
+            Mutant(_ARITHMETIC, "distance = amount if op is _ADD else -amount", "distance = amount"),
+            Mutant(_ARITHMETIC, "if left.scalar.is_const or (left.id and left.off):", "if left.scalar.is_const:"),
+            Mutant(_ARITHMETIC, "    return left.scalar.umax <= U32 and right", "    return right"),
+            Mutant(_ARITHMETIC, "width = 0 if insn.wide else 32", "width = 0"),
         ),
     ),
     Proof(

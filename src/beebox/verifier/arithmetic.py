@@ -58,9 +58,14 @@ def execute(path: Path, insn: Alu) -> State | None:
             path.speculation.number(path.pc, insn)
         result = transfer.alu(op, left.scalar, right.scalar, wide=insn.wide)
         source = right if right.serial else None
-        if insn.wide and right.scalar.is_const and op in _SUMS and _may_link(left, right):
-            distance = right.scalar.smin if op is _ADD else -right.scalar.smin
-            path.write(dst, path.linked(result, left, source, root=left.root, off=distance))
+        if right.scalar.is_const and op in _SUMS and _may_link(path, insn, left, right):
+            amount = right.scalar.smin if insn.wide else right.scalar.s32_min
+            distance = amount if op is _ADD else -amount
+            width = 0 if insn.wide else 32
+            path.write(
+                dst,
+                path.linked(result, left, source, root=left.root, off=distance, range_=width),
+            )
         else:
             path.write(dst, path.number(result, left, source))
     elif op is AluOp.NEG:
@@ -87,11 +92,18 @@ def _forked(path: Path, insn: Alu, value: Reg) -> tuple[Reg, State | None]:
     return path.number(ones, value), other
 
 
-def _may_link(left: Reg, right: Reg) -> bool:
-    """Whether the sum of ``left`` and a constant stays linked with ``left``: Linux adds once."""
-    return not (left.id and left.off) and not left.scalar.is_const and (
-        S32_MIN < right.scalar.smin <= S32_MAX
-    )  # fmt: skip
+def _may_link(path: Path, insn: Alu, left: Reg, right: Reg) -> bool:
+    """Whether the sum of ``left`` and a constant stays linked with what ``left`` was copied to.
+
+    As in Linux: one constant is added, and one of 32 bits only to what has no more.
+    """
+    if left.scalar.is_const or (left.id and left.off):
+        return False
+    if not left.id and left.serial not in path.shared:
+        return False
+    if insn.wide:
+        return S32_MIN < right.scalar.smin <= S32_MAX
+    return left.scalar.umax <= U32 and right.scalar.s32_min != S32_MIN
 
 
 def swap(path: Path, insn: Swap) -> None:
@@ -125,10 +137,7 @@ def _move(path: Path, insn: Alu, value: Reg) -> Reg:
         result = transfer.alu(insn.op, value.scalar, value.scalar, wide=insn.wide)
         return path.number(result, value if value.serial else None)
     if insn.op is _MOV and insn.wide:
-        if value.kind is SCALAR and value.scalar.is_const:
-            return path.number(value.scalar, value)  # as above, and nothing more to learn of it
-        # A copy is the same object: what is learned of one holds for both.
-        return path.unlinked(value) if value.kind is SCALAR and value.id else value
+        return path.copied(path.unlinked(value)) if value.kind is SCALAR else value
     if value.kind is not SCALAR:
         if isinstance(insn.src, RegNumber):
             what = (
@@ -144,13 +153,11 @@ def _move(path: Path, insn: Alu, value: Reg) -> Reg:
     result = transfer.alu(insn.op, value.scalar, value.scalar, wide=insn.wide)
     if bits and insn.wide and value.scalar.umax < 1 << (bits - 1):
         # Nothing to extend: still a copy, though Linux forgets which bits are known.
-        if result is value.scalar:
-            return value
         value = path.unlinked(value)
         return path.linked(result, value, None, root=value.root, off=value.off)
-    if result is value.scalar and not result.is_const:
-        return value
-    return path.number(result, value)
+    return (
+        path.copied(path.unlinked(value)) if result is value.scalar else path.number(result, value)
+    )
 
 
 def _pointer_arithmetic(path: Path, insn: Alu, left: Reg, right: Reg) -> Reg:

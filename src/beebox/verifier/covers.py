@@ -172,7 +172,7 @@ class _Pairing:
                 return True
             if self._same_numbers and old.scalar is not new.scalar:
                 return False
-            if old.off and old.off != new.off:
+            if old.off and (old.off != new.off or old.range != new.range):
                 return False  # as in Linux, whoever else is left of the relatives
             if old.serial and not old.scalar.is_const and not self._same_distance(old, new):
                 return False

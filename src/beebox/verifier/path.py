@@ -28,10 +28,11 @@ from beebox.verifier.scalar import ANY, Scalar, const
 from beebox.verifier.state import (
     Checkpoint,
     Frame,
+    Slot,
     State,
     mark_precise,
 )
-from beebox.verifier.transfer import alu
+from beebox.verifier.transfer import alu, truncate
 from beebox.verifier.value import SCALAR, PtrFlag, Reg, TypeRef
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Path:
         "records",
         "regs",
         "release",
+        "shared",
         "spec",
         "speculation",
         "stack_bytes",
@@ -97,6 +99,7 @@ class Path:
         self._maps: dict[str, MapSpec] = {}
         self._types: dict[tuple[int, int], TypeRef] = {}
         self.pc = 0
+        self.shared: set[int] = set()  # the roots of numbers that were copied
         self.bases: dict[int, RegKind] = {}  # by load or store: what its address pointed to
         self.trusts: dict[int, PtrFlag] = {}  # by store: the trust of its address, if it is typed
         self.liveness = Liveness(starts, spec.slots)
@@ -150,25 +153,54 @@ class Path:
         self._serial += 1
         return Reg(SCALAR, scalar, self._serial, self.pc, p1=p1, p2=p2)
 
-    def linked(self, scalar: Scalar, p1: Reg, p2: Reg | None, *, root: int, off: int) -> Reg:
-        """A new number that stays ``off`` away from the base ``root``."""
+    def linked(
+        self, scalar: Scalar, p1: Reg, p2: Reg | None, *, root: int, off: int, range_: int = 0
+    ) -> Reg:
+        """A new number that stays ``off`` away from the base ``root``; ``range_``: see Reg."""
         self._serial += 1
         return Reg(
-            SCALAR, scalar, self._serial, self.pc, off=off, id_=root, p1=p1, p2=p2
+            SCALAR, scalar, self._serial, self.pc, off=off, range_=range_, id_=root, p1=p1, p2=p2
         )  # fmt: skip
 
+    def copied(self, value: Reg) -> Reg:
+        """A copy of a number: linked with it, but relied on or not by itself."""
+        scalar = value.scalar
+        if scalar.is_const:
+            return self.number(scalar, value if value.serial else None)
+        root = value.id or value.serial
+        self.shared.add(root)
+        return self.linked(scalar, value, None, root=root, off=value.off, range_=value.range)
+
     def refine(self, state: State, old: Reg, scalar: Scalar, other: Reg | None) -> None:
-        """``old`` is now known to be ``scalar``: so are its copies, and what is linked follows."""
-        linked = state.linked(old)
-        if not linked and not old.id:
-            state.replace(old, self.number(scalar, old, other))
-            return
-        new = self.linked(scalar, old, other, root=old.root, off=old.off)
-        state.replace(old, new)
-        for reg in linked:
+        """``old`` is now known to be ``scalar``; what is linked with it follows."""
+        new = self.linked(scalar, old, other, root=old.root, off=old.off, range_=old.range)
+        made = {old: new}
+        for frame in state.frames:
+            regs, stack = frame.regs, frame.stack
+            for index in range(10):
+                reg = regs[index]
+                if reg is not None and reg.kind is SCALAR and (reg.id or reg.serial) == new.id:
+                    if reg not in made:
+                        made[reg] = self._followed(reg, old, new)
+                    regs[index] = made[reg]
+            for index, slot in enumerate(stack):
+                reg = slot.reg if slot is not None else None
+                if reg is not None and reg.kind is SCALAR and (reg.id or reg.serial) == new.id:
+                    if reg not in made:
+                        made[reg] = self._followed(reg, old, new)
+                    stack[index] = Slot(made[reg], slot.kinds if slot is not None else "")
+
+    def _followed(self, reg: Reg, old: Reg, new: Reg) -> Reg:
+        """What is known of ``reg``, now that its relative ``old`` is known to be ``new``."""
+        if reg.off and old.off and reg.range != old.range:
+            return reg  # sums of 64 bits and of 32 are no constant apart
+        moved = new.scalar
+        if reg.off != old.off:
             distance = const(reg.off - old.off)
-            moved = alu(AluOp.ADD, scalar, distance, wide=True)
-            state.replace(reg, self.linked(moved, reg, new, root=old.root, off=reg.off))
+            moved = alu(AluOp.ADD, moved, distance, wide=True)
+            if reg.range or old.range:
+                moved = truncate(moved, 4)
+        return self.linked(moved, reg, new, root=new.id, off=reg.off, range_=reg.range)
 
     def unlinked(self, value: Reg) -> Reg:
         """A number that is about to be copied: as in Linux, it leaves those a constant away."""

@@ -101,9 +101,7 @@ def load(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
         return _joined(path, stack, low, high, size)
     if size == 8 and slot.kinds == SPILLED:
         reg = slot.reg
-        if reg.kind is SCALAR and reg.scalar.is_const:
-            return path.number(reg.scalar, reg)  # the precision of a copy is its own
-        return reg
+        return path.copied(reg) if reg.kind is SCALAR else reg
     if slot.kinds[0] in OBJECTS:
         _refuse_objects(path, base, None, low, high, size)
     if slot.reg.kind is not SCALAR:
@@ -142,8 +140,8 @@ def store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg
         value = _spilled_pointer(path, base, size, value)
     elif value.scalar.is_const:  # precision is kept per value: each stored constant is its own
         value = path.number(value.scalar, value if value.serial else None)
-    elif value.id and size == 8:
-        value = path.unlinked(value)
+    elif not value.scalar.umax >> 8 * size:
+        value = path.copied(path.unlinked(value) if size == 8 else value)
     if start == 0:
         if value.scalar.umax >> 8 * size:
             value = path.number(value.scalar, value)  # cut off: no copy of the register any more
@@ -295,8 +293,8 @@ def _joined(path: Path, stack: list[Slot | None], low: int, high: int, size: int
 
 def _narrowed(path: Path, value: Reg, size: int) -> Reg:
     """The low bytes of a spilled number, zero-extended."""
-    if value.scalar.umax >> 8 * size == 0 and not value.scalar.is_const:
-        return value
+    if value.scalar.umax >> 8 * size == 0:
+        return path.copied(value)
     return path.number(truncate(value.scalar, size), value)
 
 

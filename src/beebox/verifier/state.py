@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from beebox.verifier.value import SCALAR, Reg
+from beebox.verifier.value import Reg
 
 UNWRITTEN = "-"
 MISC = "m"
@@ -186,28 +186,6 @@ class State:
             self.speculative,
             sleepable=self.sleepable,
         )
-
-    def linked(self, value: Reg) -> tuple[Reg, ...]:
-        """The other numbers that are a constant away from ``value``."""
-        root = value.id or value.serial
-        found = [
-            reg
-            for frame in self.frames
-            for reg in frame.regs
-            if reg is not None and (reg.id or reg.serial) == root and reg is not value
-        ]
-        found += [
-            slot.reg
-            for frame in self.frames
-            for slot in frame.stack
-            if slot is not None
-            and slot.reg is not None
-            and (slot.reg.id or slot.reg.serial) == root
-            and slot.reg is not value
-        ]
-        if not found:
-            return ()
-        return tuple(dict.fromkeys(reg for reg in found if reg.kind is SCALAR))
 
     def replace(self, old: Reg, new: Reg) -> None:
         """Put ``new`` for every copy of ``old``, in registers and spills of all frames."""

@@ -67,7 +67,8 @@ class Reg:
 
     A number may be linked with others that are a constant away from it: they share ``id``, and
     ``off`` is the distance from their common base. The base itself has no ``id``: its ``serial`` is
-    what the others call it.
+    what the others call it. ``range`` is 32 where the distance was added in 32 bits: then neither
+    has more, and the sum wraps.
 
     For pointers ``scalar`` is the variable part of the offset and ``off`` the constant part.
     ``range`` counts the packet bytes proven behind the variable part, for packet pointers of one
