@@ -10,19 +10,23 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, Self
 
 import verifier_bounds
 import verifier_callbacks
 import verifier_calls
+import verifier_dynptrs
+import verifier_kfuncs
 import verifier_oracle
 import verifier_values
 
 from beebox.errors import SyscallError
 from beebox.linux.load import Verdict
-from beebox.obj.model import MapSpec, ProgramSpec
+from beebox.obj.model import ExternSpec, MapSpec, ProgramSpec
+from beebox.obj.targets.host import host
 from beebox.verifier.findings import Refusal
+from beebox.verifier.options import DEFAULT, Options
 from beebox.verifier.path import Path
 from beebox.verifier.result import Report
 from beebox.verifier.state import State
@@ -49,13 +53,30 @@ class Kind:
     mutated_percent: int = 10  # to begin with
 
 
+def _dynptrs(seed: int) -> ProgramSpec:
+    return verifier_dynptrs.random_program(seed, _externs())
+
+
+@cache
+def _externs() -> dict[str, ExternSpec]:
+    return verifier_dynptrs.kfunc_externs()
+
+
+def _iterators(seed: int) -> ProgramSpec:
+    kernel = host().btf
+    assert kernel is not None
+    return verifier_kfuncs.iterator_program(kernel, seed)
+
+
 KINDS: Final = {
-    "values": Kind(verifier_values.program, verifier_values.MAPS, 34),
+    "values": Kind(verifier_values.program, verifier_values.MAPS, 30),
     "bounds": Kind(verifier_bounds.program, verifier_bounds.MAPS, 16),
     "budget": Kind(partial(verifier_values.program, budget=True), verifier_values.MAPS, 8),
-    "calls": Kind(verifier_calls.program, verifier_calls.MAPS, 20),
-    "types": Kind(verifier_calls.other_program, verifier_calls.MAPS, 17),
-    "callbacks": Kind(verifier_callbacks.random_program, verifier_callbacks.MAPS, 5, 50),
+    "calls": Kind(verifier_calls.program, verifier_calls.MAPS, 18),
+    "types": Kind(verifier_calls.other_program, verifier_calls.MAPS, 15),
+    "callbacks": Kind(verifier_callbacks.random_program, verifier_callbacks.MAPS, 4, 50),
+    "dynptrs": Kind(_dynptrs, verifier_dynptrs.MAPS, 6, 0),
+    "iterators": Kind(_iterators, verifier_kfuncs.MAPS, 1, 50),
 }
 
 
@@ -86,7 +107,8 @@ class Limit:
 
 def verdict(spec: ProgramSpec) -> Report:
     """Ours, within the fuzzer's limit."""
-    return verify(spec, observer=Limit())
+    options = Options(target=host()) if spec.externs else DEFAULT
+    return verify(spec, options, observer=Limit())
 
 
 def code_of(report: Report) -> str:

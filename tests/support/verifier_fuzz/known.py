@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from beebox.isa.instruction import Alu, Load, Reg
+from beebox.isa.instruction import Alu, Call, Load, Reg
 from beebox.obj.model import ProgramSpec
 from beebox.tables.opcodes import AluOp
 from beebox.verifier.result import Report
@@ -28,10 +28,30 @@ def difference(spec: ProgramSpec, ours: Report, agree: Callable[[ProgramSpec], b
     finding = ours.findings[0]
     if finding.code == "not-a-pointer" and "'map_ptr'" in finding.kernel_message:
         return "Linux lets programs read the struct bpf_map"
+    if finding.code in {"iterator", "dynptr"} and _above_the_stack(spec, finding.pc):
+        return "Linux takes an object at R10 itself for the one below it"
     changed = _with_fills_unlinked(spec)
     if changed is not None and agree(changed):
         return "Linux keeps a sign-extended fill linked with the register that was spilled"
     return None
+
+
+def _above_the_stack(spec: ProgramSpec, pc: int) -> bool:
+    """Whether an argument of the call at ``pc`` was just made R10, and not moved."""
+    moved = {Reg(number): False for number in range(1, 6)}
+    for at in range(pc - 1, max(pc - 12, -1), -1):
+        match spec.slots[at]:
+            case Alu(AluOp.MOV, dst, src) if dst in moved:
+                if src is Reg.R10 and not moved[dst]:
+                    return True
+                moved[dst] = True
+            case Alu(_, dst) if dst in moved:
+                moved[dst] = True
+            case Call():
+                return False
+            case _:
+                pass
+    return False
 
 
 def _with_fills_unlinked(spec: ProgramSpec) -> ProgramSpec | None:
