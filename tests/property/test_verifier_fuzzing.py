@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 from verifier_fuzz import coverage, edits
-from verifier_fuzz.campaign import KINDS, code_of, program, verdict
+from verifier_fuzz.campaign import OFFLINE, code_of, program, verdict
 from verifier_fuzz.minimise import minimised
 from verifier_fuzz.mutations import mutated
 
@@ -16,14 +16,14 @@ from beebox.isa.instruction import GlobalRef, LoadImm64, MapRef
 _SEEDS = range(120)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", OFFLINE)
 def test_taking_apart_and_putting_together_changes_nothing(kind):
     for seed in _SEEDS:
         spec = program(kind, seed, 0)
         assert edits.put_together(spec, edits.take_apart(spec)) == spec
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", OFFLINE)
 def test_mutants_are_programs(kind):
     changed = 0
     for seed in _SEEDS:
@@ -66,7 +66,7 @@ def test_minimised_programs_still_show_it_and_are_small():
 
 def test_every_operation_is_generated():
     seen = Counter()
-    for kind in KINDS:
+    for kind in OFFLINE:
         for seed in range(800):
             spec = program(kind, seed, 10)
             seen.update(filter(None, map(coverage.form, spec.insns)))

@@ -51,6 +51,7 @@ class Kind:
     maps: Mapping[str, MapSpec]
     share: int
     mutated_percent: int = 10  # to begin with
+    kernel_types: bool = False  # calls functions of the running kernel
 
 
 def _dynptrs(seed: int) -> ProgramSpec:
@@ -75,9 +76,11 @@ KINDS: Final = {
     "calls": Kind(verifier_calls.program, verifier_calls.MAPS, 18),
     "types": Kind(verifier_calls.other_program, verifier_calls.MAPS, 15),
     "callbacks": Kind(verifier_callbacks.random_program, verifier_callbacks.MAPS, 4, 50),
-    "dynptrs": Kind(_dynptrs, verifier_dynptrs.MAPS, 6, 0),
-    "iterators": Kind(_iterators, verifier_kfuncs.MAPS, 1, 50),
+    "dynptrs": Kind(_dynptrs, verifier_dynptrs.MAPS, 6, 0, kernel_types=True),
+    "iterators": Kind(_iterators, verifier_kfuncs.MAPS, 1, 50, kernel_types=True),
 }
+OFFLINE: Final = tuple(kind for kind, row in KINDS.items() if not row.kernel_types)
+"""The kinds that need no running Linux."""
 
 
 def program(kind: str, seed: int, mutated_percent: int) -> ProgramSpec:
