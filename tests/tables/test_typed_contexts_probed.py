@@ -15,6 +15,7 @@ from beebox.isa.assembler import assemble
 from beebox.linux.kernel import LinuxKernel
 from beebox.obj.model import KernelSymbol, MapSpec, ProgramSpec
 from beebox.obj.targets.host import host
+from beebox.tables import lsm
 from beebox.tables.iterators import ITERATORS
 from beebox.tables.map_structs import MAP_STRUCTS
 from beebox.tables.map_types import MapFlags, MapType
@@ -248,3 +249,9 @@ def test_what_maps_are(btf: Btf) -> None:
                 asked.append((f"{type_.name} {code}", case))
     assert len(asked) > 300
     assert differences(asked) == []
+
+
+def test_security_hooks_are_there(btf: Btf) -> None:
+    """Every hook that has rules of its own is one; machines that load no hooks say no more."""
+    listed = lsm.DISABLED | lsm.BOOLEAN | lsm.UNTRUSTED | lsm.SLEEPABLE
+    assert {name for name in listed if not btf.kinded(f"bpf_lsm_{name}", Func)} == set()

@@ -10,6 +10,7 @@ from typing import Final
 DISABLED: Final = frozenset(
     [
         "audit_rule_match",
+        "file_alloc_security",  # of late, and in stable releases
         "getprocattr",
         "getselfattr",
         "inode_copy_up_xattr",
@@ -24,7 +25,7 @@ DISABLED: Final = frozenset(
 )
 """Hooks that no program may attach to."""
 
-BOOLEAN: Final = frozenset(["audit_rule_known", "inode_xattr_skipcap"])
+BOOLEAN: Final = frozenset(["audit_rule_known", "inode_xattr_skipcap", "xfrm_state_pol_flow_match"])
 """Hooks whose result is 0 or 1; that of the others is 0 or a negative errno."""
 
 UNTRUSTED: Final = frozenset(
@@ -61,7 +62,6 @@ SLEEPABLE: Final = frozenset(
         "capget",
         "capset",
         "cred_prepare",
-        "current_getsecid_subj",
         "file_ioctl",
         "file_lock",
         "file_open",
@@ -73,6 +73,7 @@ SLEEPABLE: Final = frozenset(
         "inode_getattr",
         "inode_getxattr",
         "inode_mknod",
+        "inode_post_removexattr",
         "inode_post_setxattr",
         "inode_readlink",
         "inode_removexattr",
@@ -82,7 +83,6 @@ SLEEPABLE: Final = frozenset(
         "inode_setxattr",
         "inode_symlink",
         "inode_unlink",
-        "key_free",
         "kernel_module_request",
         "kernel_read_file",
         "kernfs_init_security",
@@ -125,7 +125,6 @@ SLEEPABLE: Final = frozenset(
         "socket_socketpair",
         "syslog",
         "task_alloc",
-        "task_getsecid_obj",
         "task_prctl",
         "task_setscheduler",
         "task_to_inode",
