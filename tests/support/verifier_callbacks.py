@@ -98,6 +98,13 @@ CLASSIC = "r6 = *(u64 *)(r2 + 0)\nr0 = *(u8 *)skb[0]\n"
 TAIL_CALL = "r1 = *(u64 *)(r2 + 0)\nr2 = map[programs] ll\nr3 = 0\ncall bpf_tail_call\n"
 USE = "if r0 == 0 goto out\n*(u64 *)(r0 + 0) = 1\nout:\n"
 INDEX = "r1 = global[.data] ll\nr2 = *(u64 *)(r10 - 16)\nr1 += r2\nr1 = *(u8 *)(r1 + 0)\n"
+SOMETIMES_TWO = (
+    "r6 = r2\ncall bpf_get_prandom_u32\nif r0 == 0 goto compare\n*(u64 *)(r6 + 0) = r0\n"
+    "compare:\nr5 = *(u64 *)(r6 + 0)\nif r5 == 2 goto use\n*(u64 *)(r6 + 0) = 1\n"
+)
+USE_BELOW_17 = (
+    "if r5 > 16 goto out\nr4 = global[.data] ll\nr4 += r5\nr5 = *(u8 *)(r4 + 0)\nout:\n" + GO_ON
+)
 
 
 def three_kinds(rounds: str) -> ProgramSpec:
@@ -215,6 +222,14 @@ CASES = [
         program(
             "r1 = 1\nr2 = func[each] ll\nr3 = 0\nr4 = 0\ncall bpf_loop\nr0 = 2\nexit", each=GO_ON
         ),
+    ),
+    Case(
+        "a word that changed, compared, then loaded again", "map-value-bounds",
+        looping(SOMETIMES_TWO + "use:\nr5 = *(u64 *)(r6 + 0)\n" + USE_BELOW_17),
+    ),
+    Case(
+        "a word that changed, compared, then used", "accepted",
+        looping(SOMETIMES_TWO + "r5 = 1\nuse:\n" + USE_BELOW_17),
     ),
     Case("elements: nothing", "accepted", over_elements(GO_ON)),
     Case(

@@ -16,7 +16,7 @@ from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import ANY
 from beebox.verifier.state import Checkpoint, Slot, State
-from beebox.verifier.value import Reg
+from beebox.verifier.value import PtrFlag, Reg
 
 
 class Visit:
@@ -129,7 +129,8 @@ def widen(path: Path, old: Checkpoint, new: State) -> None:
             there = now.stack[index] if index < len(now.stack) else None
             if slot is not None and there is not None and slot.reg and there.reg:
                 reg = _widened(path, old, slot.reg, there.reg)
-                if reg is not there.reg:
+                if reg is not None and reg is not there.reg:
+                    reg.flags = PtrFlag.WIDENED
                     now.stack[index] = Slot(reg, there.kinds)
 
 

@@ -8,7 +8,7 @@ read or overwritten is in ``written.py``.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from beebox.tables.limits import MAX_STACK_BYTES, MAX_VAR_OFFSET
 from beebox.verifier.dynptrs import slots
@@ -30,9 +30,10 @@ from beebox.verifier.state import (
     Slot,
 )
 from beebox.verifier.transfer import truncate
-from beebox.verifier.value import SCALAR, STACK, Reg
+from beebox.verifier.value import SCALAR, STACK, PtrFlag, Reg
 
 _NOTHING = UNWRITTEN * 8
+_WIDENED: Final = PtrFlag.WIDENED
 
 
 def reach(
@@ -101,7 +102,9 @@ def load(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
         return _joined(path, stack, low, high, size)
     if size == 8 and slot.kinds == SPILLED:
         reg = slot.reg
-        return path.copied(reg) if reg.kind is SCALAR else reg
+        if reg.kind is not SCALAR:
+            return reg
+        return path.number(reg.scalar, reg) if reg.flags is _WIDENED else path.copied(reg)
     if slot.kinds[0] in OBJECTS:
         _refuse_objects(path, base, None, low, high, size)
     if slot.reg.kind is not SCALAR:

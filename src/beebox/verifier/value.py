@@ -48,6 +48,9 @@ class PtrFlag(IntFlag):
     FIXED_SIZE = 1 << 9  # MEM_FIXED_SIZE
     PACKET = 1 << 10  # DYNPTR_TYPE_SKB, _XDP, _SKB_META: memory of a packet, which may move
     SLICE = 1 << 11  # ... or any other DYNPTR_TYPE_*: what bpf_dynptr_slice gives
+    WIDENED = (
+        1 << 12
+    )  # ours: a number in a slot that a loop made unknown; loads are not linked to it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
