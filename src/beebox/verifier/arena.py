@@ -23,11 +23,17 @@ _NOT_IN_ARENAS: Final = (AtomicOp.FETCH_AND, AtomicOp.FETCH_OR, AtomicOp.FETCH_X
 """Atomics that x86-64 has no single instruction for."""
 
 
-def check_program(spec: ProgramSpec) -> None:
+def check_program(path: Path) -> None:
     """Whether the program has one arena at most, and user space knows where that is."""
+    spec = path.spec
     arenas = _arenas(spec)
     for name, pc in arenas.items():
         row = spec.maps[name]
+        if not path.allow_ptr_leaks:
+            raise Refusal(
+                "loader", pc, f"arenas such as {name} are for who has CAP_PERFMON",
+                kernel="CAP_BPF and CAP_PERFMON are required to use arena",
+            )  # fmt: skip
         if not row.extra and row.contents is None:
             raise Refusal(
                 "map-type", pc, f"nobody said where user space has arena {name}",

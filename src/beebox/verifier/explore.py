@@ -82,7 +82,7 @@ class Exploration:
         self.tail_calling = early.check_subprograms(spec, function_ranges(shape, len(spec.slots)))
         self.path = Path(spec, options, shape.starts)
         kfuncs.check_program(self.path)
-        arena.check_program(spec)
+        arena.check_program(self.path)
         lookup.check_program(self.path)
         self.globals = Globals(self.path, shape)
         by_kernel = callback(spec)
