@@ -38,7 +38,7 @@ from injected import BUGS, Bug
 
 _ROOT = Path(__file__).parent.parent
 _PACKAGE = "beebox.verifier."
-_SECONDS = 240.0  # for one bug
+_SECONDS = 900.0  # for one bug
 NO_BUG = Bug("none", "", "", "")
 
 
@@ -190,7 +190,7 @@ def examine(
             command, capture_output=True, text=True, check=False, timeout=_SECONDS, cwd=_ROOT
         )
     except subprocess.TimeoutExpired:
-        return {"time": f"no verdict in {_SECONDS:.0f} s"}
+        return {"time": None}  # nobody noticed so far
     for line in done.stdout.splitlines():
         if line.startswith("noticed "):
             found: dict[str, str | None] = json.loads(line.removeprefix("noticed "))
