@@ -303,7 +303,7 @@ PROOFS = (
         "copies",
         _copies,
         (
-            Mutant("beebox.verifier.stack", "if value.scalar.umax >> 8 * size == 0 and", "if value.scalar.umin >> 8 * size == 0 and"),
+            Mutant("beebox.verifier.stack", "if value.scalar.umax >> 8 * size == 0:", "if value.scalar.umin >> 8 * size == 0:"),
             Mutant(_ARITHMETIC, "value.scalar.umax < 1 << (bits - 1):", "value.scalar.umax < 1 << bits:"),
         ),
     ),
