@@ -13,9 +13,8 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.kfuncs import dynptr_arguments, field_arguments, iterators
 from beebox.verifier.kfuncs.argument_classes import kind_word
 from beebox.verifier.kfuncs.invocation import KfuncCall
-from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.value import PtrFlag, Reg, TypeRef
+from beebox.verifier.value import PtrFlag, Reg
 
 _SLICES: Final = ("bpf_dynptr_slice", "bpf_dynptr_slice_rdwr")
 
@@ -105,30 +104,28 @@ def _memory(call: KfuncCall) -> Reg:
     return path.pointer(RegKind.MEM, range_=size, ref=call.ref, flags=flags)
 
 
-def kernel_context(path: Path) -> TypeRef | None:
-    """What the kernel has behind the program's context: ``struct sk_buff`` for ``__sk_buff``."""
-    kernel = path.options.kernel
-    converts = kernel.kinded("bpf_ctx_convert", Struct) if kernel is not None else ()
-    if kernel is None or not converts:
-        return None
-    struct = kernel.type(converts[0])
-    wanted = f"BPF_PROG_TYPE_{path.spec.type.name}_kern"
-    for member in struct.members if isinstance(struct, Struct) else ():
-        if member.name == wanted:
-            type_id, type_ = kernel.resolve(member.type)
-            return path.type_ref(kernel, type_id) if isinstance(type_, Struct) else None
-    return None
-
-
 def _kernel_context(call: KfuncCall) -> Reg:
+    """What the kernel has behind the program's context: ``struct sk_buff`` for ``__sk_buff``."""
     path = call.path
-    ref = kernel_context(path)
-    if ref is None:
+    kernel, type_ = path.options.kernel, path.spec.type
+    converts = kernel.kinded("bpf_ctx_convert", Struct) if kernel is not None else ()
+    struct = kernel.type(converts[0]) if kernel is not None and converts else None
+    wanted = f"BPF_PROG_TYPE_{type_.name}_kern"
+    for member in struct.members if isinstance(struct, Struct) else ():
+        if member.name != wanted or kernel is None:
+            continue
+        if isinstance(kernel.type(member.type), Struct):
+            ref = path.type_ref(kernel, member.type)
+            return path.pointer(RegKind.BTF_ID, flags=PtrFlag.TRUSTED, type_=ref)
         raise Refusal(
-            "not-supported", path.pc,
-            f"what the kernel has behind the context of {path.spec.type.value.name} programs",
+            "argument-type", path.pc,
+            f"the context of {type_.value.name} programs stands for no struct of the kernel's",
+            kernel=f"kern ctx type id {member.type} is not a struct", reg=1,
         )  # fmt: skip
-    return path.pointer(RegKind.BTF_ID, flags=PtrFlag.TRUSTED, type_=ref)
+    raise Refusal(
+        "not-supported", path.pc,
+        f"what the kernel has behind the context of {type_.value.name} programs",
+    )  # fmt: skip
 
 
 def _read_only(call: KfuncCall) -> Reg:
