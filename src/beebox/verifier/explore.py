@@ -28,6 +28,7 @@ from beebox.tables.limits import MAX_INSNS, MAX_JUMP_SEQUENCE
 from beebox.verifier import (
     arena,
     arithmetic,
+    branch,
     callbacks,
     calls,
     comparison,
@@ -40,6 +41,7 @@ from beebox.verifier import (
     loops,
     memory,
     packet,
+    transfer,
 )
 from beebox.verifier.cfg import Shape, function_ranges, throws
 from beebox.verifier.fields import deferred, exceptions, locks, lookup
@@ -53,7 +55,7 @@ from beebox.verifier.path import Path
 from beebox.verifier.profiles.cost import Meter
 from beebox.verifier.profiles.speculation import Speculation
 from beebox.verifier.prune import Pruner
-from beebox.verifier.scalar import ANY, Scalar, const
+from beebox.verifier.scalar import ANY, Scalar, const, has_grown, sweep
 from beebox.verifier.state import State
 from beebox.verifier.subprograms.calls import Globals, enter, leave
 
@@ -175,6 +177,10 @@ class Exploration:
                 )  # fmt: skip
             if not self.processed & _LOOKS_AT_CLOCK:
                 self._check_deadline(pc)
+                if has_grown():
+                    transfer.forget()
+                    branch.forget()
+                    sweep()
             if executed:
                 join.arrive(pc, state)
             if observer is not None:

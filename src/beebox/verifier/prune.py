@@ -11,6 +11,7 @@ from typing import Final
 
 from beebox.tables.limits import MAX_STATES
 from beebox.verifier.cfg import Shape
+from beebox.verifier.compaction import LONG, forget_between
 from beebox.verifier.covers import covers, equal
 from beebox.verifier.findings import Refusal
 from beebox.verifier.liveness import Liveness
@@ -247,6 +248,8 @@ class Pruner:
         checkpoints: list[Checkpoint],
         fingerprint: int,
     ) -> None:
+        if serial > LONG and state.parent is not None:
+            forget_between(state.frames, state.parent.serial)
         frames = [frame.copy() for frame in state.frames]
         for index, frame in enumerate(frames):
             inner = index == len(frames) - 1

@@ -11,7 +11,9 @@ The intern tables grow with the process; :func:`forget` empties them between ver
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from sys import getrefcount
+from typing import Final, TypeVar
 
 from beebox.verifier import tnum
 
@@ -25,6 +27,8 @@ _SIGN64: Final = 1 << 63
 _SIGN32: Final = 1 << 31
 _HIGH: Final = U64 ^ U32
 _MAX_INTERNED: Final = 1 << 20
+_Key = TypeVar("_Key")
+_FIRST_SWEEP: Final = 1 << 16
 
 
 class Scalar:
@@ -63,6 +67,7 @@ class Scalar:
 _interned: dict[tuple[int, ...], Scalar] = {}
 _consts: dict[int, Scalar] = {}
 _next_uid = [0]
+_sweep_at = [_FIRST_SWEEP]
 
 
 def _intern(key: tuple[int, ...]) -> Scalar:
@@ -97,7 +102,7 @@ def forget() -> bool:
 
     Only between verifications: live states rely on identity. ``uid`` is never reused.
     """
-    if len(_interned) < _MAX_INTERNED:
+    if len(_interned) + len(_consts) < _MAX_INTERNED:
         return False
     kept = (EMPTY, ANY, *_SIZED.values())
     _interned.clear()
@@ -105,6 +110,29 @@ def forget() -> bool:
     for scalar in kept:
         _interned[_key(scalar)] = scalar
     return True
+
+
+def has_grown() -> bool:
+    """Whether the tables are twice what they were after the last :func:`sweep`."""
+    return len(_interned) + len(_consts) >= _sweep_at[0]
+
+
+def _references(table: Mapping[_Key, Scalar]) -> dict[_Key, int]:
+    """How many references there are to each number, those of the counting included."""
+    return {key: getrefcount(each) for key, each in table.items()}
+
+
+def sweep() -> None:
+    """Drop the numbers that nobody has any more. The memo tables, which have some, come first."""
+    only_here = _references({0: Scalar(_key(ANY), 0)})[0]
+    interned, numbers = _references(_interned), _references(_consts)
+    used = {key: each for key, each in _interned.items() if interned[key] > only_here}
+    _interned.clear()  # a table that only loses entries keeps its size
+    _interned.update(used)
+    exact = {key: each for key, each in _consts.items() if numbers[key] > only_here}
+    _consts.clear()
+    _consts.update(exact)
+    _sweep_at[0] = max(_FIRST_SWEEP, 2 * (len(_interned) + len(_consts)))
 
 
 def _key(x: Scalar) -> tuple[int, ...]:
@@ -116,11 +144,13 @@ def const(number: int) -> Scalar:
     """Exactly ``number`` (any integer; its low 64 bits count)."""
     number &= U64
     found = _consts.get(number)
-    if found is None:
-        low = number & U32
-        signed, signed32 = s64(number), s32(low)
+    if found is None:  # equal numbers are one object, and so are equal ends: that saves memory
+        signed = number if number < _SIGN64 else number - (1 << 64)
+        low = number if number <= U32 else number & U32
+        signed32 = low if low < _SIGN32 else low - (1 << 32)
         key = (number, 0, number, number, signed, signed, low, low, signed32, signed32)
-        found = _consts[number] = _intern(key)
+        found = _consts[number] = Scalar(key, _next_uid[0])
+        _next_uid[0] += 1
     return found
 
 
@@ -209,6 +239,10 @@ def make(
     if umin > umax or smin > smax or u32_min > u32_max or s32_min > s32_max:
         return make(value, mask) if force else EMPTY
     key = (value, mask, umin, umax, smin, smax, u32_min, u32_max, s32_min, s32_max)
+    if mask == 0:
+        exact = const(value)
+        if _key(exact) == key:
+            return exact
     return _intern(key)
 
 
