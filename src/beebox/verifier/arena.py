@@ -13,6 +13,7 @@ from beebox.obj.model import MapSpec, ProgramSpec
 from beebox.tables.map_types import MapType
 from beebox.tables.opcodes import AtomicOp
 from beebox.verifier.findings import Refusal
+from beebox.verifier.options import Profile
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.value import Reg
@@ -29,7 +30,7 @@ def check_program(path: Path) -> None:
     arenas = _arenas(spec)
     for name, pc in arenas.items():
         row = spec.maps[name]
-        if not path.allow_ptr_leaks:
+        if path.options.profile is Profile.UNPRIVILEGED:
             raise Refusal(
                 "loader", pc, f"arenas such as {name} are for who has CAP_PERFMON",
                 kernel="CAP_BPF and CAP_PERFMON are required to use arena",

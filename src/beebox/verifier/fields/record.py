@@ -63,6 +63,9 @@ IN_VALUES: Final = frozenset(FieldKind) - {*NODES}
 IN_OBJECTS: Final = frozenset(FieldKind) - {*DEFERRED, FieldKind.UPTR}
 """Those that Linux looks for in map values, and in structs that programs allocate."""
 
+_TELLING: Final = IN_OBJECTS - {FieldKind.RES_SPIN_LOCK}
+"""Those that make Linux look at a struct at all; with one of them the others count, too."""
+
 _BY_STRUCT: Final = {kind.value.label: kind for kind in FieldKind if not kind.value.tag}
 _BY_TAG: Final = {kind.value.tag: kind for kind in FieldKind if kind.value.tag}
 _NODE_OF: Final = {
@@ -190,8 +193,8 @@ def check_ownership(btf: Btf, record: Record, kernel: KernelTypes) -> None:
 def of_object(btf: Btf, type_id: int, kernel: KernelTypes) -> Record | None:
     """The fields of a struct that a program allocates, None for one without.
 
-    As in Linux, only those that are members of the struct itself count: without one, there are
-    none. Raises :exc:`BadRecordError`, :exc:`UnknownTypesError`.
+    As in Linux, those in structs inside of it, and resilient locks, count only beside one that is a
+    member of the struct itself. Raises :exc:`BadRecordError`, :exc:`UnknownTypesError`.
     """
     row = _type(btf, type_id)
     if not isinstance(row, Struct) or row.union:
@@ -207,7 +210,7 @@ def of_object(btf: Btf, type_id: int, kernel: KernelTypes) -> Record | None:
 def _is_field(btf: Btf, type_id: int) -> bool:
     row = _type(btf, type_id)
     if isinstance(row, Struct):
-        return not row.union and _BY_STRUCT.get(row.name) in IN_OBJECTS
+        return not row.union and _BY_STRUCT.get(row.name) in _TELLING
     try:
         return isinstance(row, Ptr) and _pointer_kind(btf, row) in KPTRS and bool(
             _pointee(btf, row)

@@ -2,6 +2,9 @@
 #define BPF_NO_KFUNC_PROTOTYPES
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+#define NEW(type) ((type *)bpf_obj_new_impl(bpf_core_type_id_local(type), 0))
 
 char _license[] SEC("license") = "GPL";
 
@@ -23,6 +26,14 @@ struct table {
 	__type(key, __u32);
 	__type(value, struct item);
 };
+
+struct counted {
+	struct bpf_res_spin_lock lock;
+	struct bpf_refcount references;
+};
+
+extern void *bpf_obj_new_impl(__u64 local_type_id, void *meta) __ksym;
+extern void bpf_obj_drop_impl(void *kptr, void *meta) __ksym;
 
 struct table first SEC(".maps"), second SEC(".maps");
 
@@ -190,5 +201,50 @@ int bad_two_look_ups(struct __sk_buff *skb)
 	if (bpf_res_spin_lock(&one->lock))
 		return 1;
 	bpf_res_spin_unlock(&two->lock);
+	return 0;
+}
+
+SEC("tc")
+int ok_in_object_with_a_count(struct __sk_buff *skb)
+{
+	struct counted *counted = NEW(struct counted);
+
+	if (!counted)
+		return 0;
+	if (!bpf_res_spin_lock(&counted->lock))
+		bpf_res_spin_unlock(&counted->lock);
+	bpf_obj_drop_impl(counted, 0);
+	return 0;
+}
+
+SEC("tc")
+int bad_in_object_alone(struct __sk_buff *skb)
+{
+	struct item *item = NEW(struct item);
+
+	if (!item)
+		return 0;
+	if (!bpf_res_spin_lock(&item->lock))
+		bpf_res_spin_unlock(&item->lock);
+	bpf_obj_drop_impl(item, 0);
+	return 0;
+}
+
+SEC("tc")
+int bad_restored_from_another_slot(struct __sk_buff *skb)
+{
+	struct item *one = find(&first), *two = find(&second);
+	unsigned long inner, outer;
+
+	if (!one || !two)
+		return 0;
+	if (bpf_res_spin_lock_irqsave(&one->lock, &outer))
+		return 0;
+	if (bpf_res_spin_lock_irqsave(&two->lock, &inner)) {
+		bpf_res_spin_unlock_irqrestore(&one->lock, &outer);
+		return 0;
+	}
+	bpf_res_spin_unlock_irqrestore(&two->lock, &outer);
+	bpf_res_spin_unlock_irqrestore(&one->lock, &inner);
 	return 0;
 }

@@ -236,8 +236,13 @@ def test_objects_have_no_timers_and_only_fields_of_their_own_count():
     inner = types.value((0, types.field("bpf_spin_lock")), name="inner")
     outer = types.value((0, inner), name="outer")
     timed = types.value((0, types.field("bpf_timer")), name="timed")
+    lock = (0, types.field("bpf_res_spin_lock"))
+    alone = types.value(lock, name="alone")
+    beside = types.value(lock, (8, types.field("bpf_refcount")), name="beside")
     btf = types.builder.build()
     assert found(of_object(btf, inner, lambda: None)) == [(FieldKind.SPIN_LOCK, 0)]
     assert of_object(btf, outer, lambda: None) is None
     assert of_object(btf, timed, lambda: None) is None
+    assert of_object(btf, alone, lambda: None) is None
+    assert len(found(of_object(btf, beside, lambda: None))) == 2
     assert parse(btf, timed, IN_OBJECTS, 128, lambda: None) is None
