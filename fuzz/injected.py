@@ -21,8 +21,8 @@ class Bug(NamedTuple):
 
 BUGS: Final = (
     Bug("32-bit constants are sign-extended", "arithmetic",
-        "return path.number(transfer.alu(insn.op, value.scalar, value.scalar, wide=insn.wide))",
-        "return path.number(transfer.alu(insn.op, value.scalar, value.scalar, wide=True))", (1,)),
+        "        result = transfer.alu(insn.op, value.scalar, value.scalar, wide=insn.wide)\n        return",
+        "        result = transfer.alu(insn.op, value.scalar, value.scalar, wide=True)\n        return", (1,)),
     Bug("32-bit constants are folded on 64 bits", "transfer",
         "exactly = (_ON_64 if wide else _ON_32)[op]", "exactly = _ON_64[op]", (2,)),
     Bug("32-bit operations use 64-bit ranges", "transfer",
@@ -126,7 +126,7 @@ BUGS: Final = (
         "return make(x.value & U32, x.mask & U32, x.u32_min, x.u32_max, S64_MIN, S64_MAX, *low)",
         "return make(x.value & U32, x.mask & U32, x.u32_min, x.u32_max, x.s32_min, x.s32_max, *low)", ()),
     Bug("a narrow fill is the whole number", "stack",
-        "if value.scalar.umax >> 8 * size == 0 and", "if value.scalar.umin >> 8 * size == 0 and", ()),
+        "value.scalar.umax >> 8 * size == 0", "value.scalar.umin >> 8 * size == 0", ()),
     Bug("map values one byte longer", "memory",
         "if low >= 0 and high <= limit and", "if low >= 0 and high <= limit + 1 and", ()),
     Bug("links are compared by nothing", "covers",
