@@ -79,7 +79,24 @@ def kernel() -> Btf:
     builder.add(Func("vfs_truncate", returns))
     builder.add(Func("bpf_iter_task", builder.add(FuncProto(number, (two[0], two[0])))))
     builder.add(Func("bpf_iter_nothing", returns))
+    builder.add(Typedef("btf_trace_tcp_send_reset", builder.add(Ptr(traced))))
+    elements = (two[0], two[0], Param("key", data), Param("value", data))
+    builder.add(Func("bpf_iter_bpf_map_elem", builder.add(FuncProto(number, elements))))
+    _add_owners(builder, number, data)
     return builder.build()
+
+
+def _add_owners(builder: Builder, number: int, data: int) -> None:
+    """``struct owner`` of a ``task_struct``, a struct that has one in a union, and a tracepoint."""
+    builder.add(Struct("pt_regs", 8, (Member("ip", number, 0),)))
+    task = builder.add(Ptr(builder.add(Struct("task_struct", 8, (Member("pid", number, 0),)))))
+    owner = builder.add(Ptr(builder.add(Struct("owner", 8, (Member("task", task, 0),)))))
+    members = (Member("owner", owner, 0), Member("raw", number, 0))
+    either = builder.add(Struct("", 8, members, union=True))
+    parts = (Member("owner", owner, 0), Member("", either, 64))
+    outer = builder.add(Ptr(builder.add(Struct("outer", 16, parts))))
+    traced = builder.add(FuncProto(0, (Param("", data), Param("", outer))))
+    builder.add(Typedef("btf_trace_outer_event", builder.add(Ptr(traced))))
 
 
 KERNEL = kernel()

@@ -128,3 +128,34 @@ def test_sleepers_lose_trust_outside_of_rcu_sections() -> None:
     where = ("bpf_iter_task", AttachType.TRACE_ITER)
     assert judged(program(code, *where, sleepable=True)).accepted
     assert code_of(judged(program(code, *where))) == "null-pointer"
+
+
+@pytest.mark.parametrize(("at", "expected"), [(0, "accepted"), (8, "argument-type")])
+def test_what_comes_from_a_union_is_no_argument(at: int, expected: str) -> None:
+    """Nor what is reached through it; a plain pointer is one."""
+    code = f"""
+        r1 = *(u64 *)(r1 + 0)
+        r1 = *(u64 *)(r1 + {at})
+        r1 = *(u64 *)(r1 + 0)
+        call bpf_task_pt_regs
+        r0 = 0
+        exit
+    """
+    assert code_of(judged(program(code, "btf_trace_outer_event"))) == expected
+
+
+def test_arguments_that_may_be_null_are_checked_first() -> None:
+    """Those of the table, such as the packet of a reset."""
+    load = "r0 = *(u32 *)(r1 + 0)"
+    unchecked = f"{TASK}{load}\n{END}"
+    where = "btf_trace_tcp_send_reset"
+    assert code_of(judged(program(unchecked, where))) == "null-pointer"
+    assert judged(program(f"{TASK}if r1 == 0 goto +1\n{load}\n{END}", where)).accepted
+
+
+@pytest.mark.parametrize(("at", "expected"), [(16, "read-only"), (24, "accepted")])
+def test_buffers_of_elements(at: int, expected: str) -> None:
+    """A key is read, a value written."""
+    code = f"r1 = *(u64 *)(r1 + {at})\nif r1 == 0 goto +1\n*(u32 *)(r1 + 4) = 1\n{END}"
+    spec = program(code, "bpf_iter_bpf_map_elem", AttachType.TRACE_ITER)
+    assert code_of(judged(spec)) == expected
