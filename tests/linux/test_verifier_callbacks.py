@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from verifier_callbacks import CASES, MAPS, random_program
 from verifier_oracle import Oracle, describe
+from verifier_rounds import random_rounds
 
 from beebox.verifier import explore
 from beebox.verifier.verify import verify
@@ -45,3 +48,27 @@ def test_random_functions(record_property, monkeypatch):
     record_property("instructions processed, ours over theirs", ours_processed / theirs_processed)
     assert 0.3 * SEEDS < accepted < 0.9 * SEEDS
     assert 0.9 < ours_processed / theirs_processed < 1.1
+
+
+def test_nested_functions(record_property, monkeypatch):
+    """Functions in functions, with records, samples and pointers: the same verdicts and lines."""
+    monkeypatch.setattr(explore, "MAX_INSNS", MOST_INSNS)
+    found = Counter()
+    with Oracle(MAPS) as oracle:
+        for seed in range(SEEDS):
+            program = random_rounds(seed)
+            ours = verify(program)
+            verdict = "accepted" if ours.accepted else ours.findings[0].code
+            found[verdict] += 1
+            if verdict == "too-complex":
+                continue
+            theirs = oracle.verdict(program)
+            assert ours.accepted == theirs.accepted, f"seed {seed}\n" + describe(
+                program, ours, theirs
+            )
+            if not ours.accepted:
+                assert ours.findings[0].kernel_message in theirs.log, f"seed {seed}"
+    record_property("verdicts", dict(found))
+    assert 0.3 * SEEDS < found["accepted"] < 0.9 * SEEDS
+    assert found["too-complex"] < 0.1 * SEEDS
+    assert len(found) >= 4
