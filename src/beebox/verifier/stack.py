@@ -132,13 +132,16 @@ def store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg
     if not path.allow_ptr_leaks:
         written.check_store(path, stack, base, low, high, size, value)
     if not base.scalar.is_const:
-        smear(path, base.frame, low, high)
+        is_zero = value.kind is SCALAR and value.scalar.is_const and value.scalar.value == 0
+        if smear(path, base.frame, low, high, is_zero=is_zero):
+            path.precise(value)
         return
     index = (-low - 1) // 8
     if size == 8:
         path.liveness.writing |= 1 << index + SLOTS * base.frame
     _grow(stack, index)
-    kinds, start = _written_over(path, base.frame, index, stack[index]), low % 8
+    start = low % 8
+    kinds = _written_over(path, base.frame, index, stack[index], scrubs=start != 0)
     if value.kind is not SCALAR:
         value = _spilled_pointer(path, base, size, value)
     elif value.scalar.is_const:  # precision is kept per value: each stored constant is its own
@@ -192,22 +195,43 @@ def alter(path: Path, base: Reg, number: int, offset: int, size: int) -> None:
     smear(path, base.frame, low, high)
 
 
-def smear(path: Path, frame: int, low: int, high: int) -> None:
-    """Any of the bytes ``[low, high)`` may now hold any number."""
+def smear(path: Path, frame: int, low: int, high: int, *, is_zero: bool = False) -> bool:
+    """Any of the bytes ``[low, high)`` may now hold any number.
+
+    ``is_zero``: or 0, so that those known to be 0 still are. True when there are such.
+    """
     stack = path.state.frames[frame].stack
+    kept = False
     for offset in range(low, high):
-        index = (-offset - 1) // 8
+        index, at = (-offset - 1) // 8, offset % 8
         _grow(stack, index)
-        kinds, at = _written_over(path, frame, index, stack[index]), offset % 8
+        slot = stack[index]
+        if is_zero and slot is not None and _holds_zero(slot, at):
+            kept = True
+            continue
+        kinds = _written_over(path, frame, index, slot, scrubs=True)
         stack[index] = Slot(None, kinds[:at] + MISC + kinds[at + 1 :])
+    return kept
 
 
-def _written_over(path: Path, frame: int, index: int, slot: Slot | None) -> str:
-    """The kinds of the slot's bytes, now that some of them are about to be written."""
+def _holds_zero(slot: Slot, at: int) -> bool:
+    """Whether a byte of the slot is known to be 0, for Linux: a spilled one, or none is spilled."""
+    if slot.kinds[at] != SPILL or slot.reg is None:
+        return slot.kinds[at] == ZERO and slot.kinds[0] != SPILL
+    scalar = slot.reg.scalar
+    return slot.reg.kind is SCALAR and scalar.is_const and scalar.value == 0
+
+
+def _written_over(path: Path, frame: int, index: int, slot: Slot | None, *, scrubs: bool) -> str:
+    """The kinds of the slot's bytes, now that some of them are about to be written.
+
+    ``scrubs``: as in Linux, bytes beside a spilled value are not known to be 0 any more.
+    """
     if slot is None:
         return _NOTHING
     if slot.kinds[0] not in OBJECTS:
-        return slot.kinds.replace(SPILL, MISC)
+        kinds = slot.kinds.replace(SPILL, MISC)
+        return kinds.replace(ZERO, MISC) if scrubs and slot.kinds[0] == SPILL else kinds
     if slot.kinds[0] != DYNPTR:
         return MISC * 8
     slots.overwrite(path, frame, index)
