@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from beebox.isa.instruction import Alu, Call, Load, Reg
+from beebox.isa.instruction import Alu, Atomic, Call, Load, Reg
 from beebox.obj.model import ProgramSpec
-from beebox.tables.opcodes import AluOp
+from beebox.tables.opcodes import AluOp, AtomicOp
 from beebox.verifier.result import Report
 from verifier_fuzz import edits
 
@@ -33,6 +33,9 @@ def difference(spec: ProgramSpec, ours: Report, agree: Callable[[ProgramSpec], b
     changed = _with_fills_unlinked(spec)
     if changed is not None and agree(changed):
         return "Linux keeps a sign-extended fill linked with the register that was spilled"
+    changed = _with_fetches_as_loads(spec)
+    if changed is not None and agree(changed):
+        return "Linux does not look back to the slot that an atomic operation fetched from"
     return None
 
 
@@ -66,4 +69,17 @@ def _with_fills_unlinked(spec: ProgramSpec) -> ProgramSpec | None:
             parts = edits.inserted(parts, index + 1, extension)
             parts = edits.inserted(parts, index + 1, Alu(AluOp.XOR, insn.dst, 0, wide=True))
             parts = edits.with_insn(parts, index, replace(insn, signed=False))
+    return edits.put_together(spec, parts) if found else None
+
+
+def _with_fetches_as_loads(spec: ProgramSpec) -> ProgramSpec | None:
+    """Atomic operations that fetch, as a load of what they fetch; None: there are none."""
+    parts = edits.take_apart(spec)
+    found = False
+    for index, insn in enumerate(parts.insns):
+        if isinstance(insn, Atomic) and insn.op.value.fetch:
+            found = True
+            result = Reg.R0 if insn.op is AtomicOp.CMPXCHG else insn.src
+            load = Load(result, insn.dst, insn.offset, insn.size)
+            parts = edits.with_insn(parts, index, load)
     return edits.put_together(spec, parts) if found else None
