@@ -32,15 +32,16 @@ class Visit:
 class Loops:
     """The loops of a program with ``may_goto``, callbacks or iterators; of one without, nothing."""
 
-    __slots__ = ("_component", "_visits", "calls_back", "iterates", "may_gotos")
+    __slots__ = ("_component", "_visits", "calls_back", "forces", "iterates", "may_gotos")
 
     def __init__(self, spec: ProgramSpec) -> None:
         slots = spec.slots
         self.may_gotos = frozenset(pc for pc, insn in enumerate(slots) if isinstance(insn, MayGoto))
         self.calls_back = frozenset(pc for pc, insn in enumerate(slots) if calls_back(insn))
         self.iterates = frozenset(pc for pc, insn in enumerate(slots) if asks_iterator(insn))
+        self.forces = bool(self.may_gotos or self.calls_back or self.iterates)
         self._component: dict[int, int] = {}
-        if self.may_gotos or self.calls_back or self.iterates:
+        if self.forces:
             own = {pc: pc for pc in self.calls_back}  # calling again and again is a loop, too
             self._component = own | components(spec)
         self._visits: dict[tuple[int, ...], Visit] = {}

@@ -74,7 +74,7 @@ class Pruner:
     def arrive(self, state: State, pc: int, *, jumps: int, processed: int, serial: int) -> bool:
         """Whether the path can end at this prune point. Refuses a loop without progress."""
         in_budget = calls_back = iterates = False
-        if self._loops.any:
+        if self._loops.forces:
             in_budget, calls_back = pc in self._loops.may_gotos, pc in self._loops.calls_back
             iterates = pc in self._loops.iterates
         forced = in_budget or calls_back or iterates
