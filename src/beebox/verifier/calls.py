@@ -67,6 +67,9 @@ def helper(path: Path, insn: Call, called: Callable[[], None]) -> None:
     path.helpers.add(row.id)
     found = check(path, row)
     if row.name == "tail_call":
+        index, programs = path.read(3), path.map_spec(found.map)
+        if index.scalar.is_const and index.scalar.value < programs.max_entries:
+            path.precise(index)  # which program is called is fixed when Linux compiles the call
         references.require_none(path, "a tail call", kernel="tail_call")
     if found.released and found.kptr is not None:
         kptrs.put(path, found.released)
