@@ -53,6 +53,11 @@ def use(path: Path, name: str) -> MapSpec:
     spec = path.map_spec(name)
     if name not in path.maps:
         rights.check_map(path.spec, spec, path.pc)
+        if path.speculation is not None and spec.type is MapType.ARENA:
+            raise Refusal(
+                "loader", path.pc, "only programs loaded with CAP_PERFMON may use an arena",
+                kernel="CAP_BPF and CAP_PERFMON are required to use arena",
+            )  # fmt: skip
         lookup.note(path, name, spec)
         path.maps.add(name)
     return spec

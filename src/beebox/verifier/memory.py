@@ -76,6 +76,8 @@ def store(path: Path, insn: Store) -> None:
 
 
 def _store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg) -> None:
+    if path.speculation is not None:
+        leaks.refuse_struct(path, base)
     if base.kind is STACK:
         stack.store(path, base, number, offset, size, value)
     elif base.kind is CTX:
@@ -197,6 +199,8 @@ def _loaded(
         return stack.load(path, base, number, offset, size)
     if base.kind is CTX:
         return context.load(path, base, number, offset, size)
+    if path.speculation is not None:
+        leaks.refuse_struct(path, base)
     match base.kind:
         case RegKind.SOCK_COMMON | RegKind.SOCKET | RegKind.TCP_SOCK | RegKind.XDP_SOCK if (
             not base.nullable

@@ -39,6 +39,17 @@ def check(path: Path, value: Reg, number: int, where: str, *, kernel: str) -> No
     )  # fmt: skip
 
 
+def refuse_struct(path: Path, base: Reg) -> None:
+    """Refuse accesses to structs that BTF describes: without CAP_PERFMON, none is the program's."""
+    if base.kind in (RegKind.BTF_ID, RegKind.MAP) and not base.nullable:
+        name = base.type.name if base.type is not None else "bpf_map"
+        raise Refusal(
+            "loader", path.pc, f"only programs loaded with CAP_PERFMON may access struct {name}",
+            kernel=f"'struct {name}' access is allowed only to CAP_PERFMON and CAP_SYS_ADMIN",
+            values=(base,),
+        )  # fmt: skip
+
+
 def check_store(path: Path, base: Reg, value: Reg, source: object) -> None:
     """A store of a register: what is stored outside of the stack is no pointer."""
     if value.kind is RegKind.SCALAR or path.allow_ptr_leaks or base.nullable:
