@@ -60,7 +60,7 @@ def test_linux_agrees(case, kernel_verdict: Callable[[ProgramSpec], Verdict]) ->
         theirs = kernel_verdict(case.spec)
     except SyscallError as error:  # also where a program accesses a struct of the kernel
         found = error.errno, [finding.code for finding in ours.findings]
-        assert found == (errno.EPERM, ["loader"])  # noqa: PT017 -- either of two ways to refuse
+        assert found == (errno.EPERM, ["loader"])
         return
     if case.name in _STRICTER:
         assert (theirs.accepted, ours.accepted) == (True, False)
