@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from beebox.isa.instruction import Exit, Instruction
+from beebox.isa.instruction import Exit, Instruction, LoadPacket
 from beebox.verifier.cfg import successors
+from beebox.verifier.early import is_tail_call
 from beebox.verifier.state import Frame, State
 
 SLOTS: Final = 64  # of a frame
@@ -32,15 +33,19 @@ class _Flow:
     """The control flow of one function: where each instruction goes, in an order for backward flow.
 
     ``steps`` has (place, its one or two successors), places counted from the function's start; it
-    lacks the exits, behind which nothing is live.
+    lacks the exits, behind which nothing is live. ``ends`` are the places where the function may
+    end in its middle: a tail call that succeeds, a classic load from outside of the packet.
     """
 
-    __slots__ = ("length", "start", "steps")
+    __slots__ = ("ends", "length", "start", "steps")
 
-    def __init__(self, start: int, length: int, steps: list[tuple[int, int, int]]) -> None:
+    def __init__(
+        self, start: int, length: int, steps: list[tuple[int, int, int]], ends: frozenset[int]
+    ) -> None:
         self.start = start
         self.length = length
         self.steps = steps
+        self.ends = ends
 
 
 class _Chain:
@@ -123,13 +128,13 @@ class _Chain:
 
     def solve_written(self) -> None:
         """The slots that every way through the function writes."""
-        kill, steps = self.kill, self.flow.steps
+        kill, steps, ends = self.kill, self.flow.steps, self.flow.ends
         surely = [0] * self.flow.length
         changed = True
         while changed:
             changed = False
             for place, first, second in steps:
-                before = (surely[first] & surely[second]) | kill[place]
+                before = (surely[first] & surely[second]) | kill[place] if place not in ends else 0
                 if before != surely[place]:
                     surely[place] = before
                     changed = True
@@ -228,10 +233,13 @@ class Liveness:
         if found is None:
             start, end = (*self._starts, len(self._slots))[function : function + 2]
             steps = []
+            ends = set()
             for pc in range(end - 1, start - 1, -1):
                 insn = self._slots[pc]
+                if is_tail_call(insn) or isinstance(insn, LoadPacket):
+                    ends.add(pc - start)
                 if insn is not None and not isinstance(insn, Exit):
                     after = successors(self._slots, pc)
                     steps.append((pc - start, after[0] - start, after[-1] - start))
-            found = self._flows[function] = _Flow(start, end - start, steps)
+            found = self._flows[function] = _Flow(start, end - start, steps, frozenset(ends))
         return found
