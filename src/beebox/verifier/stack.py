@@ -34,6 +34,9 @@ from beebox.verifier.value import SCALAR, STACK, PtrFlag, Reg
 
 _NOTHING = UNWRITTEN * 8
 _WIDENED: Final = PtrFlag.WIDENED
+_NOT_KEPT: Final = (RegKind.TP_BUFFER, RegKind.DYNPTR)
+"""Pointers that Linux keeps no record of on the stack. A dynptr that a function is given there must
+not outlive it: its caller's stack would."""
 
 
 def reach(
@@ -141,7 +144,10 @@ def store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg
         path.liveness.writing |= 1 << index + SLOTS * base.frame
     _grow(stack, index)
     start = low % 8
-    kinds = _written_over(path, base.frame, index, stack[index], scrubs=start != 0)
+    there = stack[index]
+    kinds = _written_over(path, base.frame, index, there, scrubs=start != 0)
+    if there is not None and slots.is_slice(value, there):
+        value = path.unknown()  # it ended with the dynptr that it is stored over
     if value.kind is not SCALAR:
         value = _spilled_pointer(path, base, size, value)
     elif value.scalar.is_const:  # precision is kept per value: each stored constant is its own
@@ -161,8 +167,8 @@ def store(path: Path, base: Reg, number: int, offset: int, size: int, value: Reg
 
 
 def _spilled_pointer(path: Path, base: Reg, size: int, value: Reg) -> Reg:
-    if value.kind is RegKind.TP_BUFFER:
-        return path.unknown()  # Linux keeps no such pointer on the stack
+    if value.kind in _NOT_KEPT:
+        return path.unknown()
     _check_pointer_spill(path, base, size, value)
     return value
 

@@ -142,6 +142,14 @@ def overwrite(path: Path, frame: int, index: int) -> None:
     _void_slices(path, dynptr.id, PtrFlag.SLICE)
 
 
+def is_slice(value: Reg, slot: Slot) -> bool:
+    """Whether the value points into the memory of the dynptr in the slot, and ends with it."""
+    dynptr = slot.reg
+    if dynptr is None or slot.kinds != _WHOLE or value.kind is not RegKind.MEM:
+        return False
+    return value.frame == dynptr.id and not value.flags & PtrFlag.SLICE
+
+
 def release(path: Path, base: Reg, number: int) -> None:
     """The record behind the dynptr is given back: its clones and all slices end with it."""
     dynptr = found(path, base, number)

@@ -120,3 +120,21 @@ int bad_another_map(void *ctx)
 	bpf_user_ringbuf_drain(&events, look, &word, 0);
 	return 0;
 }
+
+static long hand_out(struct bpf_dynptr *command, __u64 *word)
+{
+	*(volatile __u64 *)word = (__u64)command;
+	return 0;
+}
+
+SEC("tp/syscalls/sys_enter_getpgid")
+int bad_kept_on_the_stack(void *ctx)
+{
+	__u64 word = 0, *volatile there = &word;
+	char byte;
+
+	bpf_user_ringbuf_drain(&commands, hand_out, there, 0);
+	if (word)
+		bpf_dynptr_read(&byte, 1, (void *)word, 0, 0);
+	return 0;
+}
