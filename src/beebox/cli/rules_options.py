@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from math import isfinite
 from typing import Any, TypeVar
 
 import click
 
 from beebox.api import ProfileName
+from beebox.errors import InputError
 from beebox.verifier.options import DEFAULT_COST_LIMIT, Profile
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,6 +39,10 @@ def rules_options(command: F) -> F:
         timeout: float | None,
         **options: object,
     ) -> object:
+        if timeout is not None and not isfinite(timeout):
+            raise InputError(f"--timeout: {timeout} is no number of seconds")
+        if cost_limit is not None and profile != Profile.STRICT.value:
+            raise InputError("--cost-limit counts with --profile strict only")
         rules = Rules(profile, kernel_version, cost_limit, timeout)
         return command(*arguments, rules=rules, **options)
 

@@ -32,6 +32,7 @@ from beebox.isa.instruction import Alu, JumpIf, Store
 from beebox.isa.instruction import Reg as RegNumber
 from beebox.isa.semantics import compare, to_signed
 from beebox.obj.model import ProgramSpec
+from beebox.tables.contexts import FieldKind
 from beebox.tables.opcodes import JmpOp
 from beebox.verifier.result import Counterexample, Finding, RegKind, Search
 
@@ -68,21 +69,37 @@ def search(
     branches: tuple[Branch, ...],
     *,
     limit_s: float = LIMIT_S,
+    alone: bool = False,
 ) -> Counterexample | None:
-    """A counterexample, or that none was found; None for findings that no run can show."""
+    """A counterexample, or that none was found; None for findings that no run can show.
+
+    ``alone``: the finding is in a global function, which is verified without its callers.
+    """
     if finding.code not in SEARCHED:
         return None
+    if alone:
+        text = "not searched: this function is verified alone, for all that its types allow; what "
+        text += "the program gives it does not count"
+        return Counterexample(Search.NOT_SEARCHED, text)
     try:
         found = _Search(spec, finding, branches, limit_s)
         best = found.climb()
         if best is None:
-            text = f"none was found in {found.runs} runs: the rejection may be conservative"
+            text = f"none was found in {found.runs} runs{_packets(spec)}"
+            text += ": the rejection may be conservative"
             return Counterexample(Search.NOT_FOUND, text, found.runs)
         return found.told(best)
     except Unmodelled as why:
         return Counterexample(Search.NOT_SEARCHED, f"not searched: beebox does not model {why}")
     except BeeboxError as why:
         return Counterexample(Search.NOT_SEARCHED, f"not searched: the program cannot run: {why}")
+
+
+def _packets(spec: ProgramSpec) -> str:
+    """What all runs had in common."""
+    context = spec.type.value.context
+    packets = context is not None and any(each.kind is FieldKind.PACKET for each in context.fields)
+    return f" (with packets of {MIN_PACKET_BYTES} bytes or more)" if packets else ""
 
 
 class _Search:

@@ -8,7 +8,9 @@ from typing import Final
 
 from beebox.diagnose.counterexample import search
 from beebox.diagnose.fixes import suggestions, watched
-from beebox.diagnose.trace import trace, with_branches
+from beebox.diagnose.trace import Trace, trace, with_branches
+from beebox.obj.model import ProgramSpec
+from beebox.verifier.cfg import shape
 from beebox.verifier.options import Options
 from beebox.verifier.result import Report
 
@@ -29,5 +31,16 @@ def explained(report: Report, options: Options) -> Report:
         return report
     finding = with_branches(report.spec, finding, found.branches)
     finding = replace(finding, suggestions=suggestions(report, options, found))
-    finding = replace(finding, counterexample=search(report.spec, finding, found.branches))
+    alone = _alone(report.spec, finding.pc, found)
+    shown = search(report.spec, finding, found.branches, alone=alone)
+    finding = replace(finding, counterexample=shown)
     return replace(report, findings=(finding, *report.findings[1:]))
+
+
+def _alone(spec: ProgramSpec, pc: int, found: Trace) -> bool:
+    """Whether the path began in a function that is verified on its own."""
+    return (
+        found.path is not None
+        and len(found.path.state.frames) == 1
+        and shape(spec).function_of(pc) != 0
+    )

@@ -101,7 +101,7 @@ class _Site:
         attach = attach_type(self.spec)
         for row in self.spec.type.value.returns:
             if not row.attach_types or attach in row.attach_types:
-                return (f"r0 = {row.low}", "exit")
+                return (f"r0 = {_least(row.low, row.high)}", "exit")
         return ("r0 = 0", "exit")
 
 
@@ -132,6 +132,9 @@ def _try(report: Report, options: Options, change: _Change, rounds: int) -> Sugg
     if after.accepted:
         return Suggestion(text, tried=True, accepted=True, pc=change.pc, insns=change.lines)
     following = after.findings[0]
+    inserted = change.pc + (1 if change.saves else 0)
+    if inserted <= following.pc < inserted + len(_assembled(change.lines)):
+        return None  # the change itself does not fit here
     if (following.code, following.message) == (finding.code, finding.message):
         return None  # nothing is gained
     if rounds > 1 and following.code == finding.code:
@@ -305,7 +308,7 @@ def _result(site: _Site, found: Evidence) -> Iterator[_Change]:
     """Answer with the smallest legal result where the computed one is not legal."""
     if found.start is None:
         return
-    lines: tuple[str, ...] = (f"r0 = {found.start}",)
+    lines: tuple[str, ...] = (f"r0 = {_least(found.start, found.limit)}",)
     if found.start == 0:
         lines = (f"if r0 <= {found.limit} goto +1", *lines)
     yield _Change(site.finding.pc, lines)
@@ -357,6 +360,11 @@ def _packet_again(site: _Site, found: Evidence) -> Iterator[_Change]:
     lines += [f"{p} += {old.off}"] if old.off else []
     lines += [f"{t} = {p}", f"{t} += {insn.offset + insn.size.value.bytes}"]
     yield _Change(site.finding.pc, (*lines, *_unless(site, f"{t} <= {e}")), saves=got[1])
+
+
+def _least(low: int, high: int) -> int:
+    """The legal result that says least: 0, if it is legal."""
+    return 0 if low <= 0 <= high else low
 
 
 def _set(site: _Site) -> Iterator[_Change]:

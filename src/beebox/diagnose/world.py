@@ -12,7 +12,18 @@ from typing import Final
 from beebox.diagnose.inputs import CONTEXT, MEMORY, PACKET, Inputs, Place
 from beebox.diagnose.modelled import Modelled, Run, Unmodelled
 from beebox.errors import ExecutionError, NotSupportedError
-from beebox.isa.instruction import Call, CallKind, Exit, JumpIf, Load, LoadImm64, MapRef
+from beebox.isa.instruction import (
+    Call,
+    CallKind,
+    Exit,
+    GlobalRef,
+    JumpIf,
+    KsymRef,
+    Load,
+    LoadImm64,
+    MapRef,
+    PseudoImm64,
+)
 from beebox.isa.instruction import Reg as RegNumber
 from beebox.isa.semantics import compare, to_signed
 from beebox.obj.model import ProgramSpec
@@ -30,6 +41,7 @@ _LEAST_POINTER: Final = 4
 _FUEL: Final = 20_000
 _FAR: Final = 1 << 16  # bytes behind a value that are still told from its end
 _CAPACITY: Final = 2048
+_PSEUDO_FUNC: Final = 4  # BPF_PSEUDO_FUNC
 _U64: Final = (1 << 64) - 1
 _POINTERS_OF_CONTEXT: Final = (FieldKind.PACKET, FieldKind.PACKET_END, FieldKind.PACKET_META)
 
@@ -97,9 +109,12 @@ class World:
             if isinstance(insn, Call) and insn.kind is CallKind.KFUNC:
                 raise Unmodelled("kernel functions")
             if isinstance(insn, LoadImm64) and not isinstance(insn.value, int | MapRef):
-                name = type(insn.value).__name__
-                if name not in ("GlobalRef", "PseudoImm64"):
-                    raise Unmodelled(name)
+                if isinstance(insn.value, KsymRef):
+                    raise Unmodelled("variables of the kernel")
+                if not isinstance(insn.value, GlobalRef | PseudoImm64) or (
+                    isinstance(insn.value, PseudoImm64) and insn.value.pseudo == _PSEUDO_FUNC
+                ):
+                    raise Unmodelled("functions that are called back")
 
 
 class _Execution:
@@ -166,7 +181,7 @@ class _Execution:
             pc = fault.pc if fault.pc is not None else self.kernel.pc
             result.fault = (pc, fault.access or str(fault))
         except NotSupportedError as missing:
-            raise Unmodelled(str(missing)) from None
+            raise Unmodelled(missing.feature) from None
         return result
 
     # ---- who watches

@@ -5,32 +5,25 @@ The table's hint is what remains to be said where nothing more is known.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
-from beebox.isa.instruction import Call, CallKind, Exit, JumpIf, Load, Store
-from beebox.obj.model import LineInfo, ProgramSpec
+from beebox.isa.instruction import Call, CallKind, Exit, Jump, JumpIf, Load, MayGoto, Store
+from beebox.obj.model import ProgramSpec
 from beebox.tables.helpers import HELPERS, ArgKind, Helper
-from beebox.tables.limits import MAX_PACKET_OFFSET, MAX_VAR_SIZE
-from beebox.tables.program_types import ProgramType
+from beebox.tables.limits import MAX_PACKET_OFFSET, MAX_STACK_BYTES, MAX_VAR_SIZE
+from beebox.verifier.fields import locks
 from beebox.verifier.findings import Refusal
+from beebox.verifier.held_advice import leak, locked
 from beebox.verifier.history import callee, was_pointer
 from beebox.verifier.names import plain_name
 from beebox.verifier.path import Path
+from beebox.verifier.places import Place
 from beebox.verifier.result import Evidence, RegKind
+from beebox.verifier.scalar import U32
+from beebox.verifier.state import HeldKind
 from beebox.verifier.value import Reg
 
-_MEMBER: Final = re.compile(r"\b([A-Za-z_]\w*)\s*->")
-_INDEX: Final = re.compile(r"\[\s*([A-Za-z_][\w.>-]*)\s*\]")
-_RELEASES: Final = {
-    "ringbuf_reserve": "bpf_ringbuf_submit or bpf_ringbuf_discard",
-    "sk_lookup_tcp": "bpf_sk_release",
-    "sk_lookup_udp": "bpf_sk_release",
-    "skc_lookup_tcp": "bpf_sk_release",
-    "ringbuf_reserve_dynptr": "bpf_ringbuf_submit_dynptr or bpf_ringbuf_discard_dynptr",
-    "kptr_xchg": "the type's release function",
-}
 _MASKS: Final = 1 << 16
 
 
@@ -71,7 +64,7 @@ def evidence(spec: ProgramSpec, refusal: Refusal) -> Evidence | None:
 def advise(spec: ProgramSpec, refusal: Refusal, path: Path | None) -> Advice:
     """The advice for a refusal; ``path`` is where the exploration stopped."""
     value = refusal.values[0] if refusal.values else None
-    place = _Place(spec, refusal.pc)
+    place = Place(spec, refusal.pc)
     match refusal.code:
         case "packet-bounds" if value is not None and refusal.access is not None:
             return _packet(place, refusal, value, refusal.access)
@@ -89,8 +82,13 @@ def advise(spec: ProgramSpec, refusal: Refusal, path: Path | None) -> Advice:
         case "unbounded-offset" if value is not None:
             other = refusal.values[1] if len(refusal.values) > 1 else None
             return _offset(place, spec, value, other)
-        case "reference-leak" if path is not None and path.state.refs:
-            return _leak(place, path.state.refs[0].pc)
+        case "reference-leak" if path is not None:
+            leaked = next((each for each in path.state.refs if each.kind is HeldKind.PTR), None)
+            return Advice(*leak(place, leaked)) if leaked is not None else Advice()
+        case "lock-held" if path is not None and (lock := locks.held(path)) is not None:
+            return Advice(*locked(place, lock))
+        case "stack-bounds" if value is not None and value.kind is RegKind.STACK:
+            return _frame(place, refusal, value)
         case "return-range" if value is not None and refusal.access is not None:
             return _range(place, value, refusal.access[0], refusal.access[2])
         case "stack-uninitialised" if refusal.access is not None:
@@ -102,82 +100,30 @@ def advise(spec: ProgramSpec, refusal: Refusal, path: Path | None) -> Advice:
                 "that the context's pointer is the one that the program was given",
                 "leave the pointer as it is, and put the offset into the access: ctx->field",
             )
+        case "context-access" if value is not None and isinstance(place.insn, Store):
+            return _field_written(place, path)
+        case "context-access" if value is not None and isinstance(place.insn, Load):
+            return _field_read(place, place.insn)
         case _:
             return Advice()
 
 
-class _Place:
-    """Where the program was refused: its source language, names and lines."""
-
-    def __init__(self, spec: ProgramSpec, pc: int) -> None:
-        self.spec = spec
-        self.pc = pc
-        self.line = spec.line_at(pc)
-        self.python = self.line is not None and self.line.file.endswith(".py")
-        self.insn = spec.slots[pc] if pc < len(spec.slots) else None
-
-    def pointer(self, refusal: Refusal, value: Reg) -> str:
-        """What the source calls the pointer at fault."""
-        named = self.variable(refusal.reg, value)
-        text = self.line.text if self.line is not None else ""
-        members: list[str] = list(dict.fromkeys(_MEMBER.findall(text)))
-        if len(members) == 1 and (named is None or named == members[0]):
-            return members[0]
-        return named or (f"r{refusal.reg}" if self.line is None else "the pointer")
-
-    def variable(self, reg: int | None, value: Reg) -> str | None:
-        """The name of the variable that the value at fault is held in, if known."""
-        if reg is None:
-            return None
-        return self.spec.variable_at(self.pc, reg=reg) or self.spec.variable_at(value.pc, reg=reg)
-
-    def index(self) -> str:
-        """What the source calls the index."""
-        found: list[str] = _INDEX.findall(self.line.text) if self.line is not None else []
-        return found[0] if len(set(found)) == 1 else "the index"
-
-    def after(self, pc: int) -> str:
-        """``after line 18``, or ``before`` the refused one when there is nothing between."""
-        there, here = self.spec.line_at(max(pc, 0)), self.line
-        if here is None or not here.line:
-            return f"before insn {self.pc}"
-        if pc < 0 or there is None or _same_line(there, here) or there.line > here.line:
-            return f"before line {here.line}"
-        return f"after line {there.line}"
-
-    def at(self, pc: int) -> str:
-        """``line 18``, or ``insn 5``."""
-        there = self.spec.line_at(pc)
-        return f"line {there.line}" if there is not None and there.line else f"insn {pc}"
-
-    def leaves(self, condition: str, python: str) -> str:
-        """The statement that returns where the condition holds, in the program's language."""
-        if self.line is None:
-            return f"if {condition} goto out"
-        if self.python:
-            return f"if {python}: return {_quiet(self.spec.type, python=True)}"
-        return f"if ({condition}) return {_quiet(self.spec.type)};"
-
-
-def _same_line(one: LineInfo, other: LineInfo) -> bool:
-    return (one.file, one.line) == (other.file, other.line)
-
-
-def _quiet(type_: ProgramType, *, python: bool = False) -> str:
-    """The result that lets things be: XDP_PASS and its like, else 0."""
-    verdicts = type_.value.verdicts
-    for member in verdicts or ():
-        if member.name in ("PASS", "OK"):
-            prefix = {"XdpAction": "XDP_", "TcAction": "TC_ACT_", "SkAction": "SK_"}
-            if python:
-                return f"{verdicts.__name__}.{member.name}" if verdicts is not None else "0"
-            known = prefix.get(verdicts.__name__) if verdicts is not None else None
-            return f"{known}{member.name}" if known else str(int(member))
-    return "0"
+def unroll(spec: ProgramSpec, refusal: Refusal, busiest: int | None) -> str:
+    """What to do about a loop with too many rounds; empty where it is none."""
+    for pc, insn in enumerate(spec.slots):
+        if not isinstance(insn, Jump | JumpIf | MayGoto) or busiest is None:
+            continue
+        if pc + 1 + insn.offset <= busiest <= pc and insn.offset < 0:
+            place = Place(spec, refusal.pc)
+            return (
+                f"most of it was the loop at {place.at(busiest)}, whose rounds are followed one by "
+                "one: bound their number by a small constant, or let bpf_loop or bpf_for count"
+            )
+    return ""
 
 
 def _packet(
-    place: _Place, refusal: Refusal, value: Reg, access: tuple[int, int, int]
+    place: Place, refusal: Refusal, value: Reg, access: tuple[int, int, int]
 ) -> Advice:  # fmt: skip
     start, size, limit = access
     insn = place.insn
@@ -196,20 +142,19 @@ def _packet(
         )
     proven = f"{limit} bytes from its start" if limit else "nothing"
     missing = f"that {name} + {need} is not behind data_end: {proven} proven on this path"
+    before = f"before {place.at(place.pc)}"  # where all that the check names is in scope
     if place.python:
         text = f"take a view of {need} bytes or more from the context, and test it for None"
-        return Advice(missing, f"{place.after(value.pc)}: {text}")
+        return Advice(missing, f"{before}: {text}")
     member = place.line is not None and f"{name}->" in place.line.text.replace(" ", "")
     end = f"(void *)({name} + 1)" if member else f"(void *){name} + {need}"
     if place.line is None:
         end = f"{name} + {need}"
-    return Advice(
-        missing, f"{place.after(value.pc)}: {place.leaves(f'{end} > data_end', '')}"
-    )  # fmt: skip
+    return Advice(missing, f"{before}: {place.leaves(f'{end} > data_end', '')}")
 
 
 def _region(
-    place: _Place, refusal: Refusal, value: Reg, access: tuple[int, int, int]
+    place: Place, refusal: Refusal, value: Reg, access: tuple[int, int, int]
 ) -> Advice:  # fmt: skip
     start, size, limit = access
     what = f"a value of map {value.map}" if value.kind is RegKind.MAP_VALUE else "the memory"
@@ -255,15 +200,16 @@ def _compared_at(spec: ProgramSpec, value: Reg) -> int | None:
     return None
 
 
-def _null(place: _Place, refusal: Refusal, value: Reg) -> Advice:
+def _null(place: Place, refusal: Refusal, value: Reg) -> Advice:
     name = place.pointer(refusal, value)
     check = place.leaves(f"!{name}", f"{name} is None")
     if place.line is None:
         check = f"if {name} == 0 goto out"
-    return Advice(f"that {name} is not NULL", f"{place.after(value.pc)}: {check}")
+    where = place.behind(value.pc) if place.assigns(name, value) else place.after(value.pc)
+    return Advice(f"that {name} is not NULL", f"{where}: {check}")
 
 
-def _unset(place: _Place, reg: int) -> Advice:
+def _unset(place: Place, reg: int) -> Advice:
     missing = f"a value in R{reg} on every path that comes here"
     if reg == 0 and isinstance(place.insn, Exit):
         return Advice(missing, "return a number on every path")
@@ -276,7 +222,7 @@ def _unset(place: _Place, reg: int) -> Advice:
     return Advice(missing, f"before {place.at(place.pc)}: give it a value on every path")
 
 
-def _lost(place: _Place, refusal: Refusal, value: Reg) -> Advice:
+def _lost(place: Place, refusal: Refusal, value: Reg) -> Advice:
     name = place.pointer(refusal, value)
     pointer = was_pointer(value)
     missing = f"that {name} is a pointer: it is {plain_name(value)}"
@@ -299,8 +245,8 @@ def _lost(place: _Place, refusal: Refusal, value: Reg) -> Advice:
         return Advice(
             f"that {name} is still {was}: {callee(insn)} at {place.at(ended.pc)} may have moved "
             "the packet",
-            f"after {place.at(ended.pc)}: load ctx->data and ctx->data_end again, and compare "
-            "again",
+            f"after {place.at(ended.pc)}: load data and data_end of the context again, and "
+            "compare again",
         )
     if isinstance(insn, Call):
         text = f"{callee(insn)} at {place.at(ended.pc)} ended it"
@@ -330,7 +276,7 @@ def capacity(spec: ProgramSpec, pointer: Reg | None) -> int | None:
             return None
 
 
-def _size(place: _Place, refusal: Refusal, value: Reg, room: int | None) -> Advice:
+def _size(place: Place, refusal: Refusal, value: Reg, room: int | None) -> Advice:
     scalar = value.scalar
     name = place.variable(refusal.reg, value) or "the size"
     most = f"{room}" if room else "the memory's length"
@@ -344,13 +290,74 @@ def _size(place: _Place, refusal: Refusal, value: Reg, room: int | None) -> Advi
         return Advice(wanted, f"{before}: {place.leaves(f'{name} == 0', f'{name} == 0')}")
     if room is None:
         return Advice(wanted)
+    if scalar.umax > U32 and scalar.s32_max <= room:
+        return Advice(
+            wanted,
+            f"what was compared are the low 32 bits of {name}, and the others are not known: make "
+            f"it a 64-bit variable without sign (__u64 {name}), and compare that with {room}",
+        )
     c, python = f"{name} > {room}", f"{name} > {room}"
-    if least and scalar.umin == 0:
+    if scalar.smin < 0:  # a comparison of signed numbers lets the negative ones through
+        c, python = f"{name} < {least} || {c}", f"{name} < {least} or {python}"
+    elif least and scalar.umin == 0:
         c, python = f"{name} == 0 || {c}", f"{name} == 0 or {python}"
     return Advice(wanted, f"{before}: {place.leaves(c, python)}")
 
 
-def _offset(place: _Place, spec: ProgramSpec, value: Reg, pointer: Reg | None) -> Advice:
+def _frame(place: Place, refusal: Refusal, value: Reg) -> Advice:
+    """An index into an array on the stack: at most to the frame's end."""
+    size = refusal.access[1] if refusal.access is not None else 0
+    if not size and isinstance(place.insn, Load | Store):
+        size = place.insn.size.value.bytes
+    inside = isinstance(place.insn, Load | Store)
+    start = value.off + (place.insn.offset if isinstance(place.insn, Load | Store) else 0)
+    if value.scalar.is_const or not size or not inside or not -MAX_STACK_BYTES <= start < 0:
+        return Advice()
+    step = value.scalar.mask & -value.scalar.mask or 1
+    most, name = (-start - size) // step, place.index()
+    if most < 0:
+        return Advice()
+    word = name.removeprefix("the ")
+    c, python = f"{word} > {most}", f"{word} > {most}"
+    if value.scalar.smin < 0:
+        c, python = f"{word} < 0 || {c}", f"{word} < 0 or {python}"
+    return Advice(
+        f"that {name} is from 0 to {most}, so that the access ends in the stack frame",
+        f"before {place.at(place.pc)}: {place.leaves(c, python)}",
+    )
+
+
+def _field_written(place: Place, path: Path | None) -> Advice:
+    """What a program of the type may write in its context."""
+    row = place.spec.type.value.context
+    attach = path.attach_type.name.lower() if path is not None and path.attach_type else None
+    if row is None:
+        return Advice()
+    names = [
+        field.name
+        for field in row.fields
+        if field.writes
+        and (not (seen := field.store_types or field.attach_types) or attach in seen)
+    ]
+    missing = "a field that programs of this type may write, whole"
+    if not names:
+        return Advice(missing, f"keep it elsewhere: {row.name} is only read by these programs")
+    return Advice(missing, f"of {row.name}, these programs may write {', '.join(names)}")
+
+
+def _field_read(place: Place, insn: Load) -> Advice:
+    """For a field that programs of the type do not see."""
+    row = place.spec.type.value.context
+    fields = row.fields if row is not None else ()
+    if any(each.offset <= insn.offset < each.offset + each.size for each in fields):
+        return Advice()
+    return Advice(
+        "a field of the context that programs of this type may read",
+        f"see which ones they may: beebox program-types {place.spec.type.value.name}",
+    )
+
+
+def _offset(place: Place, spec: ProgramSpec, value: Reg, pointer: Reg | None) -> Advice:
     most: int | None = None
     if pointer is not None and pointer.kind is RegKind.MAP_VALUE:
         row = spec.map_named(pointer.map)
@@ -364,17 +371,7 @@ def _offset(place: _Place, spec: ProgramSpec, value: Reg, pointer: Reg | None) -
     return Advice(text, f"before {place.at(place.pc)}: {check} (with an unsigned offset)")
 
 
-def _leak(place: _Place, acquired: int) -> Advice:
-    insn = place.spec.slots[acquired] if acquired < len(place.spec.slots) else None
-    name = callee(insn) if isinstance(insn, Call) else "the call"
-    release = _RELEASES.get(name.removeprefix("bpf_"), "its release function")
-    return Advice(
-        f"the release of what {name} acquired at {place.at(acquired)}",
-        f"call {release} on every path from {place.at(acquired)} to {place.at(place.pc)}",
-    )
-
-
-def _range(place: _Place, value: Reg, low: int, high: int) -> Advice:
+def _range(place: Place, value: Reg, low: int, high: int) -> Advice:
     wanted = f"that the result is in {low}..={high}: it is {value.scalar!r}"
     if value.scalar.is_const:
         return Advice(wanted, f"return a number of {low}..={high}")
@@ -384,7 +381,7 @@ def _range(place: _Place, value: Reg, low: int, high: int) -> Advice:
     return Advice(wanted, f"before {place.at(place.pc)}: return {low} where it is neither")
 
 
-def _unwritten(place: _Place, offset: int) -> Advice:
+def _unwritten(place: Place, offset: int) -> Advice:
     """The byte of the stack, and the variable that it belongs to."""
     starts = [
         (row.stack_offset, row.name)
@@ -400,7 +397,7 @@ def _unwritten(place: _Place, offset: int) -> Advice:
     return Advice(missing, f"before {place.at(place.pc)}: write every byte, padding too")
 
 
-def _argument(place: _Place, number: int) -> Advice:
+def _argument(place: Place, number: int) -> Advice:
     row = _helper(place.insn)
     if row is None or not 1 <= number <= len(row.args):
         return Advice()

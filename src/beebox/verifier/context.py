@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from beebox.btf.types import Btf, Struct
 from beebox.tables.contexts import Context, ContextField, FieldKind
 from beebox.verifier.btf_pointers import contexts
 from beebox.verifier.btf_pointers.kernel import kernel_struct
@@ -116,4 +117,16 @@ def _why(path: Path, context: Context, offset: int, size: int, *, write: bool) -
                 f"{size} bytes at offset {offset} are no legal {verb} of {context.name}."
                 f"{field.name}: {listed} bytes, aligned, from offset {field.offset}"
             )
+    member = _member(path.spec.btf, context.name, offset)
+    if member:
+        return f"{type_name} programs may not {verb} {context.name}.{member}"
     return f"{type_name} programs may {verb} nothing at offset {offset} of {context.name}"
+
+
+def _member(btf: Btf | None, name: str, offset: int) -> str:
+    """What the program's own types call the field there; empty if they say nothing of it."""
+    if btf is None:
+        return ""
+    rows = (btf.type(each) for each in btf.kinded(name, Struct))
+    members = (member for row in rows if isinstance(row, Struct) for member in row.members)
+    return next((each.name for each in members if each.bit_offset == 8 * offset), "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from beebox.isa.instruction import Call, CallKind, JumpIf, MayGoto
+from beebox.isa.instruction import Call, CallKind, JumpIf, KfuncRef, MayGoto
 from beebox.obj.model import ProgramSpec
 from beebox.tables.helpers import HELPERS
 from beebox.verifier.findings import Refusal
@@ -18,8 +18,13 @@ _MOST_VALUES: Final = 4096
 _PACKET: Final = (RegKind.PACKET, RegKind.PACKET_META)
 
 
-def causal_path(spec: ProgramSpec, refusal: Refusal) -> tuple[tuple[int, str], ...]:
-    """``(pc, text)``, oldest first: the newest steps of the values at fault, one a source line."""
+def causal_path(
+    spec: ProgramSpec, refusal: Refusal, *, held: tuple[int, str] | None = None
+) -> tuple[tuple[int, str], ...]:
+    """``(pc, text)``, oldest first: the newest steps of the values at fault, one a source line.
+
+    ``held``: a step that made no value, which is told first if its line is not told otherwise.
+    """
     seen: set[Reg] = set()
     work = list(refusal.values)
     while work and len(seen) < _MOST_VALUES:
@@ -30,11 +35,18 @@ def causal_path(spec: ProgramSpec, refusal: Refusal) -> tuple[tuple[int, str], .
         work.extend(parent for parent in (value.p1, value.p2) if parent is not None)
     steps: dict[tuple[str, int] | int, tuple[int, str]] = {}
     for value in sorted(seen, key=lambda reg: reg.serial):
-        place = spec.line_at(value.pc)
-        key = (place.file, place.line) if place is not None else value.pc
+        key = _line(spec, value.pc)
         steps.pop(key, None)  # the last value that a line makes stands for the line
         steps[key] = (value.pc, change(spec, value))
-    return tuple(steps.values())[-_MOST_STEPS:]
+    out = tuple(steps.values())[-_MOST_STEPS:]
+    if held is not None and _line(spec, held[0]) not in {_line(spec, pc) for pc, _ in out}:
+        out = (held, *out)
+    return out
+
+
+def _line(spec: ProgramSpec, pc: int) -> tuple[str, int] | int:
+    place = spec.line_at(pc)
+    return (place.file, place.line) if place is not None else pc
 
 
 def was_pointer(value: Reg) -> Reg | None:
@@ -79,7 +91,7 @@ def callee(insn: Call) -> str:
     """What an instruction calls, by name."""
     if insn.kind is CallKind.HELPER and isinstance(insn.target, int) and insn.target in HELPERS:
         return f"bpf_{HELPERS[insn.target].name}"
-    return "the call"
+    return insn.target.name if isinstance(insn.target, KfuncRef) else "the call"
 
 
 def _offset(value: Reg) -> str:
@@ -94,9 +106,10 @@ def describe(value: Reg) -> str:
         case RegKind.SCALAR:
             if value.scalar is ANY:
                 return "a number, nothing known of it"
-            return f"the number {value.scalar!r}" if value.scalar.is_const else (
-                f"a number in {value.scalar!r}"
-            )  # fmt: skip
+            text = repr(value.scalar)
+            if value.scalar.is_const:
+                return f"the number {text}"
+            return text if text.startswith("any number") else f"a number in {text}"
         case RegKind.PACKET | RegKind.PACKET_META:
             name = "packet" if value.kind is RegKind.PACKET else "packet metadata"
             if value.range > 0:
@@ -119,6 +132,9 @@ def describe(value: Reg) -> str:
             return f"stack pointer {where}"
         case RegKind.FLOW_KEYS:
             return f"the flow keys {where}"
+        case RegKind.BTF_ID if value.type is not None:
+            null = ", or NULL" if value.nullable else ""
+            return f"pointer to struct {value.type.name} {where}{null}"
         case RegKind.BTF_ID | RegKind.BUF | RegKind.TP_BUFFER | RegKind.ARENA | RegKind.DYNPTR:
             named = f" {value.type.name}" if value.type is not None else ""
             return f"{plain_name(value)}{named} {where}"

@@ -326,7 +326,16 @@ def check_region(
             )  # fmt: skip
         if base.flags & PtrFlag.UNTRUSTED and direct:
             return  # probed: whatever the offset
-        _check_range(path, base, number, offset, size, base.range, "the record", write=write)
+        _check_range(
+            path,
+            base,
+            number,
+            offset,
+            size,
+            base.range,
+            "the memory",
+            write=write,
+        )
         return
     spec = path.map_spec(base.map)
     if is_read_only(spec) if write else int(spec.flags) & _WRONLY_PROG:

@@ -231,6 +231,10 @@ class Pruner:
                         stack[index] = None
         return True
 
+    def busiest(self) -> int | None:
+        """The pc where most states are kept, which is where most of the work was."""
+        return max(self._seen, key=lambda pc: len(self._seen[pc]), default=None)
+
     def _unsettled(self, checkpoint: Checkpoint) -> bool:
         visit = self._loops.visit_of(checkpoint, checkpoint.pc)
         return visit is not None and bool(visit.covered)

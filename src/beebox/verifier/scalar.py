@@ -60,7 +60,19 @@ class Scalar:
             return str(self.smin)
         if self is ANY:
             return "any number"
-        low, high = (self.umin, self.umax) if self.smin < -(1 << 62) else (self.smin, self.smax)
+        if (
+            self.umin == 0
+            and self.smin < 0
+            and self.umax > U64 >> 1
+            and (self.u32_max < U32 or self.s32_max < S32_MAX or self.s32_min > S32_MIN)
+        ):
+            unsigned = (
+                self.s32_min < 0 and self.u32_max - self.u32_min <= self.s32_max - self.s32_min
+            )
+            low, high = (self.u32_min, self.u32_max) if unsigned else (self.s32_min, self.s32_max)
+            return f"any number with its low 32 bits in {low}..={high}"
+        unsigned = self.smin < -(1 << 62) and self.umax - self.umin <= self.smax - self.smin
+        low, high = (self.umin, self.umax) if unsigned else (self.smin, self.smax)
         return f"{low}..={high}"
 
 

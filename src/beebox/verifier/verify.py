@@ -27,12 +27,13 @@ from beebox.obj.model import ProgramSpec
 from beebox.tables.finding_needs import NEEDS
 from beebox.tables.helpers import HELPER_BY_NAME
 from beebox.verifier import branch, rights, scalar, transfer
-from beebox.verifier.advice import advise, evidence
+from beebox.verifier.advice import advise, evidence, unroll
 from beebox.verifier.btf_pointers import extensions
 from beebox.verifier.calls import possible_cpus
 from beebox.verifier.cfg import Shape, function_ranges, shape
 from beebox.verifier.explore import Exploration
 from beebox.verifier.findings import Refusal
+from beebox.verifier.held_advice import acquired
 from beebox.verifier.history import causal_path
 from beebox.verifier.observer import Observer
 from beebox.verifier.options import DEFAULT, Options
@@ -104,6 +105,9 @@ def _explored(spec: ProgramSpec, options: Options, observer: Observer | None) ->
         exploration.run()
     except Refusal as refusal:
         path = exploration.path if exploration is not None else None
+        if exploration is not None and refusal.code in ("too-complex", "timeout"):
+            busiest = exploration.pruner.busiest()
+            refusal.hint = refusal.hint or unroll(spec, refusal, busiest)
         findings = (_finding(spec, refusal, path),)
     except _OUR_FAULTS as bug:
         pc = exploration.path.pc if exploration is not None else 0
@@ -143,7 +147,7 @@ def _finding(spec: ProgramSpec, refusal: Refusal, path: Path | None) -> Finding:
         file=line.file if line is not None else None,
         line=line.line if line is not None else None,
         column=line.column if line is not None else None,
-        path=causal_path(spec, refusal),
+        path=causal_path(spec, refusal, held=acquired(spec, refusal, path)),
         missing=advice.missing or NEEDS.get(refusal.code, ""),
         evidence=evidence(spec, refusal),
     )

@@ -35,7 +35,7 @@ from beebox.isa.instruction import (
 )
 from beebox.maps import abi
 from beebox.obj.model import ProgramSpec
-from beebox.tables.contexts import ContextField
+from beebox.tables.contexts import Context, ContextField
 from beebox.tables.helpers import HELPERS
 from beebox.tables.limits import MAX_CALL_FRAMES, MAX_LOOPS, MAX_RUN_LOOPS, MAX_STACK_BYTES
 from beebox.tables.opcodes import AtomicOp, Mode
@@ -83,6 +83,15 @@ class Machine:
     globals: Mapping[str, int]
 
 
+def _context_bytes(context: Context | None) -> int:
+    """How many bytes are the context's: none where it is memory like any other."""
+    try:
+        layout_of(context)
+    except NotSupportedError:
+        return 0
+    return context.size if context is not None else 0
+
+
 class Interpreter:
     """One program on one machine. Not for two threads at a time.
 
@@ -123,8 +132,7 @@ class Interpreter:
         top = self._stack.address + self._stack.size
         self._stack_region = Region("stack", top, top, self._stack.address, self._stack.view)
         self._context = machine.packet.context_address
-        context = self.spec.type.value.context
-        self._context_end = self._context + (context.size if context is not None else 0)
+        self._context_end = self._context + _context_bytes(self.spec.type.value.context)
         buffer = machine.packet.buffer
         self._packet_region = Region("packet", 0, 0, buffer.address, buffer.view)
         self._own = Memory([self._stack_region, self._packet_region])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from beebox.diagnose.counterexample import SEARCHED
+from beebox.diagnose.counterexample import SEARCHED, search
 from beebox.diagnose.explain import explained
 from beebox.diagnose.patch import insert
 from beebox.diagnose.trace import trace
@@ -25,6 +25,7 @@ from beebox.verifier.verify import verify
 MAPS = {
     "table": MapSpec("table", MapType.HASH, 4, 32, 8),
     "values": MapSpec("values", MapType.ARRAY, 4, 32, 4),
+    "records": MapSpec("records", MapType.RINGBUF, 0, 0, 4096),
 }
 LOOK_UP = """
 r6 = r1
@@ -366,3 +367,57 @@ def test_every_case_is_explained(case) -> None:
     assert text.startswith("error: ")
     assert f"[{finding.code}]" in text
     assert findings_data(after)[0]["code"] == finding.code
+
+
+def test_function_that_is_verified_alone_is_not_searched_with_what_its_caller_gives() -> None:
+    text = "r1 = 7\ncall inner\nr0 = 2\nexit\ninner:\nr0 = *(u8 *)(r1 + 0)\nexit"
+    spec = replace(program(text), functions=(FuncInfo(0, "p"), FuncInfo(4, "inner")))
+    finding = explained(verify(spec), DEFAULT).findings[0]
+    shown = search(spec, replace(finding, code="null-pointer"), (), alone=True)
+    assert shown is not None
+    assert shown.outcome is Search.NOT_SEARCHED
+    assert "alone" in shown.text
+
+
+def test_release_that_does_not_fit_where_it_was_tried_is_not_shown() -> None:
+    """Two paths meet at the exit, and on one of them there is nothing to release."""
+    finding = finding_of(
+        """
+        r2 = 16
+        r3 = 0
+        r1 = map[records] ll
+        call bpf_ringbuf_reserve
+        r6 = r0
+        if r0 == 0 goto out
+        call bpf_get_prandom_u32
+        if r0 == 1 goto out
+        r1 = r6
+        r2 = 0
+        call bpf_ringbuf_submit
+        out:
+        r0 = 0
+        exit
+        """
+    )
+    assert finding.code == "reference-leak"
+    assert not finding.suggestions
+
+
+def test_map_values_are_no_part_of_a_context_that_is_plain_memory() -> None:
+    finding = finding_of(
+        """
+        call bpf_get_current_pid_tgid
+        r0 >>= 32
+        *(u32 *)(r10 - 4) = r0
+        r2 = r10
+        r2 += -4
+        r1 = map[table] ll
+        call bpf_map_lookup_elem
+        r1 = *(u64 *)(r0 + 0)
+        r0 = 0
+        exit
+        """,
+        ProgramType.TRACEPOINT,
+    )
+    assert finding.code == "null-pointer"
+    assert found_in(finding).maps

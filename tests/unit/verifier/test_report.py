@@ -73,7 +73,7 @@ def test_text_names_line_variable_and_steps():
     assert [line.split("|")[0].strip() for line in lines[2:-3]] == ["3", "4", "6"]
     assert lines[-3].startswith("  missing: ")
     assert (
-        lines[-2] == "  help: after line 4: take a view of 15 bytes or more from the context, "
+        lines[-2] == "  help: before line 6: take a view of 15 bytes or more from the context, "
         "and test it for None"
     )
     assert lines[-1] == "  kernel: R2 offset is outside of the packet"

@@ -9,9 +9,10 @@ import pytest
 
 from beebox.errors import ExecutionError, NotSupportedError
 from beebox.isa.assembler import assemble
+from beebox.tables.program_types import ProgramType
 from beebox.verifier.result import VerifiedProgram
 from beebox.vm.interpreter import Interpreter, Machine
-from beebox.vm.memory import Memory, Packet, Runtime, region_at
+from beebox.vm.memory import Memory, Packet, Region, Runtime, region_at
 
 BASE = engines.accepted("r0 = 0\nexit", {})
 
@@ -63,6 +64,17 @@ def test_read_only_regions_refuse_stores():
         Interpreter(unverified("r1 = map[m] ll\n*(u8 *)(r1 + 0) = 1\nexit"), machine_, {}).run()
     reader = unverified("r1 = map[m] ll\nr0 = *(u8 *)(r1 + 7)\nexit")
     assert Interpreter(reader, machine_, {}).run() == 0
+
+
+def test_context_without_a_layout_is_memory_like_any_other():
+    packet, other = Packet(64), Packet(64)
+    place = packet.context_address + 512  # inside of what a tracepoint's context may be
+    view = other.buffer.view
+    value = Region("value", place, place + 8, place, view[:8])
+    machine_ = Machine(Memory([value]), packet, Runtime(), {"m": place}, {})
+    reader = unverified("r1 = map[m] ll\nr0 = *(u8 *)(r1 + 7)\nexit")
+    traced = replace(reader, spec=replace(reader.spec, type=ProgramType.TRACEPOINT))
+    assert Interpreter(traced, machine_, {}).run() == view[7]
 
 
 def test_fuel_ends_an_endless_loop():

@@ -14,7 +14,7 @@ from beebox.verifier.btf_pointers.walk import Denied, Memory, Number, Pointer, a
 from beebox.verifier.fields import access as fields
 from beebox.verifier.findings import Refusal
 from beebox.verifier.license import GPL
-from beebox.verifier.names import bits, kernel_name
+from beebox.verifier.names import bits
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
 from beebox.verifier.scalar import of_size
@@ -156,6 +156,6 @@ def _denied(path: Path, base: Reg, number: int, at: int, size: int, kernel: str)
 def _read_only(path: Path, base: Reg, number: int, type_: TypeRef, kernel: str) -> Refusal:
     return Refusal(
         "read-only", path.pc,
-        f"a program may not write there in struct {type_.name} ({kernel_name(base)})",
+        f"programs may only read there in struct {type_.name}",
         kernel=kernel, values=(base,), reg=number,
     )  # fmt: skip

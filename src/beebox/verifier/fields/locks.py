@@ -14,6 +14,7 @@ from beebox.verifier.cfg import kernel_function
 from beebox.verifier.fields import lookup
 from beebox.verifier.fields.record import FieldKind
 from beebox.verifier.findings import Refusal
+from beebox.verifier.history import callee
 from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
@@ -68,7 +69,8 @@ def check_call(path: Path, insn: Call) -> None:
     row = kernel_function(insn)
     if insn.target != _UNLOCK and (row is None or row.name not in _KFUNCS):
         raise Refusal(
-            "lock-held", path.pc, f"a call while the lock taken at insn {lock.pc} is held",
+            "lock-held", path.pc,
+            f"a call of {callee(insn)} while the lock taken at insn {lock.pc} is held",
             kernel="function calls are not allowed while holding a lock",
         )  # fmt: skip
 
