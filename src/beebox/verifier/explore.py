@@ -87,6 +87,8 @@ class Exploration:
         arena.check_program(self.path)
         lookup.check_program(self.path)
         self.globals = Globals(self.path, shape)
+        global_starts = frozenset(shape.starts[index] for index in self.globals.functions)
+        exceptions.check_linkage(spec, global_starts)
         by_kernel = callback(spec)
         if by_kernel is not None:
             self.path.exception_callback = shape.function_of(by_kernel)

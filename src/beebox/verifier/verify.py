@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from beebox.errors import BtfError
 from beebox.isa.codec import encode
 from beebox.isa.instruction import (
     Call,
@@ -109,6 +110,10 @@ def _explored(spec: ProgramSpec, options: Options, observer: Observer | None) ->
             busiest = exploration.pruner.busiest()
             refusal.hint = refusal.hint or unroll(spec, refusal, busiest)
         findings = (_finding(spec, refusal, path),)
+    except BtfError as why:
+        pc = exploration.path.pc if exploration is not None else 0
+        malformed = Refusal("not-supported", pc, f"the types (BTF) are malformed: {why}")
+        findings = (_finding(spec, malformed, None),)
     except _OUR_FAULTS as bug:
         pc = exploration.path.pc if exploration is not None else 0
         text = f"{type(bug).__name__}: {bug}"

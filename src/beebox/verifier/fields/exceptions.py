@@ -12,7 +12,7 @@ from beebox.isa.instruction import Call, CallKind
 from beebox.obj.model import ProgramSpec
 from beebox.verifier import exits, references
 from beebox.verifier.cfg import Shape, function_ranges, throws
-from beebox.verifier.fields.exception_callback import callback
+from beebox.verifier.fields.exception_callback import callback, names
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.subprograms.prototype import Expected, Parameter
@@ -27,6 +27,22 @@ def check_throw(path: Path, number: int) -> None:
 def end(path: Path) -> None:
     """Nothing may be held when the program ends in its middle, by no function that called."""
     references.require_none(path, "the program is left", kernel="bpf_throw", everywhere=True)
+
+
+def check_linkage(spec: ProgramSpec, global_starts: Collection[int]) -> None:
+    """Whether the exception callback is there, is one, and is a global function."""
+    named, start = names(spec), callback(spec)
+    if not named or (start in global_starts and len(named) == 1):
+        return
+    problem = f"the exception callback {named[0]} is not a global function"
+    kernel = f"exception callback '{named[0]}' must have global linkage"
+    if len(named) > 1:
+        problem = "the program names more than one exception callback"
+        kernel = "multiple exception callback tags for main subprog"
+    elif start is None:
+        problem = f"the exception callback {named[0]} is not there"
+        kernel = f"exception callback '{named[0]}' could not be found in BTF"
+    raise Refusal("exception", start or 0, problem, kernel=kernel)
 
 
 def check_callback(path: Path, parameters: Sequence[Parameter]) -> None:
@@ -67,7 +83,7 @@ def check_callbacks(spec: ProgramSpec, shape: Shape, callbacks: Collection[int])
         if throws(spec.slots[pc])
     }
     reached: set[int] = set()
-    work = list(callbacks) if throwing else []
+    work = [*callbacks, own] if own >= 0 else list(callbacks)
     while work:
         index = work.pop()
         if index in reached:

@@ -114,3 +114,36 @@ int bad_called_directly(struct __sk_buff *skb)
 		bpf_throw(0);
 	return whatever(skb->len);
 }
+
+__attribute__((used)) static int unexported(__u64 cookie)
+{
+	return 0;
+}
+
+SEC("tc")
+__exception_cb(unexported)
+int bad_static(struct __sk_buff *skb)
+{
+	if (skb->len > 1000)
+		bpf_throw(0);
+	return 1;
+}
+
+SEC("tc")
+__exception_cb(whatever)
+__exception_cb(of_context)
+int bad_named_twice(struct __sk_buff *skb)
+{
+	if (skb->len > 1000)
+		bpf_throw(0);
+	return 1;
+}
+
+SEC("tc")
+__exception_cb(throws_again)
+int bad_throws_again(struct __sk_buff *skb)
+{
+	if (skb->len > 1000)
+		bpf_throw(0);
+	return 1;
+}

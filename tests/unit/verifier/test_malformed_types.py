@@ -1,0 +1,40 @@
+"""Types (BTF) that lead nowhere: a refusal, no exception."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from beebox.btf.builder import Builder
+from beebox.btf.types import Btf, Member, Modifier, Ptr, Typedef
+from beebox.isa.assembler import assemble
+from beebox.obj.model import MapSpec, ProgramSpec
+from beebox.tables.map_types import MapType
+from beebox.tables.program_types import ProgramType
+from beebox.verifier.verify import verify
+
+_LOOKUP = """
+*(u32 *)(r10 - 4) = 0
+r2 = r10
+r2 += -4
+r1 = map[table] ll
+call bpf_map_lookup_elem
+r0 = 0
+exit
+"""
+
+
+def test_a_pointer_to_a_typedef_of_itself():
+    builder = Builder()
+    number = builder.unsigned(4)
+    looped = builder.add(Typedef("looped", number))
+    pointer = builder.add(Ptr(builder.add(Modifier("type_tag", looped, "kptr"))))
+    value = builder.struct("value", 8, (Member("kept", pointer, 0),))
+    types = list(builder.build().types)
+    types[looped - 1] = replace(types[looped - 1], type=looped)
+    table = MapSpec("table", MapType.ARRAY, 4, 8, 1, key_type_id=number, value_type_id=value)
+    spec = ProgramSpec(
+        "case", "tc", ProgramType.SCHED_CLS, tuple(assemble(_LOOKUP)), {"table": table},
+        btf=Btf(tuple(types)),
+    )  # fmt: skip
+    report = verify(spec)
+    assert [finding.code for finding in report.findings] == ["not-supported"]
