@@ -194,7 +194,7 @@ def _maybe(
     kind: RegKind,
     *,
     size: int = 0,
-    flags: PtrFlag = PtrFlag.NONE,
+    flags: int = PtrFlag.NONE,
     type_: TypeRef | None = None,
 ) -> Reg:
     """A pointer that may be NULL: with a reference of its own, or kept alive by an argument's."""

@@ -101,7 +101,7 @@ class Path:
         self.pc = 0
         self.shared: set[int] = set()  # the roots of numbers that were copied
         self.bases: dict[int, RegKind] = {}  # by load or store: what its address pointed to
-        self.trusts: dict[int, PtrFlag] = {}  # by store: the trust of its address, if it is typed
+        self.trusts: dict[int, int] = {}  # by store: the trust of its address, if it is typed
         self.liveness = Liveness(starts, spec.slots)
         self.stack_bytes: dict[int, int] = {}  # by function: how deep its frame was used
         self.helpers: set[int] = set()  # that the program may call, and the maps that it uses
@@ -226,7 +226,7 @@ class Path:
         map_: str = "",
         frame: int = 0,
         nullable: bool = False,
-        flags: PtrFlag = PtrFlag.NONE,
+        flags: int = PtrFlag.NONE,
         type_: TypeRef | None = None,
         p1: Reg | None = None,
         p2: Reg | None = None,
@@ -261,7 +261,7 @@ class Path:
         id_: int | None = None,
         ref: int | None = None,
         nullable: bool | None = None,
-        flags: PtrFlag | None = None,
+        flags: int | None = None,
         type_: TypeRef | None = None,
         p2: Reg | None = None,
     ) -> Reg:

@@ -10,7 +10,6 @@ the values it was computed from.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntFlag
 from typing import TYPE_CHECKING, Final
 
 from beebox.btf.types import Btf
@@ -32,25 +31,26 @@ BEYOND_END = -2
 """Ranges of packet pointers that were compared with the packet's end and are not before it."""
 
 
-class PtrFlag(IntFlag):
-    """What else is known of a pointer: the kernel's ``bpf_type_flag`` but PTR_MAYBE_NULL."""
+class PtrFlag:
+    """What else is known of a pointer: the kernel's ``bpf_type_flag`` but PTR_MAYBE_NULL.
 
-    NONE = 0
-    RDONLY = 1 << 0  # MEM_RDONLY
-    RINGBUF = 1 << 1  # MEM_RINGBUF
-    USER = 1 << 2  # MEM_USER
-    PERCPU = 1 << 3  # MEM_PERCPU
-    UNTRUSTED = 1 << 4  # PTR_UNTRUSTED
-    ALLOC = 1 << 5  # MEM_ALLOC: made by bpf_obj_new, of a type of the program's BTF
-    TRUSTED = 1 << 6  # PTR_TRUSTED
-    RCU = 1 << 7  # MEM_RCU
-    NON_OWN_REF = 1 << 8  # of a node that a list or tree owns; valid while its lock is held
-    FIXED_SIZE = 1 << 9  # MEM_FIXED_SIZE
-    PACKET = 1 << 10  # DYNPTR_TYPE_SKB, _XDP, _SKB_META: memory of a packet, which may move
-    SLICE = 1 << 11  # ... or any other DYNPTR_TYPE_*: what bpf_dynptr_slice gives
-    WIDENED = (
-        1 << 12
-    )  # ours: a number in a slot that a loop made unknown; loads are not linked to it
+    Bits of a plain number: they are asked for at every access, and Flag's operators are slow.
+    """
+
+    NONE: Final = 0
+    RDONLY: Final = 1 << 0  # MEM_RDONLY
+    RINGBUF: Final = 1 << 1  # MEM_RINGBUF
+    USER: Final = 1 << 2  # MEM_USER
+    PERCPU: Final = 1 << 3  # MEM_PERCPU
+    UNTRUSTED: Final = 1 << 4  # PTR_UNTRUSTED
+    ALLOC: Final = 1 << 5  # MEM_ALLOC: made by bpf_obj_new, of a type of the program's BTF
+    TRUSTED: Final = 1 << 6  # PTR_TRUSTED
+    RCU: Final = 1 << 7  # MEM_RCU
+    NON_OWN_REF: Final = 1 << 8  # of a node that a list or tree owns; valid while its lock is held
+    FIXED_SIZE: Final = 1 << 9  # MEM_FIXED_SIZE
+    PACKET: Final = 1 << 10  # DYNPTR_TYPE_SKB, _XDP, _SKB_META: memory of a packet, which may move
+    SLICE: Final = 1 << 11  # ... or any other DYNPTR_TYPE_*: what bpf_dynptr_slice gives
+    WIDENED: Final = 1 << 12  # ours: a number on the stack that a loop made unknown
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +116,7 @@ class Reg:
         map_: str = "",
         frame: int = 0,
         nullable: bool = False,
-        flags: PtrFlag = PtrFlag.NONE,
+        flags: int = PtrFlag.NONE,
         type_: TypeRef | None = None,
         p1: Reg | None = None,
         p2: Reg | None = None,

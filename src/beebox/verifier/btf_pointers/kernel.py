@@ -6,7 +6,7 @@ from beebox.btf.types import Struct
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.value import PtrFlag, Reg, TypeRef
+from beebox.verifier.value import Reg, TypeRef
 
 
 def kernel_type(path: Path, name: str) -> TypeRef:
@@ -23,7 +23,7 @@ def kernel_type(path: Path, name: str) -> TypeRef:
 
 
 def kernel_struct(
-    path: Path, name: str, flags: PtrFlag, *, nullable: bool = False, ref: int = 0
+    path: Path, name: str, flags: int, *, nullable: bool = False, ref: int = 0
 ) -> Reg:
     """A pointer to the kernel's struct called ``name``."""
     id_ = ref or (path.new_id() if nullable else 0)

@@ -50,7 +50,7 @@ def is_rcu(value: Reg) -> bool:
     return bool(value.flags & PtrFlag.RCU)
 
 
-def of_member(path: Path, base: Reg, found: Pointer) -> tuple[PtrFlag, bool]:
+def of_member(path: Path, base: Reg, found: Pointer) -> tuple[int, bool]:
     """The flags of the pointer that a load through ``base`` found; whether it may be NULL."""
     flags = found.flags
     if base.flags & PtrFlag.UNTRUSTED:

@@ -38,7 +38,7 @@ class Pointer:
     """The member called ``field``: a pointer to the struct with this id."""
 
     type_id: int
-    flags: PtrFlag
+    flags: int
     field: str
 
 
@@ -116,7 +116,7 @@ def reaches(btf: Btf, type_id: int, off: int, wanted: int, *, strict: bool = Fal
     return False
 
 
-def pointed(btf: Btf, pointer: Ptr) -> tuple[int, Type | None, PtrFlag]:
+def pointed(btf: Btf, pointer: Ptr) -> tuple[int, Type | None, int]:
     """What a pointer points to, behind modifiers, and what its own type tag says."""
     flags = PtrFlag.NONE
     tag = btf.type(pointer.type)
@@ -125,9 +125,7 @@ def pointed(btf: Btf, pointer: Ptr) -> tuple[int, Type | None, PtrFlag]:
     return (*btf.resolve(pointer.type), flags)
 
 
-def _walk(
-    btf: Btf, type_id: int, off: int, size: int, flags: PtrFlag
-) -> tuple[Found | _Inside, PtrFlag]:
+def _walk(btf: Btf, type_id: int, off: int, size: int, flags: int) -> tuple[Found | _Inside, int]:
     """Down to the member at ``off``; ``flags`` grow on the way."""
     row = btf.resolve(type_id)[1]
     for _ in range(MAX_DEPTH):

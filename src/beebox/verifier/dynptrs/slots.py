@@ -37,7 +37,7 @@ class DynptrType(Enum):
         return self is DynptrType.RINGBUF
 
     @property
-    def slices(self) -> PtrFlag:
+    def slices(self) -> int:
         """What pointers are that kernel functions give into its memory, besides MEM."""
         packet = self in (DynptrType.SKB, DynptrType.XDP, DynptrType.SKB_META)
         return PtrFlag.SLICE | PtrFlag.PACKET if packet else PtrFlag.SLICE
@@ -167,7 +167,7 @@ def _end(stack: list[Slot | None], index: int) -> None:
     stack[index] = stack[index - 1] = None
 
 
-def _void_slices(path: Path, id_: int, spared: PtrFlag = PtrFlag.NONE) -> None:
+def _void_slices(path: Path, id_: int, spared: int = PtrFlag.NONE) -> None:
     """Pointers into the dynptr's memory are void now."""
     path.state.replace_where(
         lambda reg: reg.kind is RegKind.MEM and reg.frame == id_ and not reg.flags & spared,

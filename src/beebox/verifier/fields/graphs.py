@@ -151,7 +151,7 @@ def node(path: Path, root: Field, *, borrowed: bool) -> Reg:
     return path.pointer(RegKind.BTF_ID, off=root.node_offset, flags=flags, type_=type_)
 
 
-def borrowed_flags(path: Path, type_: TypeRef) -> PtrFlag:
+def borrowed_flags(path: Path, type_: TypeRef) -> int:
     """What is known of a pointer to an object that a collection owns."""
     flags = PtrFlag.ALLOC | PtrFlag.NON_OWN_REF
     record = lookup.of_type(path, type_)

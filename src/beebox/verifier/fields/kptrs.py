@@ -160,7 +160,7 @@ def put(path: Path, ref: int) -> None:
     state.replace_where(lambda reg: reg.ref == ref, left)
 
 
-def taken(path: Path, field: Field) -> tuple[TypeRef, PtrFlag]:
+def taken(path: Path, field: Field) -> tuple[TypeRef, int]:
     """What the exchange gives back: the type behind the pointer, and what is known of it."""
     btf = _types(field)
     flags = PtrFlag.NONE

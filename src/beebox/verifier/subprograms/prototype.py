@@ -75,7 +75,7 @@ class Parameter:
     kind: Expected
     size: int = 0
     nullable: bool = False
-    flags: PtrFlag = PtrFlag.NONE
+    flags: int = PtrFlag.NONE
     type: TypeRef | None = None
 
 
