@@ -24,8 +24,43 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-COMPILED: Final = ("verifier", "isa/instruction.py", "isa/semantics.py")
-"""What mypyc compiles, below ``src/beebox``: the verifier, and the instructions that it walks."""
+COMPILED: Final = (
+    "isa/instruction.py",
+    "isa/semantics.py",
+    *(
+        f"verifier/{name}.py"
+        for name in (
+            "arguments",
+            "arithmetic",
+            "branch",
+            "calls",
+            "cfg",
+            "comparison",
+            "context",
+            "covers",
+            "early",
+            "exits",
+            "explore",
+            "immediates",
+            "join",
+            "liveness",
+            "loops",
+            "memory",
+            "packet",
+            "path",
+            "prune",
+            "references",
+            "result",
+            "scalar",
+            "stack",
+            "state",
+            "tnum",
+            "transfer",
+            "value",
+        )
+    ),
+)
+"""What mypyc compiles, below ``src/beebox``: what every instruction of an exploration runs."""
 
 _SETUP: Final = """
 import sys
@@ -72,14 +107,9 @@ def compiler() -> str:
     return shlex.join([sys.executable, "-m", "ziglang", "cc"])
 
 
-def sources(tree: Path) -> list[str]:
-    """The files to compile, relative to ``tree``."""
-    package = tree / "src/beebox"
-    found: list[Path] = []
-    for name in COMPILED:
-        path = package / name
-        found += sorted(path.rglob("*.py")) if path.is_dir() else [path]
-    return [str(path.relative_to(tree)) for path in found if path.name != "__init__.py"]
+def sources() -> list[str]:
+    """The files to compile, relative to the tree."""
+    return [f"src/beebox/{name}" for name in COMPILED]
 
 
 def build_tree(tree: Path, *, level: str = "3") -> None:
@@ -93,7 +123,7 @@ def build_tree(tree: Path, *, level: str = "3") -> None:
     (tree / "mypy.ini").write_text(_MYPY)
     (tree / "setup.py").write_text(_SETUP)
     done = subprocess.run(
-        [sys.executable, "setup.py", level, *sources(tree)],
+        [sys.executable, "setup.py", level, *sources()],
         cwd=tree,
         env={**os.environ, "CC": compiler()},
         capture_output=True,

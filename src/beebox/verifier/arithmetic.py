@@ -21,21 +21,23 @@ from beebox.verifier.value import MAP_VALUE, PACKET, SCALAR, STACK, PtrFlag, Reg
 
 _MOV: Final = AluOp.MOV
 _ADD: Final = AluOp.ADD
-_SIGN_EXTENDING: Final = (AluOp.MOVSX8, AluOp.MOVSX16, AluOp.MOVSX32)
+_SIGN_EXTENDING: Final = frozenset({AluOp.MOVSX8, AluOp.MOVSX16, AluOp.MOVSX32})
 _EXTENDED_BITS: Final = {op: op.value.sign_extends for op in _SIGN_EXTENDING}
-_MASKS: Final = (AluOp.AND, AluOp.OR)
-_SUMS: Final = (AluOp.ADD, AluOp.SUB)
-_DIVISIONS: Final = (AluOp.DIV, AluOp.SDIV, AluOp.MOD, AluOp.SMOD)
-_SHIFTS: Final = (AluOp.LSH, AluOp.RSH, AluOp.ARSH)
-_NEVER_MOVED: Final = (
-    RegKind.PACKET_END,
-    RegKind.SOCK_COMMON,
-    RegKind.SOCKET,
-    RegKind.TCP_SOCK,
-    RegKind.XDP_SOCK,
-    RegKind.ARENA,
+_MASKS: Final = frozenset({AluOp.AND, AluOp.OR})
+_SUMS: Final = frozenset({AluOp.ADD, AluOp.SUB})
+_DIVISIONS: Final = frozenset({AluOp.DIV, AluOp.SDIV, AluOp.MOD, AluOp.SMOD})
+_SHIFTS: Final = frozenset({AluOp.LSH, AluOp.RSH, AluOp.ARSH})
+_NEVER_MOVED: Final = frozenset(
+    {
+        RegKind.PACKET_END,
+        RegKind.SOCK_COMMON,
+        RegKind.SOCKET,
+        RegKind.TCP_SOCK,
+        RegKind.XDP_SOCK,
+        RegKind.ARENA,
+    }
 )
-_PICKY: Final = (*_SHIFTS, *_DIVISIONS)
+_PICKY: Final = _SHIFTS | _DIVISIONS
 
 
 def execute(path: Path, insn: Alu) -> State | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from beebox.tables.opcodes import JmpOp
 from beebox.verifier.scalar import EMPTY, U32, Scalar, make, s32, s64
@@ -39,22 +40,25 @@ MIRROR = {
 }
 """The unsigned comparison with its operands exchanged."""
 
-_memo: dict[tuple[int, int, int, bool], Outcome] = {}
+_memo_64: Final[dict[JmpOp, dict[tuple[int, int], Outcome]]] = {op: {} for op in JmpOp}
+_memo_32: Final[dict[JmpOp, dict[tuple[int, int], Outcome]]] = {op: {} for op in JmpOp}
 
 
 def forget() -> None:
     """Empty the memo table (its keys are the uids of interned scalars)."""
-    _memo.clear()
+    for memo in (*_memo_64.values(), *_memo_32.values()):
+        memo.clear()
 
 
 def branch(op: JmpOp, x: Scalar, y: Scalar, *, wide: bool, itself: bool = False) -> Outcome:
     """Compare on 64 bits, or on the low 32; ``itself``: both operands are one register."""
     if itself:
         return _branch(op, x, x, wide=wide, itself=True)
-    key = (id(op), x.uid, y.uid, wide)  # hashing an enum's member is slow
-    found = _memo.get(key)
+    memo = (_memo_64 if wide else _memo_32)[op]
+    key = (x.uid, y.uid)
+    found = memo.get(key)
     if found is None:
-        found = _memo[key] = _branch(op, x, y, wide=wide)
+        found = memo[key] = _branch(op, x, y, wide=wide)
     return found
 
 

@@ -46,7 +46,7 @@ _ALL = (1 << 10) - 1  # R0-R9
 _CALLING_BACK = frozenset(
     row.id for row in HELPERS.values() if any(arg.kind is ArgKind.FUNC for arg in row.args)
 )
-_MOVES: Final = (AluOp.MOV, AluOp.MOVSX8, AluOp.MOVSX16, AluOp.MOVSX32)
+_MOVES: Final = frozenset({AluOp.MOV, AluOp.MOVSX8, AluOp.MOVSX16, AluOp.MOVSX32})
 _ORDERS_TREE = "bpf_rbtree_add_impl"
 _TAKES_FUNCTION = frozenset(
     {

@@ -14,7 +14,7 @@ from beebox.verifier.scalar import ANY
 from beebox.verifier.state import Frame
 from beebox.verifier.value import Reg
 
-LONG: Final = 20_000
+LONG: Final = 200_000
 """Values after which an exploration is long."""
 
 

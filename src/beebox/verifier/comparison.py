@@ -18,13 +18,15 @@ from beebox.verifier.result import RegKind
 from beebox.verifier.state import State
 from beebox.verifier.value import AT_END, BEYOND_END, MAP_VALUE, PACKET, SCALAR, PtrFlag, Reg
 
-_NEVER_NULL: Final = (
-    MAP_VALUE,
-    RegKind.MAP,
-    RegKind.SOCK_COMMON,
-    RegKind.SOCKET,
-    RegKind.TCP_SOCK,
-    RegKind.MEM,
+_NEVER_NULL: Final = frozenset(
+    {
+        MAP_VALUE,
+        RegKind.MAP,
+        RegKind.SOCK_COMMON,
+        RegKind.SOCKET,
+        RegKind.TCP_SOCK,
+        RegKind.MEM,
+    }
 )
 _NOT_EQUATED: Final = {SCALAR, RegKind.BTF_ID}
 

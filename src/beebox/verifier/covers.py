@@ -25,21 +25,33 @@ from beebox.verifier.value import SCALAR, Reg
 
 _ANYTHING: Final = UNWRITTEN + MISC
 _NOTHING: Final = UNWRITTEN * 8
-_EXACT: Final = (RegKind.MEM, RegKind.FUNC, RegKind.DYNPTR, RegKind.MAP, RegKind.MAP_VALUE)
+_EXACT: Final = frozenset(
+    {RegKind.MEM, RegKind.FUNC, RegKind.DYNPTR, RegKind.MAP, RegKind.MAP_VALUE}
+)
 """Their ``range`` is a size, a place, a type or an identity."""
 
 
-def equal(old: Reg | None, new: Reg | None) -> bool:
-    """Whether the values differ in nothing but their history."""
+def equal(old: Reg | None, new: Reg | None, ids: dict[int, int]) -> bool:
+    """Whether the values differ in nothing but their history and the names of references.
+
+    ``ids`` are the references that stand for each other, by the old one's; they grow.
+    """
     if old is new:
         return True
     if old is None or new is None or old.kind is not new.kind or old.scalar is not new.scalar:
         return False
-    return (
-        old.off, old.range, old.map, old.frame, old.nullable, old.ref, old.flags, old.type
+    return same_id(old.ref, new.ref, ids) and (
+        old.off, old.range, old.map, old.frame, old.nullable, old.flags, old.type
     ) == (
-        new.off, new.range, new.map, new.frame, new.nullable, new.ref, new.flags, new.type
+        new.off, new.range, new.map, new.frame, new.nullable, new.flags, new.type
     )  # fmt: skip
+
+
+def same_id(old: int, new: int, ids: dict[int, int]) -> bool:
+    """Whether ``new`` stands for ``old``; 0 is none."""
+    if not old or not new:
+        return old == new
+    return ids.setdefault(old, new) == new
 
 
 def covers(

@@ -96,6 +96,7 @@ class Exploration:
         self.join = Join(shape)
         if not options.bypass_spec:
             self.path.speculation = Speculation(self._push)
+        immediates.check_all(self.path)
         self.pruner = Pruner(
             shape,
             loops.Loops(spec),

@@ -48,16 +48,31 @@ def load(path: Path, insn: LoadImm64) -> Reg:
     raise Refusal("not-supported", path.pc, problem)
 
 
+def check_all(path: Path) -> None:
+    """Whether the program may use the maps that it names, also where no path leads."""
+    for pc, insn in enumerate(path.spec.slots):
+        if isinstance(insn, LoadImm64) and isinstance(insn.value, MapRef | GlobalRef):
+            ref = insn.value
+            path.pc = pc
+            name = ref.name if isinstance(ref, MapRef) else ref.map_name
+            _check(path, path.map_spec(name))
+    path.pc = 0
+
+
 def use(path: Path, name: str) -> MapSpec:
     """The map that the program uses now. Refuses one that it may not use."""
     spec = path.map_spec(name)
     if name not in path.maps:
-        rights.check_map(path.spec, spec, path.pc)
-        if path.speculation is not None and spec.type is MapType.ARENA:
-            raise Refusal(
-                "loader", path.pc, "only programs loaded with CAP_PERFMON may use an arena",
-                kernel="CAP_BPF and CAP_PERFMON are required to use arena",
-            )  # fmt: skip
+        _check(path, spec)
         lookup.note(path, name, spec)
         path.maps.add(name)
     return spec
+
+
+def _check(path: Path, spec: MapSpec) -> None:
+    rights.check_map(path.spec, spec, path.pc)
+    if path.speculation is not None and spec.type is MapType.ARENA:
+        raise Refusal(
+            "loader", path.pc, "only programs loaded with CAP_PERFMON may use an arena",
+            kernel="CAP_BPF and CAP_PERFMON are required to use arena",
+        )  # fmt: skip

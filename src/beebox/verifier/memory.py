@@ -32,15 +32,17 @@ _WRONLY_PROG: Final = int(MapFlags.WRONLY_PROG)
 _IN_KERNEL_USE: Final = (MapType.DEVMAP, MapType.DEVMAP_HASH)
 """Their values are what the kernel itself works with: programs only read them."""
 
-_OWN_WAY = (CTX, RegKind.BTF_ID, RegKind.ARENA, *sockets.KINDS)
-_BY_TYPE = (RegKind.BTF_ID, RegKind.MEM)
+_OWN_WAY: Final = frozenset({CTX, RegKind.BTF_ID, RegKind.ARENA, *sockets.KINDS})
+_BY_TYPE: Final = frozenset({RegKind.BTF_ID, RegKind.MEM})
 
-_NOT_ATOMIC = (
-    CTX,
-    PACKET,
-    RegKind.PACKET_META,
-    RegKind.FLOW_KEYS,
-    *sockets.KINDS,
+_NOT_ATOMIC: Final = frozenset(
+    {
+        CTX,
+        PACKET,
+        RegKind.PACKET_META,
+        RegKind.FLOW_KEYS,
+        *sockets.KINDS,
+    }
 )
 
 
@@ -48,7 +50,10 @@ def load(path: Path, insn: Load) -> None:
     """``dst = *(size *)(src + offset)``."""
     base = path.read(insn.src)
     size = _BYTES[insn.size]
-    value = _loaded(path, base, insn.src, insn.offset, size, plain=not insn.signed)
+    if base.kind is STACK:
+        value = stack.load(path, base, insn.src, insn.offset, size, extends=insn.signed)
+    else:
+        value = _loaded(path, base, insn.src, insn.offset, size, plain=not insn.signed)
     _require_one_kind(path, base, insn.src, loads=True)
     if insn.signed:
         if value.kind is not SCALAR:

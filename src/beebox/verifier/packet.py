@@ -12,7 +12,7 @@ from beebox.verifier.result import RegKind
 from beebox.verifier.value import PACKET, SCALAR, PtrFlag, Reg
 
 _PLAIN: Final = PtrFlag.NONE
-ANY_PACKET: Final = (PACKET, RegKind.PACKET_META, RegKind.PACKET_END)
+ANY_PACKET: Final = frozenset({PACKET, RegKind.PACKET_META, RegKind.PACKET_END})
 
 
 def check(path: Path, base: Reg, number: int, offset: int, size: int, *, write: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from beebox.tables.limits import MAX_STATES
 from beebox.verifier.cfg import Shape
 from beebox.verifier.compaction import LONG, forget_between
-from beebox.verifier.covers import covers, equal
+from beebox.verifier.covers import covers, equal, same_id
 from beebox.verifier.findings import Refusal
 from beebox.verifier.liveness import Liveness
 from beebox.verifier.loops import Loops
@@ -286,8 +286,14 @@ class Pruner:
 
     def _same(self, checkpoint: Checkpoint, state: State, pc: int) -> bool:
         """Whether nothing at all differs from an unfinished checkpoint."""
-        if len(checkpoint.frames) != len(state.frames) or checkpoint.refs != state.refs:
+        ids: dict[int, int] = {}
+        if len(checkpoint.frames) != len(state.frames) or len(checkpoint.refs) != len(state.refs):
             return False
+        for held, holds in zip(checkpoint.refs, state.refs, strict=True):
+            if held.kind is not holds.kind or held.holder != holds.holder:
+                return False
+            if not same_id(held.id, holds.id, ids):
+                return False
         if checkpoint.guards != state.guards or checkpoint.sleepable != state.sleepable:
             return False
         if checkpoint.speculative and not state.speculative:
@@ -298,7 +304,7 @@ class Pruner:
             inner = index == len(state.frames) - 1
             live = self._live[pc if inner else state.frames[index + 1].return_pc]
             for number in range(10):
-                if live >> number & 1 and not equal(old.regs[number], new.regs[number]):
+                if live >> number & 1 and not equal(old.regs[number], new.regs[number], ids):
                     return False
             if len(old.stack) > len(new.stack):
                 return False
@@ -308,7 +314,7 @@ class Pruner:
                     continue
                 if was is None or now is None or was.kinds != now.kinds:
                     return False
-                if not equal(was.reg, now.reg):
+                if not equal(was.reg, now.reg, ids):
                     return False
         return True
 

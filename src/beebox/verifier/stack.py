@@ -83,8 +83,10 @@ def _aligned(path: Path, base: Reg, offset: int, size: int) -> None:
         )  # fmt: skip
 
 
-def load(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
-    """What a zero-extending load gives."""
+def load(
+    path: Path, base: Reg, number: int, offset: int, size: int, *, extends: bool = False
+) -> Reg:
+    """What a zero-extending load gives; before a sign extension, all that was spilled."""
     _aligned(path, base, offset, size)
     low, high = reach(path, base, number, offset, size, what="read from")
     if base.scalar.is_const:
@@ -120,7 +122,7 @@ def load(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:
     kinds = slot.kinds[start : start + size]
     if kinds == SPILL * size:
         if start == 0:
-            return _narrowed(path, slot.reg, size)
+            return path.copied(slot.reg) if extends else _narrowed(path, slot.reg, size)
         if slot.reg.scalar.is_const and slot.reg.scalar.value == 0:
             return path.number(const(0), slot.reg)
     return path.number(const(0) if kinds == ZERO * size else of_size(size))

@@ -26,16 +26,18 @@ from beebox.verifier.scalar import (
     make,
 )
 
-_UNKNOWN: Final = (AluOp.DIV, AluOp.SDIV, AluOp.MOD, AluOp.SMOD)
-_SHIFTS: Final = (AluOp.LSH, AluOp.RSH, AluOp.ARSH)
+_UNKNOWN: Final = frozenset({AluOp.DIV, AluOp.SDIV, AluOp.MOD, AluOp.SMOD})
+_SHIFTS: Final = frozenset({AluOp.LSH, AluOp.RSH, AluOp.ARSH})
 _ON_64: Final = {op: alu_function(op, 64) for op in AluOp}
 _ON_32: Final = {op: alu_function(op, 32) for op in AluOp}
-_memo: dict[tuple[int, int, int, bool], Scalar] = {}
+_memo_64: Final[dict[AluOp, dict[tuple[int, int], Scalar]]] = {op: {} for op in AluOp}
+_memo_32: Final[dict[AluOp, dict[tuple[int, int], Scalar]]] = {op: {} for op in AluOp}
 
 
 def forget() -> None:
     """Empty the memo table (its keys are the uids of interned scalars)."""
-    _memo.clear()
+    for memo in (*_memo_64.values(), *_memo_32.values()):
+        memo.clear()
 
 
 def alu(op: AluOp, x: Scalar, y: Scalar, *, wide: bool) -> Scalar:
@@ -45,10 +47,11 @@ def alu(op: AluOp, x: Scalar, y: Scalar, *, wide: bool) -> Scalar:
     if x.is_const and y.is_const:
         exactly = (_ON_64 if wide else _ON_32)[op]
         return const(exactly(x.value, y.value))
-    key = (id(op), x.uid, y.uid, wide)  # hashing an enum's member is slow
-    found = _memo.get(key)
+    memo = (_memo_64 if wide else _memo_32)[op]
+    key = (x.uid, y.uid)
+    found = memo.get(key)
     if found is None:
-        found = _memo[key] = _alu(op, x, y, wide=wide)
+        found = memo[key] = _alu(op, x, y, wide=wide)
     return found
 
 

@@ -15,6 +15,7 @@ from beebox.obj.model import FuncInfo, MapSpec, ProgramSpec
 from beebox.tables.map_types import MapType
 from beebox.tables.opcodes import Size
 from beebox.tables.program_types import AttachType, ProgramType
+from beebox.tables.sections import ProgramFlags
 from beebox.verifier import explore
 from beebox.verifier.options import Options
 from beebox.verifier.result import RegFact, RegKind
@@ -317,3 +318,15 @@ def test_no_verdict_in_time_is_a_refusal():
     report = verify(spec, Options(deadline_ns=time.monotonic_ns() - 1))
     assert [finding.code for finding in report.findings] == ["timeout"]
     assert report.insns_processed < 10_000
+
+
+def test_maps_are_checked_where_no_path_leads():
+    devmap = MapSpec("devmap", MapType.DEVMAP, 4, 4, 4)
+    code = assemble("r0 = 0\nif r0 == 0 goto +3\nr1 = map[devmap] ll\nr0 = 0\nexit")
+    asleep = ProgramSpec(
+        "p", "syscall", ProgramType.SYSCALL, code, {"devmap": devmap},
+        flags=ProgramFlags.SLEEPABLE,
+    )  # fmt: skip
+    assert [finding.code for finding in verify(asleep).findings] == ["map-type"]
+    awake = ProgramSpec("p", "xdp", ProgramType.XDP, code, {"devmap": devmap})
+    assert verify(awake).accepted
