@@ -8,8 +8,9 @@ of which the refused one is put together again: each part says after which instr
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from beebox.errors import InputError
@@ -76,13 +77,31 @@ class KernelLog:
 
 
 def parse(text: str, *, file: str = "<log>") -> KernelLog:
-    """Read a log. Raises :exc:`InputError` for text that is none."""
+    """Read a log; of several, which a loader of several programs writes, the first that refuses.
+
+    Raises :exc:`InputError` for text that is none, and for a log that was cut off before its end.
+    """
     lines = text.splitlines()
     if len(lines) > _MOST_LINES:
         raise InputError(f"{file}: more than {_MOST_LINES} lines")
+    found = [each for each in map(_parse, _blocks(lines)) if each is not None]
+    if not found:
+        raise InputError(f"{file}: not a log of the verifier")
+    refused = next((each for each in found if not each.accepted), None)
+    if refused is not None:
+        return refused
+    if found[-1].processed is None:
+        raise InputError(
+            f"{file}: the log ends before the verdict: make the loader's log buffer larger"
+        )
+    return found[-1]
+
+
+def _parse(lines: list[str]) -> KernelLog | None:
+    """One log; None for what is none."""
     reader = _Reader()
     program = processed = None
-    for line in _own_lines(lines):
+    for line in lines:
         named = _PROGRAM.search(line)
         if named is not None:
             program = named[1] or named[2]
@@ -92,7 +111,7 @@ def parse(text: str, *, file: str = "<log>") -> KernelLog:
         reader.read(line)
     message, details = reader.message()
     if not reader.path and processed is None and code_of(message) is None:
-        raise InputError(f"{file}: not a log of the verifier")
+        return None
     return KernelLog(tuple(reader.path), message, details, program, processed)
 
 
@@ -104,14 +123,15 @@ def code_of(message: str) -> str | None:
     return None
 
 
-def _own_lines(lines: list[str]) -> list[str]:
+def _blocks(lines: list[str]) -> Iterator[list[str]]:
     """The lines between a loader's banners, where there are any, without its prefixes."""
-    begin = next((at for at, line in enumerate(lines) if _BEGIN.search(line)), None)
-    if begin is not None and "PROG" not in lines[begin] and "DUMP" not in lines[begin]:
-        begin = None  # the loader's own line, which the log follows
-    own = lines[begin:] if begin is not None else lines
-    end = next((at for at, line in enumerate(own) if _END.search(line)), len(own))
-    return [_PREFIX.sub("", line.rstrip()) for line in own[: end + 1]]
+    begins = [at for at, line in enumerate(lines) if _BEGIN.search(line)]
+    if begins and "PROG" not in lines[begins[0]] and "DUMP" not in lines[begins[0]]:
+        begins = []  # the loader's own line, which the log follows
+    for begin, after in pairwise([*(begins or [0]), len(lines)]):
+        own = lines[begin:after]
+        end = next((at for at, line in enumerate(own) if _END.search(line)), len(own))
+        yield [_PREFIX.sub("", line.rstrip()) for line in own[: end + 1]]
 
 
 class _Reader:

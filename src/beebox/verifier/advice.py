@@ -5,6 +5,7 @@ The table's hint is what remains to be said where nothing more is known.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -108,18 +109,23 @@ def advise(spec: ProgramSpec, refusal: Refusal, path: Path | None) -> Advice:
             return Advice()
 
 
-def unroll(spec: ProgramSpec, refusal: Refusal, busiest: int | None) -> str:
-    """What to do about a loop with too many rounds; empty where it is none."""
+def unroll(spec: ProgramSpec, refusal: Refusal, kept: Mapping[int, int]) -> str:
+    """What to do about a loop with too many rounds; empty where it is none.
+
+    ``kept``: how many states were kept, by pc.
+    """
+    most, back = 0, -1
     for pc, insn in enumerate(spec.slots):
-        if not isinstance(insn, Jump | JumpIf | MayGoto) or busiest is None:
-            continue
-        if pc + 1 + insn.offset <= busiest <= pc and insn.offset < 0:
-            place = Place(spec, refusal.pc)
-            return (
-                f"most of it was the loop at {place.at(busiest)}, whose rounds are followed one by "
-                "one: bound their number by a small constant, or let bpf_loop or bpf_for count"
-            )
-    return ""
+        if isinstance(insn, Jump | JumpIf | MayGoto) and insn.offset < 0:
+            inside = sum(kept.get(each, 0) for each in range(pc + 1 + insn.offset, pc + 1))
+            if inside > most:
+                most, back = inside, pc
+    if not most:
+        return ""
+    return (
+        f"most of it was the loop of {Place(spec, refusal.pc).at(back)}, whose rounds are followed "
+        "one by one: bound their number by a small constant, or let bpf_loop or bpf_for count"
+    )
 
 
 def _packet(

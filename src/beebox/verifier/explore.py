@@ -60,7 +60,7 @@ from beebox.verifier.state import State
 from beebox.verifier.subprograms.calls import Globals, enter, leave
 
 _ENDED: Final = -1  # where a path goes on that ends with an instruction other than exit
-_LOOKS_AT_CLOCK: Final = 0xFFF  # every how many instructions
+_LOOKS_AT_CLOCK: Final = 0x3FF  # every how many instructions
 
 
 def _nothing() -> None:

@@ -231,9 +231,9 @@ class Pruner:
                         stack[index] = None
         return True
 
-    def busiest(self) -> int | None:
-        """The pc where most states are kept, which is where most of the work was."""
-        return max(self._seen, key=lambda pc: len(self._seen[pc]), default=None)
+    def kept(self) -> dict[int, int]:
+        """How many states are kept, by pc: where they are most, most of the work was."""
+        return {pc: len(checkpoints) for pc, checkpoints in self._seen.items()}
 
     def _unsettled(self, checkpoint: Checkpoint) -> bool:
         visit = self._loops.visit_of(checkpoint, checkpoint.pc)

@@ -107,8 +107,7 @@ def _explored(spec: ProgramSpec, options: Options, observer: Observer | None) ->
     except Refusal as refusal:
         path = exploration.path if exploration is not None else None
         if exploration is not None and refusal.code in ("too-complex", "timeout"):
-            busiest = exploration.pruner.busiest()
-            refusal.hint = refusal.hint or unroll(spec, refusal, busiest)
+            refusal.hint = refusal.hint or unroll(spec, refusal, exploration.pruner.kept())
         findings = (_finding(spec, refusal, path),)
     except BtfError as why:
         pc = exploration.path.pc if exploration is not None else 0

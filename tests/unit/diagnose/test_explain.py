@@ -421,3 +421,11 @@ def test_map_values_are_no_part_of_a_context_that_is_plain_memory() -> None:
     )
     assert finding.code == "null-pointer"
     assert found_in(finding).maps
+
+
+def test_verification_that_took_too_long_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = verify(program("r0 = r6\nexit"))
+    late = replace(report, findings=(replace(report.findings[0], code="timeout"),))
+    module = sys.modules["beebox.diagnose.explain"]
+    monkeypatch.setattr(module, "trace", lambda *_: pytest.fail("verified again"))
+    assert explained(late, DEFAULT) is late

@@ -209,3 +209,33 @@ def test_messages_of_every_age_have_a_finding(message: str, code: str | None) ->
 
 def test_rows_name_findings_that_there_are() -> None:
     assert {row.code for row in KERNEL_MESSAGES} <= set(FINDINGS)
+
+
+_BANNERS = """libbpf: prog 'first': -- BEGIN PROG LOAD LOG --
+0: (b7) r0 = 0                        ; R0=0
+1: (95) exit
+processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
+-- END PROG LOAD LOG --
+libbpf: prog 'second': BPF program load failed: Permission denied
+libbpf: prog 'second': -- BEGIN PROG LOAD LOG --
+0: (95) exit
+R0 !read_ok
+processed 1 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
+-- END PROG LOAD LOG --
+libbpf: prog 'second': failed to load: -13
+"""
+
+
+def test_of_several_programs_the_refused_one_is_read() -> None:
+    log = parse(_BANNERS)
+    assert not log.accepted
+    assert log.program == "second"
+    assert log.message == "R0 !read_ok"
+    assert parse(_BANNERS.partition("libbpf: prog 'second'")[0]).accepted
+
+
+def test_log_that_was_cut_off_is_no_acceptance() -> None:
+    whole = parse(NEW)
+    assert whole.message
+    with pytest.raises(InputError, match="ends before the verdict"):
+        parse("\n".join(NEW.splitlines()[:12]))

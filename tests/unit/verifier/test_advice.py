@@ -161,8 +161,8 @@ def test_loop_that_is_too_long_is_pointed_at() -> None:
         assemble("r6 = 0\nagain:\nr6 += 1\nif r6 != 9 goto again\nr0 = 0\nexit"), {},
         lines=(LineInfo(0, "a.c", 1, 1, ""), LineInfo(1, "a.c", 2, 1, "while (++i != 9)")),
     )  # fmt: skip
-    assert "line 2" in unroll(spec, Refusal("too-complex", 3, ""), 1)
-    assert not unroll(spec, Refusal("too-complex", 3, ""), 0)
+    assert "line 2" in unroll(spec, Refusal("too-complex", 3, ""), {1: 7, 3: 9})
+    assert not unroll(spec, Refusal("too-complex", 3, ""), {3: 9})
 
 
 def test_lock_is_given_back_or_the_call_moved() -> None:
