@@ -6,7 +6,7 @@ jump staying inside its function and landing on an instruction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -316,21 +316,33 @@ def _liveness(
     live = [0] * len(slots)
     back = any(target <= pc for pc, targets in enumerate(steps) for target in targets)
     effects = [_as_counted(insn) if insn is not None else (0, 0) for insn in slots]
-    changed = True
-    while changed:  # each round only adds bits: at most 11 per instruction
-        changed = False
-        for pc in range(len(slots) - 1, -1, -1):
-            if slots[pc] is None:
-                continue
-            after = 0
-            for target in steps[pc]:
-                after |= live[target]
-            reads, writes = effects[pc]
-            before = reads | (after & ~writes)
-            if before != live[pc]:
-                live[pc] = before
-                changed = back  # without jumps back, one round finds all
+    work = list(range(len(slots)))  # from the end on
+    sources: list[list[int]] = []
+    lowest = len(slots)
+    while work:  # each time only adds bits: at most 11 per instruction
+        pc = work.pop()
+        lowest = min(lowest, pc)
+        after = 0
+        for target in steps[pc]:
+            after |= live[target]
+        reads, writes = effects[pc]
+        before = reads | (after & ~writes)
+        if before == live[pc]:
+            continue
+        live[pc] = before
+        if back:  # without jumps back, what leads here comes later
+            sources = sources or sources_of(steps)
+            work += [source for source in sources[pc] if source >= lowest]
     return tuple(bits | 1 << 10 for bits in live)
+
+
+def sources_of(steps: Sequence[Sequence[int]]) -> list[list[int]]:
+    """By place, the places that lead to it: ``steps`` the other way round."""
+    sources: list[list[int]] = [[] for _ in steps]
+    for place, targets in enumerate(steps):
+        for target in targets:
+            sources[target].append(place)
+    return sources
 
 
 def _prune_points(slots: tuple[Instruction | None, ...]) -> frozenset[int]:

@@ -154,6 +154,8 @@ class Exploration:
                 if guard is None or not guard.absorbs(self.path.state, self.path.pc, refusal):
                     raise
             self.path.liveness.settle(self.path.state)
+            if self.path.options.deadline_ns is not None:  # what a path's end asks for may be long
+                self._check_deadline(self.path.pc)
             checkpoint = self.path.state.parent
             while checkpoint is not None:
                 checkpoint.branches -= 1

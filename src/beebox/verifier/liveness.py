@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from beebox.isa.instruction import Exit, Instruction, LoadPacket
-from beebox.verifier.cfg import successors
+from beebox.isa.instruction import Instruction, LoadPacket
+from beebox.verifier.cfg import sources_of, successors
 from beebox.verifier.early import is_tail_call
 from beebox.verifier.state import Frame, State
 
@@ -30,22 +30,29 @@ def slots_of(frame: int, low: int, high: int) -> int:
 
 
 class _Flow:
-    """The control flow of one function: where each instruction goes, in an order for backward flow.
+    """The control flow of one function: where each instruction goes, places counted from its start.
 
-    ``steps`` has (place, its one or two successors), places counted from the function's start; it
-    lacks the exits, behind which nothing is live. ``ends`` are the places where the function may
-    end in its middle: a tail call that succeeds, a classic load from outside of the packet.
+    ``steps[place]`` are the one or two successors, none for exits, behind which nothing is live.
+    ``ends`` are the places where the function may end in its middle: a tail call that succeeds, a
+    classic load from outside of the packet. ``returns``: those that others jump back to.
     """
 
-    __slots__ = ("ends", "length", "start", "steps")
+    __slots__ = ("_sources", "ends", "length", "returns", "start", "steps")
 
-    def __init__(
-        self, start: int, length: int, steps: list[tuple[int, int, int]], ends: frozenset[int]
-    ) -> None:
+    def __init__(self, start: int, steps: list[tuple[int, ...]], ends: frozenset[int]) -> None:
         self.start = start
-        self.length = length
+        self.length = len(steps)
         self.steps = steps
         self.ends = ends
+        self._sources: list[list[int]] = []
+        self.returns = frozenset(
+            target for place, targets in enumerate(steps) for target in targets if target <= place
+        )
+
+    def sources(self, place: int) -> list[int]:
+        """The places that lead to this one."""
+        self._sources = self._sources or sources_of(self.steps)
+        return self._sources[place]
 
 
 class _Chain:
@@ -113,31 +120,51 @@ class _Chain:
         self.stale = True
 
     def solve(self) -> None:
-        """Live slots, backward until nothing changes."""
+        """Live slots, backward until nothing changes.
+
+        From nothing on: then each instruction's only become more, and this ends.
+        """
         self.stale = False
-        live, gen, kill, steps = self.live, self.gen, self.kill, self.flow.steps
-        changed = True
-        while changed:
-            changed = False
-            for place, first, second in steps:
-                after = live[first] | live[second]
-                before = (after & ~kill[place]) | gen[place]
-                if before != live[place]:
-                    live[place] = before
-                    changed = True
+        flow, gen, kill = self.flow, self.gen, self.kill
+        steps, returns = flow.steps, flow.returns
+        live = self.live = [0] * flow.length
+        again: list[int] = []
+        for place in range(flow.length - 1, -1, -1):
+            after = 0
+            for target in steps[place]:
+                after |= live[target]
+            before = (after & ~kill[place]) | gen[place]
+            if before:
+                live[place] = before
+                if place in returns:
+                    again += flow.sources(place)
+        while again:
+            place = again.pop()
+            after = 0
+            for target in steps[place]:
+                after |= live[target]
+            before = (after & ~kill[place]) | gen[place]
+            if before != live[place]:
+                live[place] = before
+                again += flow.sources(place)
 
     def solve_written(self) -> None:
         """The slots that every way through the function writes."""
-        kill, steps, ends = self.kill, self.flow.steps, self.flow.ends
-        surely = [0] * self.flow.length
-        changed = True
-        while changed:
-            changed = False
-            for place, first, second in steps:
-                before = (surely[first] & surely[second]) | kill[place] if place not in ends else 0
-                if before != surely[place]:
-                    surely[place] = before
-                    changed = True
+        flow, kill = self.flow, self.kill
+        steps, ends, returns = flow.steps, flow.ends, flow.returns
+        surely = [0] * flow.length
+        again = list(range(flow.length))
+        lowest = flow.length
+        while again:
+            place = again.pop()
+            lowest = min(lowest, place)
+            if place in ends or not steps[place]:
+                continue
+            before = surely[steps[place][0]] & surely[steps[place][-1]] | kill[place]
+            if before != surely[place]:
+                surely[place] = before
+                if returns:
+                    again += [source for source in flow.sources(place) if source >= lowest]
         self.written = surely[0]
 
 
@@ -232,14 +259,17 @@ class Liveness:
         found = self._flows.get(function)
         if found is None:
             start, end = (*self._starts, len(self._slots))[function : function + 2]
-            steps = []
-            ends = set()
-            for pc in range(end - 1, start - 1, -1):
-                insn = self._slots[pc]
-                if is_tail_call(insn) or isinstance(insn, LoadPacket):
-                    ends.add(pc - start)
-                if insn is not None and not isinstance(insn, Exit):
-                    after = successors(self._slots, pc)
-                    steps.append((pc - start, after[0] - start, after[-1] - start))
-            found = self._flows[function] = _Flow(start, end - start, steps, frozenset(ends))
+            inside = range(start, end)
+            steps = [
+                tuple(target - start for target in successors(self._slots, pc))
+                if self._slots[pc] is not None
+                else ()
+                for pc in inside
+            ]
+            ends = frozenset(
+                pc - start
+                for pc in inside
+                if is_tail_call(self._slots[pc]) or isinstance(self._slots[pc], LoadPacket)
+            )
+            found = self._flows[function] = _Flow(start, steps, ends)
         return found

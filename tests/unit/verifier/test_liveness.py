@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from beebox.isa.assembler import assemble
+from beebox.isa.instruction import Jump
 from beebox.obj.model import ProgramSpec
 from beebox.tables.program_types import ProgramType
 from beebox.verifier.liveness import SLOTS, slots_of
+from beebox.verifier.options import Options
 from beebox.verifier.verify import verify
 
 _TWO_WAYS = """
@@ -60,3 +64,30 @@ def test_only_live_slots_make_a_difference(read, processed):
     report = verify(ProgramSpec("slots", "xdp", ProgramType.XDP, insns, {}))
     assert report.accepted
     assert report.insns_processed == processed
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "block", "back"),
+    [
+        ("r0 = 0", "exit", "r1 = 1", 2),
+        (
+            "*(u64 *)(r10 - 8) = r1\nr6 = *(u32 *)(r1 + 16)",
+            "r0 = *(u64 *)(r10 - 8)\nr0 = 0\nexit",
+            "*(u64 *)(r10 - 16) = 1\nif r6 == 77 goto +0",
+            3,
+        ),
+    ],
+)
+def test_chains_of_jumps_back_take_no_longer_than_others(first, last, block, back):
+    """What is live at the first instructions reaches each block from the one before."""
+    blocks = 5000
+    begin, end, middle = assemble(first), assemble(last), assemble(block)
+    rest = [*end, *(insn for _ in range(blocks) for insn in (*middle, Jump(-2 * back)))]
+    rest[len(end) + back - 1] = Jump(-back - len(end))
+    insns = (*begin, Jump(len(rest) - back), *rest)
+    deadline = time.monotonic_ns() + 4 * 10**9
+    report = verify(
+        ProgramSpec("chain", "xdp", ProgramType.XDP, tuple(insns), {}),
+        Options(deadline_ns=deadline),
+    )
+    assert report.accepted or report.findings[0].code == "too-complex"
