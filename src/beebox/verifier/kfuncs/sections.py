@@ -55,6 +55,11 @@ def _rcu(call: KfuncCall, *, sleeps: bool) -> None:
             kernel="Calling bpf_rcu_read_{lock,unlock} in unnecessary rbtree callback",
         )  # fmt: skip
     if name == "bpf_rcu_read_lock":
+        if guards.rcu:
+            raise Refusal(
+                "section", path.pc, "an RCU section is entered inside of one",
+                kernel=f"nested rcu read lock (kernel function {name})",
+            )  # fmt: skip
         path.state.guards = guards._replace(rcu=guards.rcu + 1)
     elif name == "bpf_rcu_read_unlock":
         if not guards.rcu:

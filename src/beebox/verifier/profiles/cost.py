@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from beebox.isa.instruction import Call, CallKind, Instruction, KfuncRef, LoadPacket, MayGoto
+from beebox.isa.instruction import Call, CallKind, Instruction, LoadPacket, MayGoto
 from beebox.tables import costs
 from beebox.tables.helpers import HELPER_BY_NAME, HELPERS, ArgKind
 from beebox.tables.limits import MAX_LOOPS
-from beebox.verifier.cfg import Shape
+from beebox.verifier.cfg import Shape, kernel_function
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.profiles.longest import Edge, Graph, UnboundedError
@@ -197,5 +197,5 @@ class Meter:
 
 def name_of(insn: Instruction) -> str:
     """The kernel function that is called."""
-    called = isinstance(insn, Call) and isinstance(insn.target, KfuncRef)
-    return insn.target.name if called else ""  # type: ignore[union-attr]  # as asked before
+    row = kernel_function(insn)
+    return row.name if row is not None else ""

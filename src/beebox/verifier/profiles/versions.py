@@ -21,7 +21,6 @@ from beebox.isa.instruction import (
     Instruction,
     Jump,
     JumpIf,
-    KfuncRef,
     KsymRef,
     Load,
     LoadImm64,
@@ -36,7 +35,6 @@ from beebox.isa.instruction import (
 from beebox.obj.model import KernelSymbol, MapSpec, ProgramSpec
 from beebox.tables.callers_since import CALLERS_SINCE
 from beebox.tables.helpers import Helper
-from beebox.tables.kfuncs import KFUNCS
 from beebox.tables.links import ATTACH_SINCE, ATTACHED_BEFORE
 from beebox.tables.map_types import MapFlags
 from beebox.tables.program_types import AttachType, ProgramType
@@ -49,7 +47,7 @@ from beebox.tables.versions import (
     OLDEST,
     release,
 )
-from beebox.verifier.cfg import Shape, successors
+from beebox.verifier.cfg import Shape, kernel_function, successors
 from beebox.verifier.findings import Refusal
 
 _SINCE: Final = {row.name: row.since for row in FEATURES}
@@ -95,7 +93,7 @@ class Release:
 
     def check_kfunc(self, insn: Call, pc: int) -> None:
         """A call of a kernel function."""
-        row = KFUNCS.get(insn.target.name) if isinstance(insn.target, KfuncRef) else None
+        row = kernel_function(insn)
         if row is not None:
             self.require(row.since, pc, row.name)
 

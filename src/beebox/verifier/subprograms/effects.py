@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from beebox.isa.instruction import Call, CallKind, Instruction, KfuncRef
+from beebox.isa.instruction import Call, CallKind, Instruction
 from beebox.obj.model import ProgramSpec
 from beebox.tables.helpers import HELPERS
-from beebox.tables.kfuncs import KFUNCS, KfuncFlags
-from beebox.verifier.cfg import Shape, function_ranges
+from beebox.tables.kfuncs import KfuncFlags
+from beebox.verifier.cfg import Shape, function_ranges, kernel_function
 
 _MOVING_KFUNCS: Final = frozenset({"bpf_xdp_pull_data"})
 
@@ -22,10 +22,9 @@ def moves_packet(insn: Instruction | None) -> bool:
     match insn:
         case Call(CallKind.HELPER, int(target)) if target in HELPERS:
             return HELPERS[target].changes_packet
-        case Call(CallKind.KFUNC, KfuncRef(name)):
-            return name in _MOVING_KFUNCS
         case _:
-            return False
+            row = kernel_function(insn)
+            return row is not None and row.name in _MOVING_KFUNCS
 
 
 def may_sleep(insn: Instruction | None) -> bool:
@@ -33,10 +32,9 @@ def may_sleep(insn: Instruction | None) -> bool:
     match insn:
         case Call(CallKind.HELPER, int(target)) if target in HELPERS:
             return HELPERS[target].sleepable
-        case Call(CallKind.KFUNC, KfuncRef(name)) if name in KFUNCS:
-            return bool(KFUNCS[name].flags & KfuncFlags.SLEEPABLE)
         case _:
-            return False
+            row = kernel_function(insn)
+            return row is not None and bool(row.flags & KfuncFlags.SLEEPABLE)
 
 
 def functions_that(

@@ -105,3 +105,40 @@ int bad_helper_sleeps_without_preemption(void *ctx)
 }
 
 char LICENSE[] SEC("license") = "GPL";
+
+SEC("syscall")
+int bad_rcu_nested(void *ctx)
+{
+	bpf_rcu_read_lock();
+	bpf_rcu_read_lock();
+	bpf_rcu_read_unlock();
+	bpf_rcu_read_unlock();
+	return 0;
+}
+
+extern int bpf_copy_from_user_str___flavoured(void *dst, u32 dst__sz, const void *unsafe_ptr__ign,
+					      u64 flags) __ksym;
+
+__noinline int sleeps_by_another_name(__u64 address)
+{
+	char bytes[8];
+
+	return bpf_copy_from_user_str___flavoured(bytes, sizeof(bytes), (void *)address, 0);
+}
+
+SEC("syscall")
+int bad_sleeps_by_another_name(void *ctx)
+{
+	int result;
+
+	bpf_rcu_read_lock();
+	result = sleeps_by_another_name(1);
+	bpf_rcu_read_unlock();
+	return result;
+}
+
+SEC("syscall")
+int ok_sleeps_by_another_name(void *ctx)
+{
+	return sleeps_by_another_name(1);
+}
