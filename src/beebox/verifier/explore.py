@@ -113,7 +113,7 @@ class Exploration:
         self._prune = prune
         self.meter: Meter | None = None
         if options.profile is Profile.STRICT:
-            self.meter = Meter(shape, frozenset(self.globals.functions), self.pruner)
+            self.meter = Meter(spec, shape, frozenset(self.globals.functions), self.pruner)
             observer = self.meter if observer is None else Several((self.meter, observer))
         self._observer = observer
         self._work: list[State] = []

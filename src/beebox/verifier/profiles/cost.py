@@ -3,31 +3,39 @@
 :class:`Meter` watches the exploration and keeps its graph: from checkpoint to checkpoint, and from
 a path that was pruned to the checkpoint that covers it, with the cost of the way between. The
 longest way through it bounds every run, since every run is a path of it. Where it goes in circles
-(calls back, ``may_goto``, iterators) the circle counts as often as the program may go round; so
-circles in circles multiply (:mod:`beebox.verifier.profiles.longest`).
+(calls back, ``may_goto``, iterators) the circle counts as often as the program may go round: each
+round takes from a budget that is filled where the helper is called, the iterator made, the function
+entered. So circles in circles multiply, and a circle that fills its budget again has no bound
+(:mod:`beebox.verifier.profiles.longest`).
 """
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from beebox.isa.instruction import Call, CallKind, Instruction, LoadPacket, MayGoto
+from beebox.obj.model import ProgramSpec
 from beebox.tables import costs
 from beebox.tables.helpers import HELPER_BY_NAME, HELPERS, ArgKind
 from beebox.tables.limits import MAX_LOOPS
-from beebox.verifier.cfg import Shape, kernel_function
+from beebox.verifier.cfg import Shape, asks_iterator, kernel_function, throws
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
-from beebox.verifier.profiles.longest import Edge, Graph, UnboundedError
+from beebox.verifier.profiles.longest import Budget, Edge, Graph, UnboundedError
 from beebox.verifier.prune import Pruner
 from beebox.verifier.result import RegKind
 from beebox.verifier.state import Checkpoint, State
+from beebox.verifier.value import Reg
 
 _LOOP: Final = HELPER_BY_NAME["loop"].id
 _FOR_EACH: Final = HELPER_BY_NAME["for_each_map_elem"].id
 _DRAIN: Final = HELPER_BY_NAME["user_ringbuf_drain"].id
 _FIND_VMA: Final = HELPER_BY_NAME["find_vma"].id
 _TREE_ADD: Final = "bpf_rbtree_add_impl"
+_BOUNDED_NEXT: Final = ("bpf_iter_num_next", "bpf_iter_bits_next")
+_NUMBERS: Final = "bpf_iter_num_new"
+_NONE: Final[frozenset[Budget]] = frozenset()
 _SIZES: Final = (ArgKind.CONST_SIZE, ArgKind.CONST_SIZE_OR_ZERO)
 
 
@@ -37,32 +45,43 @@ class Meter:
     __slots__ = (
         "_before",
         "_calls",
+        "_counted",
         "_ended",
+        "_fills",
         "_functions",
         "_graph",
+        "_iterator",
+        "_may_goto",
         "_node",
-        "_numbers",
         "_parent",
         "_pruner",
         "_saved",
         "_shape",
         "_spent",
+        "_takes",
         "bound",
     )
 
-    def __init__(self, shape: Shape, functions: frozenset[int], pruner: Pruner) -> None:
+    def __init__(
+        self, spec: ProgramSpec, shape: Shape, functions: frozenset[int], pruner: Pruner
+    ) -> None:
         self._shape = shape
         self._pruner = pruner
         self._functions = functions  # the global ones, which are explored by themselves
         self._graph = Graph()
-        self._saved: dict[State, tuple[int, int, tuple[int, ...]]] = {}
+        self._may_goto = frozenset(
+            shape.function_of(pc) for pc, insn in enumerate(spec.slots) if isinstance(insn, MayGoto)
+        )
+        self._saved: dict[State, _Way] = {}
         self._node = 0  # where the way that is followed began, and what it cost since
         self._parent: Checkpoint | None = None
         self._spent = 0
         self._before = 0  # ... without the instruction arrived at last
         self._calls: tuple[int, ...] = ()  # global functions called on it
+        self._takes = self._fills = _NONE
+        self._iterator: Budget = None  # that the instruction arrived at last asks
+        self._counted: tuple[Reg, ...] = ()  # numbers that bound an iterator just made
         self._ended = True
-        self._numbers = 0  # rounds of the longest bpf_iter_num
         self.bound: int | None = None
 
     def entered(self, path: Path, state: State) -> None:
@@ -72,9 +91,8 @@ class Meter:
         saved = self._saved.pop(state, None)
         if saved is None:
             function = state.frames[0].function
-            self._node, self._spent, self._calls = self._graph.root(function), 0, ()
-        else:
-            self._node, self._spent, self._calls = saved
+            saved = _Way(self._graph.root(function), 0, (), _NONE, _NONE)
+        self._node, self._spent, self._calls, self._takes, self._fills = saved
         self._before = self._spent
         self._parent = path.state.parent
 
@@ -86,8 +104,6 @@ class Meter:
         self._spent += costs.INSN
         if isinstance(insn, Call):
             self._call(path, pc, insn)
-        elif isinstance(insn, MayGoto):
-            self._graph.rounds(pc, MAX_LOOPS, shared=True)
         elif isinstance(insn, LoadPacket):
             self._spent += costs.HELPER
 
@@ -95,17 +111,25 @@ class Meter:
         """What the path may cost from here is what it costs from the state that covers it."""
         covering = self._pruner.covering
         target = covering.node if covering is not None else 0
-        self._graph.add(self._node, Edge(self._before, target, self._calls))
+        self._leave(self._before, target)
+        self._counted = ()
         self._ended = True
 
     def pushed(self, path: Path, other: State) -> None:
         """Another path is put aside: it goes on from where this one is."""
         self._settle(path)
-        self._saved[other] = (self._node, self._spent, self._calls)
+        fills, frames = self._fills, other.frames
+        if len(frames) > len(path.state.frames):
+            fills |= self._entered_function(frames[-1].function)
+        takes = self._takes | self._taken(path, other)
+        self._saved[other] = _Way(self._node, self._spent, self._calls, takes, fills)
 
-    def ended(self, path: Path, pc: int) -> None:  # noqa: ARG002 -- the observer's signature
+    def ended(self, path: Path, pc: int) -> None:
         """The path reached the program's end."""
         self._settle(path)
+        insn = path.spec.slots[pc]
+        if insn is not None and throws(insn) and path.exception_callback > 0:
+            self._calls = (*self._calls, path.exception_callback)
         self._close()
 
     def check(self, limit: int) -> None:
@@ -125,21 +149,49 @@ class Meter:
 
     def _settle(self, path: Path) -> None:
         """Whether a checkpoint was made where the path arrived last: a new node."""
+        for value in self._counted:
+            path.precise(value)
+        self._counted = ()
         parent = path.state.parent
         if parent is self._parent or parent is None:
             return
         self._parent = parent
-        parent.node = self._graph.node(parent.pc, len(parent.frames) - 1)
-        self._graph.add(self._node, Edge(self._before, parent.node, self._calls))
+        parent.node = self._graph.node(parent.pc)
+        self._leave(self._before, parent.node)
         self._node = parent.node
         self._spent -= self._before
         self._before = 0
         self._calls = ()
+        self._takes = self._fills = _NONE
+
+    def _leave(self, cost: int, target: int | None) -> None:
+        edge = Edge(cost, target, self._calls, self._takes, self._fills)
+        self._graph.add(self._node, edge)
 
     def _close(self) -> None:
         if not self._ended:
-            self._graph.add(self._node, Edge(self._spent, None, self._calls))
+            self._leave(self._spent, None)
             self._ended = True
+
+    def _entered_function(self, function: int) -> frozenset[Budget]:
+        """Each call of a function has its own budget of ``may_goto``."""
+        if function not in self._may_goto:
+            return _NONE
+        self._graph.budget(_MayGotoOf(function), MAX_LOOPS)
+        return frozenset((_MayGotoOf(function),))
+
+    def _taken(self, path: Path, other: State) -> frozenset[Budget]:
+        """What it costs of a budget to go on as ``other``."""
+        insn, state = path.spec.slots[path.pc], path.state
+        if isinstance(insn, MayGoto):
+            budget = _MayGotoOf(state.frames[-1].function)
+            self._graph.budget(budget, MAX_LOOPS)
+            return frozenset((budget,))
+        if other.called_back > state.called_back:
+            return frozenset((_RoundsOf(path.pc),))
+        if insn is not None and asks_iterator(insn) and self._iterator is not None:
+            return frozenset((self._iterator,))
+        return _NONE
 
     def _call(self, path: Path, pc: int, insn: Call) -> None:
         match insn.kind:
@@ -148,6 +200,8 @@ class Meter:
                     callee = self._shape.function_of(pc + 1 + insn.target)
                     if callee in self._functions:
                         self._calls = (*self._calls, callee)
+                    else:
+                        self._fills |= self._entered_function(callee)
             case CallKind.HELPER:
                 self._helper(path, pc, insn)
             case CallKind.KFUNC:
@@ -164,35 +218,86 @@ class Meter:
             size = regs[number] if arg.kind in _SIZES else None
             if size is not None and size.kind is RegKind.SCALAR:
                 self._spent += size.scalar.umax // costs.BYTES_PER_INSN
-        first = regs[1]
+        most = self._most_rounds(path, insn, regs[1])
+        if most is not None:
+            self._called_back(path, pc, most)
+
+    def _most_rounds(self, path: Path, insn: Call, first: Reg | None) -> int | None:
+        """How often a helper calls back; None where it does not."""
         if insn.target == _LOOP:
             asked = first.scalar.umax if first is not None and first.kind is RegKind.SCALAR else 0
-            self._graph.rounds(pc, min(asked, MAX_LOOPS))
-        elif insn.target == _FOR_EACH:
+            return min(asked, MAX_LOOPS)
+        if insn.target == _FOR_EACH:
             known = first is not None and first.kind is RegKind.MAP
-            entries = path.map_spec(first.map).max_entries if first is not None and known else 0
-            self._graph.rounds(pc, entries)
-        elif insn.target == _DRAIN:
-            self._graph.rounds(pc, costs.MOST_SAMPLES)
-        elif insn.target == _FIND_VMA:
-            self._graph.rounds(pc, 1)
+            return path.map_spec(first.map).max_entries if first is not None and known else 0
+        if insn.target == _DRAIN:
+            return costs.MOST_SAMPLES
+        return 1 if insn.target == _FIND_VMA else None
+
+    def _called_back(self, path: Path, pc: int, most: int) -> None:
+        """Rounds of a helper's calls back, all of them to come where none was done yet."""
+        self._graph.budget(_RoundsOf(pc), most)
+        if not path.state.frames[-1].rounds:
+            self._fills |= {_RoundsOf(pc)}
 
     def _kfunc(self, path: Path, pc: int, insn: Call) -> None:
-        match name_of(insn):
-            case "bpf_iter_num_new":
-                start, end = path.regs[2], path.regs[3]
-                rounds = MAX_LOOPS
-                if start is not None and end is not None:
-                    rounds = min(MAX_LOOPS, end.scalar.s32_max - start.scalar.s32_min)
-                self._numbers = max(self._numbers, rounds)
-            case "bpf_iter_num_next":
-                self._graph.rounds(pc, self._numbers)
-            case "bpf_iter_bits_next":
-                self._graph.rounds(pc, costs.MOST_BITS)
-            case name if name == _TREE_ADD:
-                self._graph.rounds(pc, costs.MOST_TREE_DEPTH)
-            case _:
-                pass
+        name = name_of(insn)
+        if name == _TREE_ADD:
+            self._called_back(path, pc, costs.MOST_TREE_DEPTH)
+            return
+        most = 0
+        if name == _NUMBERS:
+            start, end = path.regs[2], path.regs[3]
+            most = MAX_LOOPS
+            if start is not None and end is not None:
+                most = max(0, min(most, end.scalar.s32_max - start.scalar.s32_min))
+                self._counted = (start, end)
+        elif name == "bpf_iter_bits_new":
+            most = costs.MOST_BITS
+        elif name not in _BOUNDED_NEXT:
+            self._iterator = None
+            return
+        pointer = path.regs[1]
+        if pointer is None or pointer.kind is not RegKind.STACK:
+            return  # refused by who looks at arguments
+        budget = _IteratorAt(path.state.frames[pointer.frame].function, pointer.off)
+        if name in _BOUNDED_NEXT:
+            self._iterator = budget
+        else:
+            self._graph.budget(budget, most)
+            self._fills |= {budget}
+
+
+@dataclass(frozen=True, slots=True)
+class _MayGotoOf:
+    """The budget of all ``may_goto`` of one call of a function."""
+
+    function: int
+
+
+@dataclass(frozen=True, slots=True)
+class _RoundsOf:
+    """The budget of calls back by the helper called at ``call_pc``."""
+
+    call_pc: int
+
+
+@dataclass(frozen=True, slots=True)
+class _IteratorAt:
+    """The budget of the iterator at ``offset`` of a function's frame."""
+
+    owner: int
+    offset: int
+
+
+class _Way(NamedTuple):
+    """How far a path came that is put aside: since which node, and as an edge has it."""
+
+    node: int
+    cost: int
+    calls: tuple[int, ...]
+    takes: frozenset[Budget]
+    fills: frozenset[Budget]
 
 
 def name_of(insn: Instruction) -> str:

@@ -1,9 +1,21 @@
-"""The longest way through a graph whose circles are gone round a known number of times."""
+"""The longest way through a graph whose circles are gone round a known number of times.
+
+What bounds a circle is a budget: the rounds of a call back, the numbers of an iterator, the steps
+of ``may_goto``. An edge may take one from a budget, and another may fill it again. A circle ends
+after as many rounds as there is in the budgets that its edges take from and none of them fills; the
+circles within it, by the same rule again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Final
+
+Budget = Hashable
+"""What names a budget."""
+
+_NONE: Final[frozenset[Budget]] = frozenset()
 
 
 class UnboundedError(Exception):
@@ -16,55 +28,55 @@ class UnboundedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A way of ``cost`` to a node, or to the end (None). ``calls``: functions called on it."""
+    """A way of ``cost`` to a node, or to the end (None). ``calls``: functions called on it.
+
+    ``takes`` are the budgets that going this way takes one from, ``fills`` those that are full
+    behind it.
+    """
 
     cost: int
     target: int | None
     calls: tuple[int, ...] = ()
+    takes: frozenset[Budget] = _NONE
+    fills: frozenset[Budget] = _NONE
 
 
-_Value = Callable[[int | None], int | None]
-"""What is still to come from a node outside of the region, or from the end; None: not counted."""
+_Value = Callable[[Edge], int | None]
+"""What is still to come behind an edge that leaves the region; None: the way is not counted."""
 
 
 class Graph:
     """Nodes with the edges that leave them. Each function that is explored has a root."""
 
-    __slots__ = ("_edges", "_known", "_places", "_roots", "_rounds", "_shared")
+    __slots__ = ("_budgets", "_edges", "_known", "_places", "_roots")
 
     def __init__(self) -> None:
         self._edges: list[list[Edge]] = []
-        self._places: list[tuple[int, int]] = []  # by node: how many calls deep, and the pc
+        self._places: list[int] = []  # by node: the pc
         self._roots: dict[int, int] = {}
-        self._rounds: dict[int, int] = {}  # by the pc where a circle begins
-        self._shared: set[int] = set()
+        self._budgets: dict[Budget, int] = {}
         self._known: dict[int, int] = {}  # by function
 
-    def node(self, pc: int, depth: int) -> int:
-        """A new node, for a state at ``pc``, ``depth`` calls deep."""
+    def node(self, pc: int) -> int:
+        """A new node, for a state at ``pc``."""
         self._edges.append([])
-        self._places.append((depth, pc))
+        self._places.append(pc)
         return len(self._places) - 1
 
     def root(self, function: int) -> int:
         """Where the exploration of a function begins."""
         found = self._roots.get(function)
         if found is None:
-            found = self._roots[function] = self.node(-1, 0)
+            found = self._roots[function] = self.node(-1)
         return found
 
     def add(self, source: int, edge: Edge) -> None:
         """An edge from ``source``."""
         self._edges[source].append(edge)
 
-    def rounds(self, pc: int, most: int, *, shared: bool = False) -> None:
-        """Circles that begin at ``pc`` are gone round so often, or more often as said before.
-
-        ``shared``: together with all others of the function of which the same is said.
-        """
-        if shared:
-            self._shared.add(pc)
-        self._rounds[pc] = max(self._rounds.get(pc, 0), most)
+    def budget(self, budget: Budget, most: int) -> None:
+        """There is so much in a budget when it is full, or more as said before."""
+        self._budgets[budget] = max(self._budgets.get(budget, 0), most)
 
     def longest(self, function: int) -> int:
         """The cost of the longest way from a function's root to the end.
@@ -76,9 +88,8 @@ class Graph:
             if function not in self._roots:
                 return 0  # never called
             root = self._roots[function]
-            region = self._reachable(root)
-            found = self._solve(region, lambda target: 0 if target is None else None)[root] or 0
-            self._known[function] = found
+            best = self._solve(self._reachable(root), _NONE, lambda _: 0)
+            found = self._known[function] = best[root] or 0
         return found
 
     def _reachable(self, root: int) -> set[int]:
@@ -93,82 +104,78 @@ class Graph:
     def _cost(self, edge: Edge) -> int:
         return edge.cost + sum(self.longest(callee) for callee in edge.calls)
 
-    def _solve(self, region: set[int], outside: _Value) -> dict[int, int | None]:
-        """By node: the cost of the longest way from it; None where no way is counted."""
+    def _solve(
+        self, region: set[int], cut: frozenset[Budget], outside: _Value
+    ) -> dict[int, int | None]:
+        """By node: the cost of the longest way from it; None where no way is counted.
+
+        Edges that take from a budget in ``cut`` leave the region.
+        """
         best: dict[int, int | None] = {}
 
-        def value(target: int | None) -> int | None:
-            return best[target] if target is not None and target in best else outside(target)
+        def inside(edge: Edge) -> bool:
+            return edge.target in region and edge.takes.isdisjoint(cut)
 
-        for part in self._parts(region):
-            if len(part) == 1 and all(edge.target not in part for edge in self._edges[part[0]]):
-                best[part[0]] = self._most(part[0], value)
+        def beyond(edge: Edge) -> int | None:
+            target = edge.target
+            return best[target] if target is not None and inside(edge) else outside(edge)
+
+        for part in self._parts(region, cut):
+            members = set(part)
+            circles = any(
+                edge.target in members and inside(edge)
+                for node in part
+                for edge in self._edges[node]
+            )
+            if circles:
+                best.update(self._circle(members, cut, beyond))
             else:
-                best.update(self._circle(set(part), value))
+                best[part[0]] = self._most(part[0], beyond)
         return best
 
-    def _most(self, node: int, value: _Value) -> int | None:
+    def _most(self, node: int, beyond: _Value) -> int | None:
         ways = [
             self._cost(edge) + rest
             for edge in self._edges[node]
-            if (rest := value(edge.target)) is not None
+            if (rest := beyond(edge)) is not None
         ]
         return max(ways, default=None)
 
-    def _circle(self, part: set[int], value: _Value) -> dict[int, int | None]:
-        """Nodes that all reach each other: round by round through those where it begins."""
-        heads, rounds = self._heads(part)
-
-        def to_head(target: int | None) -> int | None:
-            return 0 if target in heads else None
-
-        def out(target: int | None) -> int | None:
-            return None if target in part else value(target)
-
-        back = self._solve_cut(part, heads, to_head)
-        leaving = self._solve_cut(part, heads, out)
-        turn = max((cost for head in heads if (cost := back[head]) is not None), default=0)
-        exits = max((cost for head in heads if (cost := leaving[head]) is not None), default=None)
+    def _circle(
+        self, part: set[int], cut: frozenset[Budget], beyond: _Value
+    ) -> dict[int, int | None]:
+        """Nodes that all reach each other: round by round through the edges that take."""
+        inside = [
+            edge
+            for node in part
+            for edge in self._edges[node]
+            if edge.target in part and edge.takes.isdisjoint(cut)
+        ]
+        taken = _NONE.union(*(edge.takes for edge in inside))
+        budgets = taken - _NONE.union(*(edge.fills for edge in inside))
+        if not budgets:
+            raise UnboundedError(self._places[min(part)])
+        turns = [edge for edge in inside if not edge.takes.isdisjoint(budgets)]
+        marked = {id(edge) for edge in turns}
+        narrower = cut | budgets
+        back = self._solve(part, narrower, lambda edge: 0 if id(edge) in marked else None)
+        leaving = self._solve(
+            part, narrower, lambda edge: None if id(edge) in marked else beyond(edge)
+        )
+        starts = {edge.target for edge in turns if edge.target is not None}
+        turn = max((cost for node in starts if (cost := back[node]) is not None), default=0)
+        exits = max((cost for node in starts if (cost := leaving[node]) is not None), default=None)
+        rounds = sum(self._budgets.get(budget, 0) for budget in budgets)
         found: dict[int, int | None] = {}
         for node in part:
-            ways = [leaving[node]]
-            reached = back[node]
-            if reached is not None and exits is not None:
-                ways.append(reached + rounds * turn + exits)
-            found[node] = max((way for way in ways if way is not None), default=None)
+            most, reached = leaving[node], back[node]
+            if rounds > 0 and reached is not None and exits is not None:
+                way = reached + (rounds - 1) * turn + exits
+                most = way if most is None or way > most else most
+            found[node] = most
         return found
 
-    def _solve_cut(self, part: set[int], heads: set[int], outside: _Value) -> dict[int, int | None]:
-        """The circle cut open: a way ends where it comes to a head again."""
-        rest = part - heads
-        best = self._solve(rest, outside)
-
-        def value(target: int | None) -> int | None:
-            return best[target] if target is not None and target in rest else outside(target)
-
-        return best | {head: self._most(head, value) for head in heads}
-
-    def _heads(self, part: set[int]) -> tuple[set[int], int]:
-        """The nodes where the outermost circles begin, and how often the program comes to one.
-
-        Those of the fewest calls: what such a loop encloses, or calls, is deeper. Loops of one
-        function cannot be told apart here, so each may be inside of all others.
-        """
-        begins = [node for node in part if self._places[node][1] in self._rounds]
-        if not begins:
-            raise UnboundedError(self._places[min(part)][1])
-        outermost = min(self._places[node][0] for node in begins)
-        heads = {node for node in begins if self._places[node][0] == outermost}
-        places = {self._places[node][1] for node in heads}
-        shared = places & self._shared
-        counted = [self._rounds[pc] for pc in places - shared]
-        counted += [max(self._rounds[pc] for pc in shared)] if shared else []
-        rounds = len(counted)
-        for each in counted:
-            rounds *= max(each, 1)
-        return heads, rounds
-
-    def _parts(self, region: set[int]) -> list[list[int]]:
+    def _parts(self, region: set[int], cut: frozenset[Budget]) -> list[list[int]]:
         """The strongly connected parts of the region, those reached last first (Tarjan)."""
         order: dict[int, int] = {}
         low: dict[int, int] = {}
@@ -187,6 +194,8 @@ class Graph:
                 for edge in edges:
                     target = edge.target
                     if target is None or target not in region:
+                        continue
+                    if not edge.takes.isdisjoint(cut):
                         continue
                     if target not in order:
                         order[target] = low[target] = len(order)

@@ -143,36 +143,49 @@ def test_limits():
 class TestGraph:
     """The longest way, where rounds are known."""
 
-    def test_a_circle_with_an_entry_in_its_middle(self):
-        """The inner circle's state was made first, and the outer one comes back to it."""
+    def test_a_circle_in_a_circle(self):
+        """The outer one fills the inner one's budget again in each round."""
         graph = Graph()
-        root = graph.root(0)
-        inner, outer = graph.node(20, 1), graph.node(10, 0)
-        graph.rounds(20, 5)
-        graph.rounds(10, 7)
-        graph.add(root, Edge(1, inner))
-        graph.add(inner, Edge(1, inner))
+        root, outer, inner = graph.root(0), graph.node(10), graph.node(20)
+        graph.budget("outer", 7)
+        graph.budget("inner", 5)
+        graph.add(root, Edge(1, outer, fills=frozenset({"outer"})))
+        graph.add(outer, Edge(1, inner, takes=frozenset({"outer"}), fills=frozenset({"inner"})))
+        graph.add(inner, Edge(10, inner, takes=frozenset({"inner"})))
         graph.add(inner, Edge(1, outer))
-        graph.add(outer, Edge(1, inner))
         graph.add(outer, Edge(1, None))
-        assert graph.longest(0) >= 7 * 5
+        assert graph.longest(0) == 1 + 7 * (1 + 5 * 10 + 1) + 1
 
-    def test_circles_of_one_function_may_be_in_each_other(self):
+    def test_circles_that_share_a_node_add_up(self):
+        """No circle fills the other's budget, so neither is inside of the other."""
         graph = Graph()
-        root = graph.root(0)
-        first, second = graph.node(10, 0), graph.node(20, 0)
-        graph.rounds(10, 5)
-        graph.rounds(20, 7)
-        for source, target in ((root, first), (first, second), (second, second), (second, first)):
-            graph.add(source, Edge(1, target))
-        graph.add(first, Edge(1, None))
-        assert graph.longest(0) >= 5 * 7
-
-    def test_a_circle_that_nothing_bounds(self):
-        graph = Graph()
-        root, node = graph.root(0), graph.node(10, 0)
+        root, node = graph.root(0), graph.node(10)
+        graph.budget("one", 5)
+        graph.budget("other", 7)
         graph.add(root, Edge(1, node))
-        graph.add(node, Edge(1, node))
+        graph.add(node, Edge(1, node, takes=frozenset({"one"})))
+        graph.add(node, Edge(1, node, takes=frozenset({"other"})))
+        graph.add(node, Edge(1, None))
+        assert graph.longest(0) == 1 + 12 + 1
+
+    def test_a_budget_that_is_empty(self):
+        graph = Graph()
+        root, node = graph.root(0), graph.node(10)
+        graph.budget("none", 0)
+        graph.add(root, Edge(1, node))
+        graph.add(node, Edge(100, node, takes=frozenset({"none"})))
+        graph.add(node, Edge(1, None))
+        assert graph.longest(0) == 2
+
+    @pytest.mark.parametrize("takes", [frozenset(), frozenset({"own"})])
+    def test_a_circle_that_nothing_bounds(self, takes):
+        """Nothing to take from, or what is taken is filled again in the same round."""
+        graph = Graph()
+        root, node, other = graph.root(0), graph.node(10), graph.node(20)
+        graph.budget("own", 5)
+        graph.add(root, Edge(1, node))
+        graph.add(node, Edge(1, other, takes=takes))
+        graph.add(other, Edge(1, node, fills=frozenset({"own"})))
         graph.add(node, Edge(1, None))
         with pytest.raises(UnboundedError):
             graph.longest(0)
