@@ -19,6 +19,7 @@ from beebox.obj.model import ProgramSpec
 from beebox.tables import costs
 from beebox.tables.helpers import HELPER_BY_NAME, HELPERS, ArgKind
 from beebox.tables.limits import MAX_LOOPS
+from beebox.tables.map_types import MapType
 from beebox.verifier.cfg import Shape, asks_iterator, kernel_function, throws
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
@@ -32,6 +33,13 @@ _LOOP: Final = HELPER_BY_NAME["loop"].id
 _FOR_EACH: Final = HELPER_BY_NAME["for_each_map_elem"].id
 _DRAIN: Final = HELPER_BY_NAME["user_ringbuf_drain"].id
 _FIND_VMA: Final = HELPER_BY_NAME["find_vma"].id
+_UPDATES: Final = ("map_update_elem", "sys_bpf")
+_HASHES: Final = (
+    MapType.HASH,
+    MapType.LRU_HASH,
+    MapType.PERCPU_HASH,
+    MapType.LRU_PERCPU_HASH,
+)
 _TREE_ADD: Final = "bpf_rbtree_add_impl"
 _BOUNDED_NEXT: Final = ("bpf_iter_num_next", "bpf_iter_bits_next")
 _NUMBERS: Final = "bpf_iter_num_new"
@@ -50,8 +58,10 @@ class Meter:
         "_fills",
         "_functions",
         "_graph",
+        "_hashes",
         "_iterator",
         "_may_goto",
+        "_nested",
         "_node",
         "_parent",
         "_pruner",
@@ -59,6 +69,7 @@ class Meter:
         "_shape",
         "_spent",
         "_takes",
+        "_updated",
         "bound",
     )
 
@@ -72,6 +83,8 @@ class Meter:
         self._may_goto = frozenset(
             shape.function_of(pc) for pc, insn in enumerate(spec.slots) if isinstance(insn, MayGoto)
         )
+        # With maps of maps, one map may have two names.
+        self._nested = any(row.inner is not None for row in spec.maps.values())
         self._saved: dict[State, _Way] = {}
         self._node = 0  # where the way that is followed began, and what it cost since
         self._parent: Checkpoint | None = None
@@ -79,6 +92,8 @@ class Meter:
         self._before = 0  # ... without the instruction arrived at last
         self._calls: tuple[int, ...] = ()  # global functions called on it
         self._takes = self._fills = _NONE
+        self._hashes: dict[int, str] = {}  # by call of for_each_map_elem, the map that it walks
+        self._updated: set[str] = set()  # maps that global functions update; "": any
         self._iterator: Budget = None  # that the instruction arrived at last asks
         self._counted: tuple[Reg, ...] = ()  # numbers that bound an iterator just made
         self._ended = True
@@ -135,6 +150,9 @@ class Meter:
     def check(self, limit: int) -> None:
         """Find the most that a run may cost. Raises :exc:`Refusal` where that is too much."""
         self._close()
+        for pc, walked in self._hashes.items():
+            if self._updated and (self._nested or not self._updated.isdisjoint((walked, ""))):
+                self._graph.endless(_RoundsOf(pc))
         try:
             found = self.bound = self._graph.longest(0)
         except UnboundedError as unbounded:
@@ -177,7 +195,7 @@ class Meter:
         """Each call of a function has its own budget of ``may_goto``."""
         if function not in self._may_goto:
             return _NONE
-        self._graph.budget(_MayGotoOf(function), MAX_LOOPS)
+        self._graph.budget(_MayGotoOf(function), costs.MOST_MAY_GOTO)
         return frozenset((_MayGotoOf(function),))
 
     def _taken(self, path: Path, other: State) -> frozenset[Budget]:
@@ -185,7 +203,7 @@ class Meter:
         insn, state = path.spec.slots[path.pc], path.state
         if isinstance(insn, MayGoto):
             budget = _MayGotoOf(state.frames[-1].function)
-            self._graph.budget(budget, MAX_LOOPS)
+            self._graph.budget(budget, costs.MOST_MAY_GOTO)
             return frozenset((budget,))
         if other.called_back > state.called_back:
             return frozenset((_RoundsOf(path.pc),))
@@ -218,6 +236,8 @@ class Meter:
             size = regs[number] if arg.kind in _SIZES else None
             if size is not None and size.kind is RegKind.SCALAR:
                 self._spent += size.scalar.umax // costs.BYTES_PER_INSN
+        if row.name in _UPDATES:
+            self._update(path)
         most = self._most_rounds(path, insn, regs[1])
         if most is not None:
             self._called_back(path, pc, most)
@@ -228,11 +248,29 @@ class Meter:
             asked = first.scalar.umax if first is not None and first.kind is RegKind.SCALAR else 0
             return min(asked, MAX_LOOPS)
         if insn.target == _FOR_EACH:
-            known = first is not None and first.kind is RegKind.MAP
-            return path.map_spec(first.map).max_entries if first is not None and known else 0
+            if first is None or first.kind is not RegKind.MAP:
+                return 0
+            walked = path.map_spec(first.map)
+            if walked.type in _HASHES:
+                self._hashes[path.pc] = first.map
+            return walked.max_entries
         if insn.target == _DRAIN:
             return costs.MOST_SAMPLES
         return 1 if insn.target == _FIND_VMA else None
+
+    def _update(self, path: Path) -> None:
+        """An element may be set: never in the map that is walked, for then the walk may not end.
+
+        The memory of the element to be walked to next may be taken for one in front of this one.
+        """
+        first, frames = path.regs[1], path.state.frames
+        updated = first.map if first is not None and first.kind is RegKind.MAP else ""
+        if frames[0].function in self._functions:
+            self._updated.add(updated)
+        for frame in frames:
+            walked = self._hashes.get(frame.return_pc) if frame.callback else None
+            if walked is not None and (not updated or walked == updated or self._nested):
+                self._graph.endless(_RoundsOf(frame.return_pc))
 
     def _called_back(self, path: Path, pc: int, most: int) -> None:
         """Rounds of a helper's calls back, all of them to come where none was done yet."""

@@ -48,13 +48,14 @@ _Value = Callable[[Edge], int | None]
 class Graph:
     """Nodes with the edges that leave them. Each function that is explored has a root."""
 
-    __slots__ = ("_budgets", "_edges", "_known", "_places", "_roots")
+    __slots__ = ("_budgets", "_edges", "_endless", "_known", "_places", "_roots")
 
     def __init__(self) -> None:
         self._edges: list[list[Edge]] = []
         self._places: list[int] = []  # by node: the pc
         self._roots: dict[int, int] = {}
         self._budgets: dict[Budget, int] = {}
+        self._endless: set[Budget] = set()
         self._known: dict[int, int] = {}  # by function
 
     def node(self, pc: int) -> int:
@@ -77,6 +78,10 @@ class Graph:
     def budget(self, budget: Budget, most: int) -> None:
         """There is so much in a budget when it is full, or more as said before."""
         self._budgets[budget] = max(self._budgets.get(budget, 0), most)
+
+    def endless(self, budget: Budget) -> None:
+        """Nothing says how much there is in a budget, whatever was said."""
+        self._endless.add(budget)
 
     def longest(self, function: int) -> int:
         """The cost of the longest way from a function's root to the end.
@@ -152,7 +157,7 @@ class Graph:
             if edge.target in part and edge.takes.isdisjoint(cut)
         ]
         taken = _NONE.union(*(edge.takes for edge in inside))
-        budgets = taken - _NONE.union(*(edge.fills for edge in inside))
+        budgets = taken - _NONE.union(self._endless, *(edge.fills for edge in inside))
         if not budgets:
             raise UnboundedError(self._places[min(part)])
         turns = [edge for edge in inside if not edge.takes.isdisjoint(budgets)]

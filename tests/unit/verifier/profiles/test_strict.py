@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from profile_cases import cases
 from verifier_callbacks import program
 
-from beebox.btf.types import Linkage
+from beebox.btf.builder import Builder
+from beebox.btf.types import Func, FuncProto, Linkage
 from beebox.obj.model import ProgramSpec
 from beebox.tables import costs
 from beebox.tables.findings import FINDINGS
@@ -120,6 +123,59 @@ def test_elements_of_a_map():
     code = _LOOP.format(rounds=0).replace("r1 = 0", "r1 = map[table] ll", 1)
     found = bound(program(code.replace("bpf_loop", "bpf_for_each_map_elem"), each=_NOTHING))
     assert 8 * _ROUND <= found <= 12 * _ROUND + 20
+
+
+_UPDATE = (
+    "*(u32 *)(r10 - 4) = 0\n*(u64 *)(r10 - 16) = 0\n*(u64 *)(r10 - 24) = 0\n"
+    "r1 = map[table] ll\nr2 = r10\nr2 += -4\nr3 = r10\nr3 += -24\nr4 = 0\n"
+    "call bpf_map_update_elem\nr0 = 0\nexit"
+)
+
+
+@pytest.mark.parametrize("linkage", [None, Linkage.STATIC, Linkage.GLOBAL])
+def test_elements_of_a_map_that_changes_meanwhile(linkage):
+    """Then the walk may never end, whoever updates: the function called back or one of its own."""
+    main = "r1 = map[table] ll\nr2 = func[each] ll\nr3 = 0\nr4 = 0\n"
+    main += "call bpf_for_each_map_elem\nr0 = 2\nexit"
+    functions = {"each": _UPDATE if linkage is None else "call more\nr0 = 0\nexit"}
+    if linkage is not None:
+        functions["more"] = _UPDATE
+    spec = program(main, **functions)
+    if linkage is Linkage.GLOBAL:
+        spec = _with_global(spec, "more")
+    report = verify(spec, Options(Profile.STRICT, cost_limit=1 << 80))
+    assert [finding.code for finding in report.findings] == ["cost-bound"]
+    assert verify(spec).accepted
+
+
+def _with_global(spec: ProgramSpec, name: str) -> ProgramSpec:
+    """One of its functions made global."""
+    assert spec.btf is not None
+    builder = Builder()
+    proto = builder.add(FuncProto(builder.signed_int(), ()))
+    functions = []
+    for info in spec.functions:
+        kind = Linkage.GLOBAL if info.name in ("main", name) else Linkage.STATIC
+        type_id = builder.add(Func(info.name, proto, kind))
+        functions.append(replace(info, type_id=type_id))
+    return replace(spec, btf=builder.build(), functions=tuple(functions))
+
+
+def test_an_update_outside_of_the_walk():
+    main = "r1 = map[table] ll\nr2 = func[each] ll\nr3 = 0\nr4 = 0\n"
+    main += "call bpf_for_each_map_elem\n" + _UPDATE
+    assert bound(program(main, each=_NOTHING)) < 1000
+
+
+def test_a_loop_around_calls_back_that_nothing_bounds():
+    """Linux accepts it: the states at the call are all the same."""
+    code = "again:\n" + _LOOP.format(rounds=10).replace(
+        "r0 = 2", "call bpf_get_prandom_u32\nif r0 > 5 goto again\nr0 = 2"
+    )
+    spec = program(code, each=_NOTHING)
+    report = verify(spec, Options(Profile.STRICT, cost_limit=1 << 80))
+    assert [finding.code for finding in report.findings] == ["cost-bound"]
+    assert verify(spec).accepted
 
 
 _COUNTS = "r0 = 0\nagain:\nr0 += 1\nif r0 < 100 goto again\nexit"
