@@ -162,3 +162,24 @@ def test_paths_in_a_browser(tmp_path, browser):
     )
     assert browser.run("document.querySelectorAll('#code .row').length") == 2
     assert browser.problems == []
+
+
+@pytest.mark.slow
+def test_a_small_window_shows_the_verdict_first(tmp_path, browser):
+    code = "r6 = 0\n" * 200 + "r0 = r7\nexit"
+    lines = tuple(LineInfo(pc, "a.c", pc + 1, 1, f"line {pc}") for pc in range(200))
+    page = tmp_path / "page.html"
+    page.write_text(render([_recorded(code, lines)]))
+    browser.size(500, 400)
+    try:
+        browser.open(page)
+        assert browser.run("document.querySelector('#code .fault').dataset.pc") == "200"
+        assert browser.run("window.scrollY") == 0
+        inside = (
+            "(() => { const r = document.querySelector('#code .fault'), p = r.closest('.pane');"
+            "const a = r.getBoundingClientRect(), b = p.getBoundingClientRect();"
+            "return a.top >= b.top && a.bottom <= b.bottom; })()"
+        )
+        assert browser.run(inside)
+    finally:
+        browser.size(0, 0)

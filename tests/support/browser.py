@@ -92,6 +92,13 @@ class Browser:
                 type=kind, x=box[0], y=box[1], button="left", clickCount=1,
             )  # fmt: skip
 
+    def size(self, width: int, height: int) -> None:
+        """Of the window, in pixels; 0 and 0 for its own."""
+        self._call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, deviceScaleFactor=0, mobile=False,
+        )  # fmt: skip
+
     def key(self, name: str) -> None:
         """A key, by its name in DOM events."""
         for kind in ("keyDown", "keyUp"):

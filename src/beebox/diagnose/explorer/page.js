@@ -147,8 +147,19 @@ function mark(pc, scroll) {
     node.classList.toggle("linked", each !== pc && line >= 0 && program.line.get(each) === line);
   });
   program.sourceRows.forEach((node, each) => node.classList.toggle("chosen", each === line));
-  if (scroll) program.codeRows.get(pc)?.scrollIntoView({ block: "center" });
-  program.sourceRows[line]?.scrollIntoView({ block: "nearest" });
+  if (scroll) reveal(program.codeRows.get(pc), true);
+  reveal(program.sourceRows[line], false);
+}
+
+// Scrolls the row's own pane alone: in a small window the page itself stays where the reader is.
+function reveal(row, centered) {
+  const pane = row?.closest(".pane");
+  if (!pane) return;
+  const own = row.getBoundingClientRect(), around = pane.getBoundingClientRect();
+  const top = around.top + pane.querySelector("h2").offsetHeight;
+  if (centered) pane.scrollTop += (own.top + own.bottom - top - around.bottom) / 2;
+  else if (own.top < top) pane.scrollTop -= top - own.top;
+  else if (own.bottom > around.bottom) pane.scrollTop += own.bottom - around.bottom;
 }
 
 function show(steps, index, scroll) {
@@ -159,7 +170,7 @@ function show(steps, index, scroll) {
   const own = program.paths[program.pathOf.get(number)][2];
   const before = program.steps[own[own.indexOf(number) - 1]];
   mark(pc, scroll);
-  if (path !== null) program.codeRows.get(pc).scrollIntoView({ block: "nearest" });
+  if (path !== null) reveal(program.codeRows.get(pc), false);
   at("where").textContent = `before insn ${pc}: ${program.text.get(pc)}`;
   at("visit").textContent = path === null
     ? `visit ${index + 1} of ${steps.length}${program.visits[pc] > steps.length ? ` kept, ${program.visits[pc]} in all` : ""}, on path ${program.pathOf.get(number) + 1}`
