@@ -30,37 +30,56 @@ COMPILED: Final = (
     *(
         f"verifier/{name}.py"
         for name in (
+            "arena",
             "arguments",
             "arithmetic",
             "branch",
+            "callbacks",
             "calls",
             "cfg",
+            "compaction",
             "comparison",
             "context",
             "covers",
+            "depth",
             "early",
+            "entry",
             "exits",
             "explore",
+            "findings",
+            "guards",
             "immediates",
             "join",
             "liveness",
             "loops",
             "memory",
+            "options",
             "packet",
             "path",
             "prune",
             "references",
             "result",
+            "rights",
             "scalar",
+            "special",
             "stack",
             "state",
             "tnum",
             "transfer",
             "value",
+            "kfuncs/call",
+            "fields/exception_callback",
+            "fields/exceptions",
+            "fields/lookup",
+            "fields/record",
+            "subprograms/calls",
+            "profiles/leaks",
+            "profiles/written",
+            "dynptrs/slots",
         )
     ),
 )
-"""What mypyc compiles, below ``src/beebox``: what every instruction of an exploration runs."""
+"""What mypyc compiles, below ``src/beebox``: what every program and most instructions run."""
 
 _SETUP: Final = """
 import sys
