@@ -144,6 +144,9 @@ def _try(report: Report, options: Options, change: _Change, rounds: int) -> Sugg
             if result is not None and result.accepted:
                 lines = (*change.lines, *result.insns)
                 return replace(result, text=text, pc=change.pc, insns=lines)
+    moved = len(after.spec.slots) - len(report.spec.slots) if change.pc <= finding.pc else 0
+    if (following.code, following.pc) == (finding.code, finding.pc + moved):
+        return None  # it fails as before, with other numbers
     return Suggestion(
         text, tried=True, pc=change.pc, insns=change.lines,
         then=following.code, then_pc=following.pc,

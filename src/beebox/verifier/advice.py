@@ -156,6 +156,9 @@ def _packet(
     end = f"(void *)({name} + 1)" if member else f"(void *){name} + {need}"
     if place.line is None:
         end = f"{name} + {need}"
+    if " " in name:
+        text = f"compare the access's address + {need} with data_end, and leave if it is greater"
+        return Advice(missing, f"{before}: {text}")
     return Advice(missing, f"{before}: {place.leaves(f'{end} > data_end', '')}")
 
 
@@ -176,6 +179,13 @@ def _region(
     step = value.scalar.mask & -value.scalar.mask or 1
     largest, name = most // step, place.index()
     word = name.removeprefix("the ")
+    if start < 0 <= limit - size:  # the number was moved down before it became an offset
+        largest, least = (limit - size) // step, (start + value.scalar.smin) // step
+        c, python = f"{word} < 0 || {word} > {largest}", f"{word} < 0 or {word} > {largest}"
+        return Advice(
+            f"that {name} is from 0 to {largest}: it may be {least}",
+            f"before {place.at(refusal.pc)}: {place.leaves(c, python)}",
+        )
     parts = [f"that {name} is at most {largest}"]
     if value.scalar.smin < 0:
         parts.append("and not negative")
@@ -209,6 +219,8 @@ def _compared_at(spec: ProgramSpec, value: Reg) -> int | None:
 def _null(place: Place, refusal: Refusal, value: Reg) -> Advice:
     name = place.pointer(refusal, value)
     check = place.leaves(f"!{name}", f"{name} is None")
+    if " " in name:
+        check = "leave where it is NULL"
     if place.line is None:
         check = f"if {name} == 0 goto out"
     where = place.behind(value.pc) if place.assigns(name, value) else place.after(value.pc)

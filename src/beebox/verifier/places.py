@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from beebox.isa.instruction import Call
 from beebox.obj.model import LineInfo, ProgramSpec
 from beebox.tables.program_types import ProgramType
 from beebox.verifier.findings import Refusal
@@ -12,6 +13,7 @@ from beebox.verifier.value import Reg
 
 _MEMBER: Final = re.compile(r"\b([A-Za-z_]\w*)\s*->")
 _INDEX: Final = re.compile(r"\[\s*([A-Za-z_][\w.>-]*)\s*\]")
+_RESULT: Final = re.compile(r"\b([A-Za-z_]\w*)\s*=(?!=)")
 _ASSIGNED: Final = re.compile(r"\b([A-Za-z_]\w*)\s*=(?!=)[^=;]*[>.]\s*\w+\s*;?\s*$")
 
 
@@ -35,6 +37,10 @@ class Place:
         members: list[str] = list(dict.fromkeys(_MEMBER.findall(text)))
         if len(members) == 1 and (named is None or named == members[0]):
             return members[0]
+        if named is None and value.pc >= 0 and isinstance(self.spec.slots[value.pc], Call):
+            made = self.spec.line_at(value.pc)
+            results = _RESULT.findall(made.text) if made is not None else []
+            named = results[0] if len(results) == 1 else None
         return named or (f"r{refusal.reg}" if self.line is None else "the pointer")
 
     def assigns(self, name: str, value: Reg) -> bool:

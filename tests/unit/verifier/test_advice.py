@@ -174,3 +174,38 @@ def test_lock_is_given_back_or_the_call_moved() -> None:
     assert hint == "call bpf_ktime_get_ns before insn 0, or after bpf_spin_unlock"
     _, hint = held_advice.locked(Place(replace(spec, insns=(spec.insns[0], Exit())), 1), held)
     assert hint == "call bpf_spin_unlock on every path from insn 0 to insn 1"
+
+
+def test_index_that_may_be_negative() -> None:
+    code = f"""
+    {LOOK_UP}
+    r1 = *(u32 *)(r6 + 0)
+    if r1 > 11 goto out
+    r1 <<= 3
+    r0 += r1
+    r1 = *(u64 *)(r0 - 32)
+    out:
+    r0 = 0
+    exit
+    """
+    found = finding(code, lines={0: "i = skb->len;", 12: "v[i]++;", 13: "return 0;"})
+    assert found.code == "map-value-bounds"
+    assert "from 0 to 31" in found.missing
+    assert "-4" in found.missing
+    assert "i < 0 || i > 31" in found.hint
+
+
+def test_pointers_without_a_name_are_not_written_as_code() -> None:
+    found = finding("r2 = *(u32 *)(r1 + 76)\nr0 = *(u8 *)(r2 + 4)\nexit", lines={0: "x", 1: "d[4]"})
+    assert found.code == "packet-bounds"
+    assert "(" not in found.hint
+
+
+def test_result_of_a_call_is_named_after_its_variable() -> None:
+    code = LOOK_UP.replace("if r0 == 0 goto out", "r0 = *(u8 *)(r0 + 0)\nexit")
+    code = code.replace("(r10 - 4) = 0", "(r10 - 4) = 7")  # there is no such element
+    found = finding(
+        code, lines={0: "key = 0;", 7: "char *v = bpf_map_lookup_elem(&a, &key);", 8: "f(v)"}
+    )
+    assert found.code == "null-pointer"
+    assert found.hint == "after line 11: if (!v) return TC_ACT_OK;"
