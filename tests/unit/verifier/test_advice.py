@@ -205,7 +205,7 @@ def test_result_of_a_call_is_named_after_its_variable() -> None:
     code = LOOK_UP.replace("if r0 == 0 goto out", "r0 = *(u8 *)(r0 + 0)\nexit")
     code = code.replace("(r10 - 4) = 0", "(r10 - 4) = 7")  # there is no such element
     found = finding(
-        code, lines={0: "key = 0;", 7: "char *v = bpf_map_lookup_elem(&a, &key);", 8: "f(v)"}
+        code, lines={0: "key = 0;", 6: "char *v = bpf_map_lookup_elem(&a, &key);", 7: "f(v)"}
     )
     assert found.code == "null-pointer"
     assert found.hint == "after line 11: if (!v) return TC_ACT_OK;"
