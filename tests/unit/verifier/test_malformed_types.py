@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from beebox.btf.builder import Builder
@@ -38,3 +39,22 @@ def test_a_pointer_to_a_typedef_of_itself():
     )  # fmt: skip
     report = verify(spec)
     assert [finding.code for finding in report.findings] == ["not-supported"]
+
+
+def test_structs_of_two_structs_of_two_structs():
+    """Each is looked at once, though there are 2**25 of the innermost one."""
+    builder = Builder()
+    number = builder.unsigned(4)
+    inner = builder.struct("s0", 0, ())
+    for depth in range(1, 25):
+        inner = builder.struct(f"s{depth}", 0, (Member("a", inner, 0), Member("b", inner, 0)))
+    lock = builder.struct("bpf_spin_lock", 4, (Member("val", number, 0),))
+    value = builder.struct("value", 8, (Member("many", inner, 0), Member("lock", lock, 32)))
+    table = MapSpec("table", MapType.ARRAY, 4, 8, 1, key_type_id=number, value_type_id=value)
+    spec = ProgramSpec(
+        "case", "tc", ProgramType.SCHED_CLS, tuple(assemble(_LOOKUP)), {"table": table},
+        btf=builder.build(),
+    )  # fmt: skip
+    begin = time.monotonic()
+    assert verify(spec).accepted
+    assert time.monotonic() - begin < 5

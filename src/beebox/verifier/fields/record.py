@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from beebox.btf.types import Array, Btf, Datasec, DeclTag, Modifier, Ptr, Struct, Type, Var, name_of
 
@@ -147,9 +147,9 @@ def parse(
     row = _type(btf, type_id)
     match row:
         case Struct(union=False):
-            found = _of_struct(btf, type_id, row, kinds, 0)
+            found = _of_struct(btf, type_id, row, _Reading(kinds, {}), 0)
         case Datasec():
-            found = _of_section(btf, row, kinds)
+            found = _of_section(btf, row, _Reading(kinds, {}))
         case _:
             return None
     if not found:
@@ -219,24 +219,33 @@ def _is_field(btf: Btf, type_id: int) -> bool:
         return False  # what a struct with it keeps there is no concern of Linux
 
 
-def _of_struct(
-    btf: Btf, type_id: int, row: Struct, kinds: frozenset[FieldKind], depth: int
-) -> list[Field]:
+class _Reading(NamedTuple):
+    """What is looked for; ``known``: what structs at a depth have, looked at once each."""
+
+    kinds: frozenset[FieldKind]
+    known: dict[tuple[int, int], list[Field]]
+
+
+def _of_struct(btf: Btf, type_id: int, row: Struct, reading: _Reading, depth: int) -> list[Field]:
     if depth >= _MOST_DEPTH:
         raise BadRecordError("structs nested too deeply")
+    known = reading.known.get((type_id, depth))
+    if known is not None:
+        return known
     seen: set[FieldKind] = set()
     found: list[Field] = []
     for index, member in enumerate(row.members):
         if member.bit_offset % 8:
             raise BadRecordError("a bit field that begins inside of a byte")
         at = member.bit_offset // 8
-        found += _of_one(btf, (type_id, index), member.type, at, 0, kinds, seen, depth)
+        found += _of_one(btf, (type_id, index), member.type, at, 0, reading, seen, depth)
         if len(found) > MOST_FIELDS:
             raise BadRecordError(f"more than {MOST_FIELDS} fields")
+    reading.known[type_id, depth] = found
     return found
 
 
-def _of_section(btf: Btf, row: Datasec, kinds: frozenset[FieldKind]) -> list[Field]:
+def _of_section(btf: Btf, row: Datasec, reading: _Reading) -> list[Field]:
     seen: set[FieldKind] = set()
     found: list[Field] = []
     for place in row.vars:
@@ -244,7 +253,7 @@ def _of_section(btf: Btf, row: Datasec, kinds: frozenset[FieldKind]) -> list[Fie
         if isinstance(variable, Var):
             owner = (place.type, -1)
             at, size = place.offset, place.size
-            found += _of_one(btf, owner, variable.type, at, size, kinds, seen, 0)
+            found += _of_one(btf, owner, variable.type, at, size, reading, seen, 0)
         if len(found) > MOST_FIELDS:
             raise BadRecordError(f"more than {MOST_FIELDS} fields")
     return found
@@ -256,7 +265,7 @@ def _of_one(
     type_id: int,
     offset: int,
     expected: int,
-    kinds: frozenset[FieldKind],
+    reading: _Reading,
     seen: set[FieldKind],
     depth: int,
 ) -> list[Field]:
@@ -276,15 +285,15 @@ def _of_one(
     if row is None or not count:
         return []
     kind = _BY_STRUCT.get(name_of(row))
-    if kind is None or kind not in kinds:
+    if kind is None or kind not in reading.kinds:
         if isinstance(row, Struct):
             if row.union or (expected and expected != row.size * count):
                 return []
-            inner = _of_struct(btf, type_id, row, kinds, depth + 1)
+            inner = _of_struct(btf, type_id, row, reading, depth + 1)
             moved = [replace(field, offset=field.offset + offset) for field in inner]
             return _repeated(moved, count, row.size)
         kind = _pointer_kind(btf, row)
-        if kind is None or kind not in kinds:
+        if kind is None or kind not in reading.kinds:
             return []
     elif kind.value.unique:
         if kind in seen:
