@@ -90,6 +90,22 @@ def test_a_page_that_cannot_be_written_is_an_error(tmp_path, beebox):
     assert str(target) in done.err
 
 
+def test_a_page_on_standard_output_is_alone_there(beebox):
+    done = beebox("verify", "--explore", "-", EXAMPLES / "count.py")
+    assert done.status == 0
+    assert done.out.startswith("<!doctype html>")
+    assert done.out.rstrip().endswith("</html>")
+    assert "accepted" in done.err
+    assert beebox("verify", "-j", "--explore", "-", EXAMPLES / "count.py").status == 2
+
+
+def test_a_page_does_not_take_the_place_of_its_source(tmp_path, beebox):
+    source = tmp_path / "count.py"
+    source.write_text((EXAMPLES / "count.py").read_text())
+    assert beebox("verify", "--explore", source, source).status == 2
+    assert source.read_text() == (EXAMPLES / "count.py").read_text()
+
+
 @pytest.fixture(scope="module")
 def browser():
     program = browsers.found()

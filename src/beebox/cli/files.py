@@ -15,11 +15,19 @@ def write_result(target: Path, data: bytes, sources: Sequence[Path], output: Out
 
     Raises :exc:`InputError` when that is one of ``sources``, or cannot be written.
     """
+    check_target(target, sources, output, option="-o")
+    write_file(target, data)
+
+
+def check_target(target: Path, sources: Sequence[Path], output: Output, *, option: str) -> None:
+    """Whether ``option`` may name ``target``: not a source, nor what ``-j`` needs, too.
+
+    Raises :exc:`InputError`.
+    """
     if str(target) == "-" and output.json:
-        raise InputError("-j and -o - both want standard output")
+        raise InputError(f"-j and {option} - both want standard output")
     if str(target) != "-" and _is_one_of(target, sources):
         raise InputError(f"{target} is a source; write to another file")
-    write_file(target, data)
 
 
 def write_file(target: Path, data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import click
 
 from beebox import api
 from beebox.cli.btf_option import btf_option
-from beebox.cli.files import write_file
+from beebox.cli.files import check_target, write_file
 from beebox.cli.knobs import set_option, with_knobs
 from beebox.cli.output import current, example, global_options
 from beebox.cli.rules_options import Rules, rules_options
@@ -63,8 +64,10 @@ def verify_command(
 
     Programs that are not loaded unasked (SEC("?xdp")) are verified when they are named.
     """
-    output = current()
+    output = replace(current(), aside=str(explore) == "-")
     file, name = split_selector(selector)
+    if explore is not None:
+        check_target(explore, [file], output, option="--explore")
     target = api.target_of(btf, kconfig=kconfig)
     spec = with_knobs(api.open_object(file, btf=btf), knobs)
     logs: list[Log] = []
