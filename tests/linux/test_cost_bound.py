@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 import struct
+from pathlib import Path
 from typing import Final
 
 import cost_programs
 import pytest
 
+from beebox.api import resolved
 from beebox.btf.types import Func
+from beebox.clang.run import compile_c
+from beebox.isa.instruction import Call
 from beebox.linux.kernel import LinuxKernel
+from beebox.obj import reader
 from beebox.obj.linker import link
-from beebox.obj.model import ExternKind, ExternSpec, KernelSymbol, ObjectSpec
+from beebox.obj.model import ExternKind, ExternSpec, KernelSymbol, ObjectSpec, ProgramSpec
 from beebox.obj.targets.host import host
+from beebox.tables import costs
 from beebox.tables.limits import MAX_LOOPS
 from beebox.verifier import explore
 from beebox.verifier.options import Options, Profile
@@ -28,6 +35,9 @@ _RUNS: Final = 20
 _MOST_INSNS: Final = 10_000  # that the verifier processes: others take too long
 _ANY: Final = 1 << 80
 _ZERO: Final = bytes(4)
+_C: Final = Path(__file__).parents[1] / "data/c/verdicts"
+_OTHER_RULES: Final = ("pointer-leak", "stack-uninitialised", "uninitialised-register")
+"""What else the profile strict refuses."""
 
 
 @pytest.fixture(scope="module")
@@ -189,3 +199,36 @@ def test_rounds_of_may_goto():
     rounds = counted(module, runs=1)
     assert rounds >= MAX_LOOPS
     assert 3 * rounds <= judged(module).notes["cost_bound"]
+
+
+@functools.cache
+def c_programs(name: str) -> dict[str, ProgramSpec]:
+    """Programs of ``tests/data/c/verdicts`` that are to be accepted."""
+    spec = reader.read(compile_c(_C / f"{name}.c", ()).data, file=f"{name}.bpf.o")
+    spec = resolved(spec)
+    return {each: link(spec, each) for each in spec.program_names if each.startswith("ok_")}
+
+
+@pytest.mark.parametrize("file", ["timers", "workqueues", "trees", "exceptions", "kfunc_iter_num"])
+def test_programs_in_c(file):
+    """Functions called later are runs of their own, also those that put themselves off again."""
+    for name, spec in c_programs(file).items():
+        report = verify(spec, Options(Profile.STRICT, target=host(), cost_limit=_ANY))
+        verdict = "accepted" if report.accepted else report.findings[0].code
+        assert verdict in ("accepted", *_OTHER_RULES), f"{name}: {render(report)}"
+
+
+def test_tasks_have_no_number():
+    """Nothing says how many there are."""
+    spec = c_programs("kfunc_iter_tasks")["ok_tasks"]
+    report = verify(spec, Options(Profile.STRICT, target=host(), cost_limit=_ANY))
+    assert report.findings[0].code == "cost-bound"
+
+
+def test_the_exception_callback_counts():
+    """Where an exception ends the run, what the callback makes of it comes besides."""
+    spec = c_programs("exception_callbacks")["ok_any_result"]
+    report = verify(spec, Options(Profile.STRICT, target=host()))
+    callback = next(info.pc for info in spec.functions if info.name == "whatever")
+    throws = next(pc for pc, insn in enumerate(spec.slots) if isinstance(insn, Call))
+    assert report.notes["cost_bound"] == throws + 1 + costs.KFUNC + len(spec.slots) - callback

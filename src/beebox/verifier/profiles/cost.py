@@ -42,6 +42,7 @@ _HASHES: Final = (
 )
 _TREE_ADD: Final = "bpf_rbtree_add_impl"
 _BOUNDED_NEXT: Final = ("bpf_iter_num_next", "bpf_iter_bits_next")
+_LATER: Final = -1  # less the function's number: the root of one that the kernel calls later
 _NUMBERS: Final = "bpf_iter_num_new"
 _NONE: Final[frozenset[Budget]] = frozenset()
 _SIZES: Final = (ArgKind.CONST_SIZE, ArgKind.CONST_SIZE_OR_ZERO)
@@ -60,6 +61,7 @@ class Meter:
         "_graph",
         "_hashes",
         "_iterator",
+        "_later",
         "_may_goto",
         "_nested",
         "_node",
@@ -92,6 +94,7 @@ class Meter:
         self._before = 0  # ... without the instruction arrived at last
         self._calls: tuple[int, ...] = ()  # global functions called on it
         self._takes = self._fills = _NONE
+        self._later: set[int] = set()  # roots of functions that the kernel calls later
         self._hashes: dict[int, str] = {}  # by call of for_each_map_elem, the map that it walks
         self._updated: set[str] = set()  # maps that global functions update; "": any
         self._iterator: Budget = None  # that the instruction arrived at last asks
@@ -134,6 +137,11 @@ class Meter:
         """Another path is put aside: it goes on from where this one is."""
         self._settle(path)
         fills, frames = self._fills, other.frames
+        if self._is_later(path, other):
+            later = _LATER - frames[0].function
+            self._later.add(later)
+            self._saved[other] = _Way(self._graph.root(later), 0, (), _NONE, _NONE)
+            return
         if len(frames) > len(path.state.frames):
             fills |= self._entered_function(frames[-1].function)
         takes = self._takes | self._taken(path, other)
@@ -154,7 +162,7 @@ class Meter:
             if self._updated and (self._nested or not self._updated.isdisjoint((walked, ""))):
                 self._graph.endless(_RoundsOf(pc))
         try:
-            found = self.bound = self._graph.longest(0)
+            found = self.bound = max(self._graph.longest(each) for each in (0, *self._later))
         except UnboundedError as unbounded:
             raise Refusal(
                 "cost-bound", unbounded.pc,
@@ -190,6 +198,16 @@ class Meter:
         if not self._ended:
             self._leave(self._spent, None)
             self._ended = True
+
+    def _is_later(self, path: Path, other: State) -> bool:
+        """Whether ``other`` is the start of a function that the kernel calls some time later."""
+        frame = other.frames[0]
+        return (
+            frame.deferred > 0
+            and len(other.frames) == 1
+            and other.pc == self._shape.starts[frame.function]
+            and isinstance(path.spec.slots[path.pc], Call)
+        )
 
     def _entered_function(self, function: int) -> frozenset[Budget]:
         """Each call of a function has its own budget of ``may_goto``."""
