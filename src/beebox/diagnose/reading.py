@@ -142,6 +142,8 @@ def _missing(log: KernelLog) -> str:
     region = _REGION.search(told)
     if region is not None:
         limit, start, size = (int(number) for number in region.groups())
+        if start < 0:
+            return f"the access starts at byte {start}: {-start} before the first"
         return f"the access ends at byte {start + size}, and there are {limit}"
     return ""
 

@@ -239,3 +239,12 @@ def test_log_that_was_cut_off_is_no_acceptance() -> None:
     assert whole.message
     with pytest.raises(InputError, match="ends before the verdict"):
         parse("\n".join(NEW.splitlines()[:12]))
+
+
+def test_access_before_the_first_byte_is_told_so() -> None:
+    log = parse(
+        "0: (79) r1 = *(u64 *)(r0 -32)\n"
+        "invalid access to map value, value_size=64 off=-32 size=8\n"
+        "R0 min value is outside of the allowed memory range\nprocessed 1 insns\n"
+    )
+    assert read(log).missing.startswith("the access starts at byte -32")
