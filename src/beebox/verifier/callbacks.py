@@ -18,6 +18,7 @@ from beebox.tables.limits import MAX_CALL_FRAMES
 from beebox.verifier.btf_pointers.kernel import kernel_struct
 from beebox.verifier.cfg import orders_tree
 from beebox.verifier.dynptrs import slots
+from beebox.verifier.fields.record import LOCKS
 from beebox.verifier.findings import Refusal
 from beebox.verifier.names import plain_name
 from beebox.verifier.path import Path
@@ -119,7 +120,9 @@ def enter(path: Path, insn: Call, function: int) -> State | None:
         map_ = path.read(1).map
         regs[1] = given[1]
         regs[2] = path.pointer(RegKind.MAP_KEY, map_=map_)
-        regs[3] = path.pointer(RegKind.MAP_VALUE, map_=map_)
+        record = path.fields.get(map_)  # the values of two rounds have not the same lock
+        id_ = path.new_id() if record is not None and record.has(*LOCKS) else 0
+        regs[3] = path.pointer(RegKind.MAP_VALUE, map_=map_, id_=id_)
         regs[4] = given[3]
     regs[10] = path.pointer(RegKind.STACK, frame=len(frames))
     path.callbacks.add(function)

@@ -88,7 +88,7 @@ def check_counted(path: Path, number: int, value: Reg) -> tuple[TypeRef, bool]:
     if value.type is None or record is None or not record.has(FieldKind.REFCOUNT):
         kernel = f"{at} doesn't point to a type with bpf_refcount field"
         raise _not_counted(path, value, number, "an object without a bpf_refcount", kernel)
-    return value.type, not value.flags & PtrFlag.NON_OWN_REF
+    return value.type, bool(value.ref)  # Linux takes what RCU protects for owned, too
 
 
 def _not_counted(path: Path, value: Reg, number: int, text: str, kernel: str) -> Refusal:

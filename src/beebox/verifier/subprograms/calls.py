@@ -10,8 +10,8 @@ from typing import Final
 
 from beebox.btf.types import Linkage
 from beebox.tables.limits import MAX_CALL_FRAMES
-from beebox.verifier import callbacks, loops, packet, rights
-from beebox.verifier.cfg import Shape
+from beebox.verifier import callbacks, loops, packet, references, rights
+from beebox.verifier.cfg import Shape, throws
 from beebox.verifier.dynptrs import slots
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
@@ -29,7 +29,7 @@ _LOCKS: Final = (HeldKind.LOCK, HeldKind.RES_LOCK, HeldKind.RES_LOCK_IRQ)
 class Globals:
     """The global functions of a program, by index: what they are like, which were called."""
 
-    __slots__ = ("_moving", "_parameters", "_sleeping", "called", "functions")
+    __slots__ = ("_moving", "_parameters", "_sleeping", "_throwing", "called", "functions")
 
     def __init__(self, path: Path, shape: Shape) -> None:
         self.functions = prototype.global_functions(path.spec, shape.starts)
@@ -38,6 +38,7 @@ class Globals:
         functions_that = effects.functions_that
         self._moving = functions_that(effects.moves_packet, path.spec, shape) if some else none
         self._sleeping = functions_that(effects.may_sleep, path.spec, shape) if some else none
+        self._throwing = functions_that(throws, path.spec, shape) if some else none
         self._parameters: dict[int, tuple[Parameter, ...]] = {}
         self.called: set[int] = set()
 
@@ -66,6 +67,9 @@ class Globals:
                 f"the global function {function.name} may sleep, and is called where nothing may",
                 kernel="global functions that may sleep are not allowed in non-sleepable context,",
             )  # fmt: skip
+        if index in self._throwing:  # Linux does not ask
+            what = f"{function.name}, which may end the program, is called"
+            references.require_none(path, what, kernel="bpf_throw", everywhere=True)
         if index in self._moving:
             packet.void_pointers(path)
         self.called.add(index)

@@ -167,3 +167,27 @@ int bad_result_unknown(struct __sk_buff *skb)
 	bpf_throw(skb->len);
 	return 1;
 }
+
+SEC("tc")
+int bad_global_throws_over_a_record(struct __sk_buff *skb)
+{
+	__u64 *record = bpf_ringbuf_reserve(&ring, 8, 0);
+
+	if (!record)
+		return 0;
+	global_deeper(skb);
+	bpf_ringbuf_discard(record, 0);
+	return 0;
+}
+
+SEC("tc")
+int ok_global_throws_before_a_record(struct __sk_buff *skb)
+{
+	__u64 *record;
+
+	global_deeper(skb);
+	record = bpf_ringbuf_reserve(&ring, 8, 0);
+	if (record)
+		bpf_ringbuf_discard(record, 0);
+	return 0;
+}

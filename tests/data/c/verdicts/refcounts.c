@@ -227,3 +227,73 @@ int ok_removed_through_first(struct __sk_buff *skb)
 		bpf_obj_drop_impl(container_of(node, struct shared, tree), 0);
 	return 0;
 }
+
+struct shared_alone {
+	__u64 key;
+	struct bpf_refcount references;
+};
+
+struct kept {
+	struct shared_alone __kptr *one;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, int);
+	__type(value, struct kept);
+} table SEC(".maps");
+
+SEC("tc")
+int bad_shared_through_a_map_unchecked(struct __sk_buff *skb)
+{
+	int key = 0;
+	struct kept *kept = bpf_map_lookup_elem(&table, &key);
+	struct shared_alone *one, *two;
+
+	if (!kept)
+		return 0;
+	one = kept->one;
+	if (!one)
+		return 0;
+	two = bpf_refcount_acquire_impl(one, 0);
+	two->key = 1;
+	bpf_obj_drop_impl(two, 0);
+	return 0;
+}
+
+SEC("tc")
+int ok_shared_through_a_map(struct __sk_buff *skb)
+{
+	int key = 0;
+	struct kept *kept = bpf_map_lookup_elem(&table, &key);
+	struct shared_alone *one, *two;
+
+	if (!kept)
+		return 0;
+	one = kept->one;
+	if (!one)
+		return 0;
+	two = bpf_refcount_acquire_impl(one, 0);
+	if (two)
+		bpf_obj_drop_impl(two, 0);
+	return 0;
+}
+
+SEC("tc")
+int ok_put_into_a_map(struct __sk_buff *skb)
+{
+	int key = 0;
+	struct kept *kept = bpf_map_lookup_elem(&table, &key);
+	struct shared_alone *one;
+
+	if (!kept)
+		return 0;
+	one = NEW(struct shared_alone);
+	if (!one)
+		return 0;
+	one = bpf_kptr_xchg(&kept->one, one);
+	if (one)
+		bpf_obj_drop_impl(one, 0);
+	return 0;
+}

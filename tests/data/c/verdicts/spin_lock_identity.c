@@ -147,3 +147,44 @@ int bad_one_in_the_other(struct __sk_buff *skb)
 	bpf_spin_unlock(&lock_a);
 	return 0;
 }
+
+struct pair {
+	struct item *outer;
+};
+
+static long inner_element(void *map, __u32 *key, struct item *item, struct pair *pair)
+{
+	bpf_spin_lock(&pair->outer->lock);
+	bpf_spin_unlock(&item->lock);
+	return 0;
+}
+
+static long outer_element(void *map, __u32 *key, struct item *item, void *context)
+{
+	struct pair pair = { item };
+
+	bpf_for_each_map_elem(&first, inner_element, &pair, 0);
+	return 0;
+}
+
+SEC("tc")
+int bad_elements_of_two_callbacks(struct __sk_buff *skb)
+{
+	bpf_for_each_map_elem(&first, outer_element, 0, 0);
+	return 0;
+}
+
+static long own_element(void *map, __u32 *key, struct item *item, void *context)
+{
+	bpf_spin_lock(&item->lock);
+	item->count++;
+	bpf_spin_unlock(&item->lock);
+	return 0;
+}
+
+SEC("tc")
+int ok_the_callbacks_own_element(struct __sk_buff *skb)
+{
+	bpf_for_each_map_elem(&first, own_element, 0, 0);
+	return 0;
+}
