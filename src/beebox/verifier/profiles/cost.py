@@ -19,7 +19,7 @@ from beebox.obj.model import ProgramSpec
 from beebox.tables import costs
 from beebox.tables.helpers import HELPER_BY_NAME, HELPERS, ArgKind
 from beebox.tables.limits import MAX_LOOPS
-from beebox.tables.map_types import MapType
+from beebox.tables.map_types import MapFlags, MapType
 from beebox.verifier.cfg import Shape, asks_iterator, kernel_function, throws
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
@@ -269,6 +269,9 @@ class Meter:
             if first is None or first.kind is not RegKind.MAP:
                 return 0
             walked = path.map_spec(first.map)
+            exact = walked.type is MapType.ARRAY and not walked.flags & MapFlags.INNER_MAP
+            if first.map not in path.spec.maps and not exact:
+                self._graph.endless(_RoundsOf(path.pc))  # inner maps may be larger than they said
             if walked.type in _HASHES:
                 self._hashes[path.pc] = first.map
             return walked.max_entries

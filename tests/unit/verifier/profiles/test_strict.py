@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from cost_programs import described
 from profile_cases import cases
 from verifier_callbacks import program
 
 from beebox.btf.builder import Builder
 from beebox.btf.types import Func, FuncProto, Linkage
-from beebox.obj.model import ProgramSpec
+from beebox.obj.linker import link
+from beebox.obj.model import MapSpec, ProgramSpec
 from beebox.tables import costs
 from beebox.tables.findings import FINDINGS
 from beebox.tables.limits import MAX_LOOPS
+from beebox.tables.map_types import MapFlags, MapType
 from beebox.verifier.options import Options, Profile
 from beebox.verifier.profiles.longest import Edge, Graph, UnboundedError
 from beebox.verifier.report import render
@@ -159,6 +162,33 @@ def _with_global(spec: ProgramSpec, name: str) -> ProgramSpec:
         type_id = builder.add(Func(info.name, proto, kind))
         functions.append(replace(info, type_id=type_id))
     return replace(spec, btf=builder.build(), functions=tuple(functions))
+
+
+@pytest.mark.parametrize(
+    ("type_", "flags", "bounded"),
+    [
+        (MapType.HASH, MapFlags.NONE, False),
+        (MapType.PERCPU_ARRAY, MapFlags.NONE, False),
+        (MapType.ARRAY, MapFlags.INNER_MAP, False),
+        (MapType.ARRAY, MapFlags.NONE, True),
+    ],
+)
+def test_elements_of_an_inner_map(type_, flags, bounded):
+    """Which may be larger than the template, of most types."""
+    inner = MapSpec("inner", type_, 4, 8, 5, flags)
+    outer = MapSpec("outer", MapType.ARRAY_OF_MAPS, 4, 4, 4, inner=inner)
+    main = (
+        "*(u32 *)(r10 - 4) = 0\nr1 = map[outer] ll\nr2 = r10\nr2 += -4\n"
+        "call bpf_map_lookup_elem\nif r0 == 0 goto out\nr1 = r0\nr2 = func[each] ll\n"
+        "r3 = 0\nr4 = 0\ncall bpf_for_each_map_elem\nout:\nr0 = 2\nexit"
+    )
+    module = described({"main": main, "each": _NOTHING})
+    spec = link(replace(module, maps={**module.maps, "outer": outer}), "main")
+    report = verify(spec, Options(Profile.STRICT, cost_limit=1 << 80))
+    assert report.accepted == bounded, render(report)
+    assert verify(spec).accepted
+    if bounded:
+        assert report.notes["cost_bound"] > 5 * _ROUND
 
 
 def test_an_update_outside_of_the_walk():
