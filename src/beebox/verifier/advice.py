@@ -89,7 +89,7 @@ def advise(spec: ProgramSpec, refusal: Refusal, path: Path | None) -> Advice:
         case "lock-held" if path is not None and (lock := locks.held(path)) is not None:
             return Advice(*locked(place, lock))
         case "stack-bounds" if value is not None and value.kind is RegKind.STACK:
-            return _frame(place, refusal, value)
+            return _frame(place, refusal, value, path)
         case "return-range" if value is not None and refusal.access is not None:
             return _range(place, value, refusal.access[0], refusal.access[2])
         case "stack-uninitialised" if refusal.access is not None:
@@ -322,11 +322,28 @@ def _size(place: Place, refusal: Refusal, value: Reg, room: int | None) -> Advic
     return Advice(wanted, f"{before}: {place.leaves(c, python)}")
 
 
-def _frame(place: Place, refusal: Refusal, value: Reg) -> Advice:
+def _size_given(place: Place, refusal: Refusal, path: Path | None) -> int:
+    """The size behind the pointer among a helper's arguments; 0 where there is none."""
+    row, number = _helper(place.insn), refusal.reg or 0
+    sizes = (ArgKind.CONST_SIZE, ArgKind.CONST_SIZE_OR_ZERO)
+    if row is None or path is None or not 0 < number < len(row.args):
+        return 0
+    held = path.regs[number + 1]
+    return held.scalar.umax if held is not None and row.args[number].kind in sizes else 0
+
+
+def _frame(place: Place, refusal: Refusal, value: Reg, path: Path | None) -> Advice:
     """An index into an array on the stack: at most to the frame's end."""
     size = refusal.access[1] if refusal.access is not None else 0
     if not size and isinstance(place.insn, Load | Store):
         size = place.insn.size.value.bytes
+    room = -(value.off + value.scalar.smin)
+    given = _size_given(place, refusal, path)
+    if value.scalar.is_const and 0 < room < given:
+        return Advice(
+            f"that at most {room} bytes are given: they may be {given}",
+            f"before {place.at(place.pc)}: bound the size by {room}, or make the buffer larger",
+        )
     inside = isinstance(place.insn, Load | Store)
     start = value.off + (place.insn.offset if isinstance(place.insn, Load | Store) else 0)
     if value.scalar.is_const or not size or not inside or not -MAX_STACK_BYTES <= start < 0:

@@ -209,3 +209,10 @@ def test_result_of_a_call_is_named_after_its_variable() -> None:
     )
     assert found.code == "null-pointer"
     assert found.hint == "after line 11: if (!v) return TC_ACT_OK;"
+
+
+def test_size_that_is_larger_than_the_buffer_on_the_stack() -> None:
+    found = finding("r2 = 0\nr3 = r10\nr3 += -64\nr4 = 100\ncall bpf_skb_load_bytes\nr0 = 0\nexit")
+    assert found.code == "stack-bounds"
+    assert "at most 64 bytes" in found.missing
+    assert "bound the size by 64" in found.hint
