@@ -38,6 +38,8 @@ LINUX_DIFFERS: Final[dict[str, str]] = {
     "dynptr_stale/bad_a_slice_of_a_packet_that_was_copied_into": "Linux: only dynptr_write moves",
     "trees_null/bad_not_checked": "Linux misses that a node at the object's start may be NULL",
     "percpu_objects/bad_of_another_cpu_unchecked": "Linux: per_cpu_ptr gives no NULL",
+    "global_packet/bad_written_through_a_dynptr": "Linux looks at other calls that move packets",
+    "kptr_loads/bad_loaded_under_a_lock": "Linux: still protected when the lock is given back",
     "exceptions/bad_global_throws_over_a_record": "Linux forgets that global functions may throw",
     "refcounts/bad_shared_through_a_map_unchecked": "Linux takes a borrowed object for owned",
     "spin_lock_identity/bad_elements_of_two_callbacks": "Linux: all callbacks' elements are one",

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 from beebox.verifier.path import Path
-from beebox.verifier.state import Held, HeldKind
+from beebox.verifier.state import ITER, Held, HeldKind, Slot
+from beebox.verifier.value import PtrFlag, Reg
 
 _LOCKS: Final = (HeldKind.LOCK, HeldKind.RES_LOCK, HeldKind.RES_LOCK_IRQ)
 
@@ -46,3 +47,20 @@ def entered(path: Path) -> str:
     if path.state.guards.rcu:
         return "bpf_rcu_read_lock-ed"
     return "bpf_preempt_disable-ed" if path.state.guards.preempt else ""
+
+
+def forget_protected(path: Path) -> None:
+    """Behind the section what RCU protected may be gone."""
+
+    def unprotected(old: Reg) -> Reg:
+        flags = old.flags & ~PtrFlag.RCU | PtrFlag.UNTRUSTED
+        return path.moved(old, flags=flags, nullable=False)
+
+    path.state.replace_where(lambda reg: bool(reg.flags & PtrFlag.RCU), unprotected)
+    for frame in path.state.frames:
+        for index, slot in enumerate(frame.stack):
+            if slot is not None and slot.kinds[0] == ITER and slot.reg is not None:
+                iterator = slot.reg
+                if iterator.flags & PtrFlag.RCU:
+                    flags = iterator.flags & ~PtrFlag.RCU | PtrFlag.UNTRUSTED
+                    frame.stack[index] = Slot(path.moved(iterator, flags=flags), slot.kinds)

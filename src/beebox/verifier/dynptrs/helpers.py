@@ -17,6 +17,23 @@ from beebox.verifier.value import Reg
 _TYPES: Final = {"local": DynptrType.LOCAL, "ringbuf": DynptrType.RINGBUF}
 
 
+WRITES: Final = frozenset(
+    {
+        "bpf_dynptr_copy",
+        "bpf_dynptr_memset",
+        "bpf_probe_read_user_dynptr",
+        "bpf_probe_read_kernel_dynptr",
+        "bpf_probe_read_user_str_dynptr",
+        "bpf_probe_read_kernel_str_dynptr",
+        "bpf_copy_from_user_dynptr",
+        "bpf_copy_from_user_str_dynptr",
+        "bpf_copy_from_user_task_dynptr",
+        "bpf_copy_from_user_task_str_dynptr",
+    }
+)
+"""They write through the dynptr in their first argument, as ``bpf_dynptr_write`` does."""
+
+
 def check_argument(path: Path, arg: Arg, number: int, value: Reg) -> Reg | None:
     """Check, and make, the dynptr of a helper's argument. None where it is only made now."""
     if arg.uninit:

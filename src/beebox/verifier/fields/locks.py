@@ -14,6 +14,7 @@ from beebox.verifier.cfg import kernel_function
 from beebox.verifier.fields import lookup
 from beebox.verifier.fields.record import FieldKind
 from beebox.verifier.findings import Refusal
+from beebox.verifier.guards import forget_protected, in_rcu
 from beebox.verifier.history import callee
 from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
@@ -123,6 +124,8 @@ def give(path: Path, value: Reg, number: int, kind: HeldKind) -> None:
     refs = path.state.refs
     path.state.refs = (*refs[: own[0]], *refs[own[0] + 1 :])
     void_borrowed(path)
+    if not in_rcu(path):  # Linux leaves such pointers as they are
+        forget_protected(path)
 
 
 def void_borrowed(path: Path) -> None:

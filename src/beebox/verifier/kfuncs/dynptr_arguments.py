@@ -18,21 +18,6 @@ _MAKES: Final = {
     "bpf_dynptr_from_xdp": DynptrType.XDP,
     "bpf_dynptr_from_skb_meta": DynptrType.SKB_META,
 }
-_WRITES: Final = frozenset(
-    {
-        "bpf_dynptr_copy",
-        "bpf_dynptr_memset",
-        "bpf_probe_read_user_dynptr",
-        "bpf_probe_read_kernel_dynptr",
-        "bpf_probe_read_user_str_dynptr",
-        "bpf_probe_read_kernel_str_dynptr",
-        "bpf_copy_from_user_dynptr",
-        "bpf_copy_from_user_str_dynptr",
-        "bpf_copy_from_user_task_dynptr",
-        "bpf_copy_from_user_task_str_dynptr",
-    }
-)
-"""They write through the dynptr in their first argument, as ``bpf_dynptr_write`` does."""
 _WRITES_OPTIONS: Final = (ProgramType.CGROUP_SOCKOPT,)
 """Linux counts the buffer of a socket's option for a packet that may be written."""
 
@@ -43,7 +28,7 @@ def check(arg: Argument) -> None:
     helpers.require_dynptr(call.path, arg.number, value)
     if not arg.param.marked("__uninit"):
         call.dynptr = slots.found(call.path, value, arg.number)
-        if arg.number == 1 and call.name in _WRITES:
+        if arg.number == 1 and call.name in helpers.WRITES:
             call.moves_packet = slots.type_of(call.dynptr).moves
         return
     type_, ref = _MAKES.get(call.name), 0

@@ -6,13 +6,11 @@ from beebox.tables.kfuncs import KfuncFlags
 from beebox.verifier import stack
 from beebox.verifier.fields import graphs
 from beebox.verifier.findings import Refusal
-from beebox.verifier.guards import active_irq, in_rcu
+from beebox.verifier.guards import active_irq, forget_protected, in_rcu
 from beebox.verifier.kfuncs.invocation import Argument, KfuncCall
 from beebox.verifier.names import plain_name
-from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.state import IRQ, ITER, Held, HeldKind, Slot
-from beebox.verifier.value import PtrFlag, Reg
+from beebox.verifier.state import IRQ, Held, HeldKind, Slot
 
 _RCU = ("bpf_rcu_read_lock", "bpf_rcu_read_unlock")
 _SAVES = ("bpf_local_irq_save", "bpf_res_spin_lock_irqsave")
@@ -69,26 +67,9 @@ def _rcu(call: KfuncCall, *, sleeps: bool) -> None:
             )  # fmt: skip
         path.state.guards = guards._replace(rcu=guards.rcu - 1)
         if guards.rcu == 1:
-            _forget_protected(path)
+            forget_protected(path)
     elif sleeps and guards.rcu:
         _sleeps(call, "rcu_read_lock region")
-
-
-def _forget_protected(path: Path) -> None:
-    """Behind the section what RCU protected may be gone."""
-
-    def unprotected(old: Reg) -> Reg:
-        flags = old.flags & ~PtrFlag.RCU | PtrFlag.UNTRUSTED
-        return path.moved(old, flags=flags, nullable=False)
-
-    path.state.replace_where(lambda reg: bool(reg.flags & PtrFlag.RCU), unprotected)
-    for frame in path.state.frames:
-        for index, slot in enumerate(frame.stack):
-            if slot is not None and slot.kinds[0] == ITER and slot.reg is not None:
-                iterator = slot.reg
-                if iterator.flags & PtrFlag.RCU:
-                    flags = iterator.flags & ~PtrFlag.RCU | PtrFlag.UNTRUSTED
-                    frame.stack[index] = Slot(path.moved(iterator, flags=flags), slot.kinds)
 
 
 def _sleeps(call: KfuncCall, where: str) -> None:

@@ -37,6 +37,8 @@ class Globals:
         none: frozenset[int] = frozenset()
         functions_that = effects.functions_that
         self._moving = functions_that(effects.moves_packet, path.spec, shape) if some else none
+        if some and effects.makes_packet_dynptr(path.spec):
+            self._moving |= functions_that(effects.writes_dynptr, path.spec, shape)
         self._sleeping = functions_that(effects.may_sleep, path.spec, shape) if some else none
         self._throwing = functions_that(throws, path.spec, shape) if some else none
         self._parameters: dict[int, tuple[Parameter, ...]] = {}

@@ -10,11 +10,14 @@ from typing import Final
 
 from beebox.isa.instruction import Call, CallKind, Instruction
 from beebox.obj.model import ProgramSpec
-from beebox.tables.helpers import HELPERS
+from beebox.tables.helpers import HELPER_BY_NAME, HELPERS
 from beebox.tables.kfuncs import KfuncFlags
 from beebox.verifier.cfg import Shape, function_ranges, kernel_function
+from beebox.verifier.dynptrs.helpers import WRITES
 
 _MOVING_KFUNCS: Final = frozenset({"bpf_xdp_pull_data"})
+_DYNPTR_WRITE: Final = HELPER_BY_NAME["dynptr_write"].id
+_PACKET_DYNPTRS: Final = frozenset({"bpf_dynptr_from_skb", "bpf_dynptr_from_skb_meta"})
 
 
 def moves_packet(insn: Instruction | None) -> bool:
@@ -25,6 +28,20 @@ def moves_packet(insn: Instruction | None) -> bool:
         case _:
             row = kernel_function(insn)
             return row is not None and row.name in _MOVING_KFUNCS
+
+
+def writes_dynptr(insn: Instruction | None) -> bool:
+    """Whether the call writes through a dynptr, whose packet that may move. Linux does not ask."""
+    row = kernel_function(insn)
+    if row is not None:
+        return row.name in WRITES
+    return isinstance(insn, Call) and (insn.kind, insn.target) == (CallKind.HELPER, _DYNPTR_WRITE)
+
+
+def makes_packet_dynptr(spec: ProgramSpec) -> bool:
+    """Whether the program has dynptrs of packets that a write may move."""
+    rows = map(kernel_function, spec.slots)
+    return any(row is not None and row.name in _PACKET_DYNPTRS for row in rows)
 
 
 def may_sleep(insn: Instruction | None) -> bool:

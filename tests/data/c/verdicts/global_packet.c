@@ -79,3 +79,25 @@ int bad_unproven_packet_as_memory(struct __sk_buff *skb)
 {
 	return first_byte((void *)(long)skb->data) & 1;
 }
+
+extern int bpf_dynptr_from_skb(struct __sk_buff *skb, __u64 flags, struct bpf_dynptr *ptr) __ksym;
+
+__noinline int writes_through_a_dynptr(struct __sk_buff *skb)
+{
+	struct bpf_dynptr packet;
+	__u32 word = 0;
+
+	bpf_dynptr_from_skb(skb, 0, &packet);
+	return bpf_dynptr_write(&packet, 0, &word, sizeof(word), 0);
+}
+
+SEC("tc")
+int bad_written_through_a_dynptr(struct __sk_buff *skb)
+{
+	char *data = (void *)(long)skb->data;
+
+	if (data + 14 > (char *)(long)skb->data_end)
+		return 0;
+	writes_through_a_dynptr(skb);
+	return *(volatile char *)data & 1;
+}

@@ -259,3 +259,56 @@ int bad_followed_after_rcu_section(void *ctx)
 		bpf_task_release(own);
 	return 0;
 }
+
+struct locked {
+	struct bpf_spin_lock lock;
+	struct task_struct __kptr *task;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct locked);
+} under_lock SEC(".maps");
+
+SEC("syscall")
+int bad_loaded_under_a_lock(void *ctx)
+{
+	__u32 key = 0;
+	struct locked *value = bpf_map_lookup_elem(&under_lock, &key);
+	struct task_struct *task, *held;
+
+	if (!value)
+		return 0;
+	bpf_spin_lock(&value->lock);
+	task = value->task;
+	bpf_spin_unlock(&value->lock);
+	if (!task)
+		return 0;
+	held = bpf_task_acquire(task);
+	if (held)
+		bpf_task_release(held);
+	return 0;
+}
+
+SEC("syscall")
+int ok_loaded_under_a_lock_in_a_section(void *ctx)
+{
+	__u32 key = 0;
+	struct locked *value = bpf_map_lookup_elem(&under_lock, &key);
+	struct task_struct *task, *held = 0;
+
+	if (!value)
+		return 0;
+	bpf_rcu_read_lock();
+	bpf_spin_lock(&value->lock);
+	task = value->task;
+	bpf_spin_unlock(&value->lock);
+	if (task)
+		held = bpf_task_acquire(task);
+	bpf_rcu_read_unlock();
+	if (held)
+		bpf_task_release(held);
+	return 0;
+}
