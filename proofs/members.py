@@ -146,5 +146,9 @@ def lemma_of_make(ghosts: Sequence[Term]) -> Callable[..., Instance]:
 
 def evaluator_with(ghosts: Sequence[Term], mutants: Sequence[Mutant]) -> Evaluator:
     """An evaluator that uses the lemma of ``make`` for the numbers ``ghosts``."""
-    contracts = {scalar.make: lemma_of_make(ghosts), scalar._intern: interned}
+    contracts = {
+        scalar.make: lemma_of_make(ghosts),
+        scalar._intern: interned,
+        scalar._new: interned,
+    }
     return Evaluator(contracts=contracts, mutants=mutants)

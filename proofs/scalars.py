@@ -45,6 +45,7 @@ class _Cut(Evaluator):
         contracts = {
             scalar.make: lemma_of_make([member]),  # the recursion has fewer views: induction
             scalar._intern: interned,
+            scalar._new: interned,
             tnum.single: _lemma_of_single(member),
         }
         super().__init__(contracts=contracts, mutants=mutants)
@@ -236,7 +237,7 @@ PROOFS = (
     Proof(
         "const",
         _const,
-        (Mutant(_MODULE, "s64(number), s32(low)", "s64(number), s32(number >> 32)"),),
+        (Mutant(_MODULE, "signed32 = low if low < _SIGN32", "signed32 = low if low > _SIGN32"),),
         quick=True,
     ),
     Proof(

@@ -121,6 +121,7 @@ def evaluator():
     contracts = {
         scalar.make: lambda _evaluator, *args, **options: as_given(*args, **options),
         scalar._intern: interned,
+        scalar._new: interned,
     }
     made = Evaluator(contracts=contracts)
     made.undecided = True

@@ -85,9 +85,13 @@ _sweep_at = [_FIRST_SWEEP]
 def _intern(key: tuple[int, ...]) -> Scalar:
     found = _interned.get(key)
     if found is None:
-        found = Scalar(key, _next_uid[0])
-        _next_uid[0] += 1
-        _interned[key] = found
+        found = _interned[key] = _new(key)
+    return found
+
+
+def _new(key: tuple[int, ...]) -> Scalar:
+    found = Scalar(key, _next_uid[0])
+    _next_uid[0] += 1
     return found
 
 
@@ -161,8 +165,7 @@ def const(number: int) -> Scalar:
         low = number if number <= U32 else number & U32
         signed32 = low if low < _SIGN32 else low - (1 << 32)
         key = (number, 0, number, number, signed, signed, low, low, signed32, signed32)
-        found = _consts[number] = Scalar(key, _next_uid[0])
-        _next_uid[0] += 1
+        found = _consts[number] = _new(key)
     return found
 
 
