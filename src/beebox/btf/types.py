@@ -6,7 +6,7 @@ Source: the kernel's Documentation/bpf/btf.rst. Type id 0 is ``void`` and has no
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
@@ -315,6 +315,16 @@ class Btf:
         first = self.first_id
         own = tuple(first + at for at in self._search.at_name(name))
         return own if self.base is None else self.base.named(name) + own
+
+    @cached_property
+    def decl_tags(self) -> Mapping[tuple[int, int], tuple[str, ...]]:
+        """The DECL_TAGs by what they are on: ``(type, component)``, -1 for the type itself."""
+        found: dict[tuple[int, int], list[str]] = {}
+        for type_id in self.of_kind(Kind.DECL_TAG):
+            row = self.type(type_id)
+            if isinstance(row, DeclTag):
+                found.setdefault((row.type, row.component), []).append(row.name)
+        return {owner: tuple(names) for owner, names in found.items()}
 
     def kinded(self, name: str, *kinds: builtins.type[Type]) -> tuple[int, ...]:
         """The ids of the types called ``name`` that are of these classes: ``kinded(n, Func)``."""

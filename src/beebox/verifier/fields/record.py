@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, NamedTuple, TypeAlias
 
-from beebox.btf.types import Array, Btf, Datasec, DeclTag, Modifier, Ptr, Struct, Type, Var, name_of
+from beebox.btf.types import Array, Btf, Datasec, Modifier, Ptr, Struct, Type, Var, name_of
 
 MOST_FIELDS: Final = 11
 _MOST_DEPTH: Final = 32
@@ -356,11 +356,7 @@ def _pointee(btf: Btf, row: Type) -> int:
 
 def _root(btf: Btf, kind: FieldKind, owner: tuple[int, int], offset: int) -> Field:
     """A list's head or a tree's root: what it contains is told by a tag, ``contains:TYPE:NODE``."""
-    tags = [
-        row.name
-        for type_id in btf.prefixed(_CONTAINS)
-        if isinstance(row := btf.type(type_id), DeclTag) and (row.type, row.component) == owner
-    ]
+    tags = [name for name in btf.decl_tags.get(owner, ()) if name.startswith(_CONTAINS)]
     if len(tags) != 1:
         raise BadRecordError(f"a {kind.value.label} with {len(tags)} tags of what it contains")
     name, colon, node = tags[0].removeprefix(_CONTAINS).partition(":")
