@@ -23,8 +23,8 @@ from beebox.tables.opcodes import AluOp, AtomicOp, JmpOp, Size
 from beebox.tables.program_types import AttachType, ProgramType
 from beebox.tables.sections import SECTIONS
 from beebox.tables.versions import FEATURES, LIMITS
-from beebox.verifier.report import render
-from beebox.verifier.rights import PROGRAM_TYPES
+from beebox.verifier.reports.report import render
+from beebox.verifier.shape.rights import PROGRAM_TYPES
 
 REFERENCE = Path(__file__).parent / "reference"
 REJECTIONS = Path(__file__).parent / "rejections"

@@ -23,7 +23,7 @@ from beebox.userspace.captures import read_capture
 from beebox.userspace.kernel import UserspaceKernel
 from beebox.userspace.program import UserspaceProgram
 from beebox.userspace.replay import Replay, replay
-from beebox.verifier.report import render
+from beebox.verifier.reports.report import render
 
 HERE = Path(os.path.relpath(Path(__file__).parent))
 REASONS = (

@@ -10,8 +10,8 @@ import z3
 
 from beebox.isa import semantics
 from beebox.tables.opcodes import AluOp
-from beebox.verifier import scalar, transfer
-from beebox.verifier.scalar import U32
+from beebox.verifier.numbers import scalar, transfer
+from beebox.verifier.numbers.scalar import U32
 from evaluator import Evaluator
 from ledger import Obligation, Proof
 from members import (
@@ -27,8 +27,8 @@ from merging import Instance
 from sources import Mutant
 from terms import Term, as_term, unsigned
 
-_MODULE = "beebox.verifier.transfer"
-_TNUM = "beebox.verifier.tnum"
+_MODULE = "beebox.verifier.numbers.transfer"
+_TNUM = "beebox.verifier.numbers.tnum"
 _SHIFTS = (AluOp.LSH, AluOp.RSH, AluOp.ARSH)
 _BITS = {True: 64, False: 32}
 

@@ -9,14 +9,14 @@ import z3
 
 from beebox.isa import semantics
 from beebox.tables.opcodes import JmpOp
-from beebox.verifier import branch
+from beebox.verifier.numbers import branch
 from evaluator import Evaluator
 from ledger import Obligation, Proof
 from members import contains, evaluator_with, fresh_scalar, is_member, number
 from merging import cases, formula, truth
 from sources import Mutant
 
-_MODULE = "beebox.verifier.branch"
+_MODULE = "beebox.verifier.numbers.branch"
 
 
 def _jump(op: JmpOp, wide: bool, itself: bool, mutants: Sequence[Mutant]) -> Iterator[Obligation]:

@@ -7,14 +7,14 @@ from typing import Any
 
 from beebox.isa import semantics
 from beebox.tables.opcodes import SWAP_BITS, SWAPS, AluOp
-from beebox.verifier import scalar, transfer
+from beebox.verifier.numbers import scalar, transfer
 from evaluator import Evaluator
 from ledger import Obligation, Proof
 from members import contains, evaluator_with, fresh_scalar, is_member, number
 from sources import Mutant
 from terms import Term
 
-_MODULE = "beebox.verifier.transfer"
+_MODULE = "beebox.verifier.numbers.transfer"
 
 
 def _goals(name: str, evaluator: Evaluator, result: Any, z: Term) -> Iterator[Obligation]:
@@ -126,7 +126,7 @@ PROOFS = (
     Proof(
         "of_size",
         _of_size,
-        (Mutant("beebox.verifier.scalar", "return _SIZED.get(size_bytes, ANY)", "return _SIZED.get(size_bytes >> 1, ANY)"),),
+        (Mutant("beebox.verifier.numbers.scalar", "return _SIZED.get(size_bytes, ANY)", "return _SIZED.get(size_bytes >> 1, ANY)"),),
         quick=True,
     ),
 )  # fmt: skip

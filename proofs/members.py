@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import z3
 
-from beebox.verifier import scalar
-from beebox.verifier.scalar import S32_MAX, S32_MIN, S64_MAX, S64_MIN, U32, U64, Scalar
+from beebox.verifier.numbers import scalar
+from beebox.verifier.numbers.scalar import S32_MAX, S32_MIN, S64_MAX, S64_MIN, U32, U64, Scalar
 from evaluator import Evaluator
 from merging import Instance, cases
 from sources import Mutant

@@ -18,8 +18,8 @@ import z3
 
 from arithmetic import operation
 from beebox.tables.opcodes import AluOp
-from beebox.verifier import tnum, transfer
-from beebox.verifier.scalar import S32_MAX, S32_MIN, S64_MAX, S64_MIN, U32, U64
+from beebox.verifier.numbers import tnum, transfer
+from beebox.verifier.numbers.scalar import S32_MAX, S32_MIN, S64_MAX, S64_MIN, U32, U64
 from evaluator import Evaluator, Frame
 from ledger import Obligation, Proof
 from merging import Instance, formula, truth
@@ -163,11 +163,11 @@ PROOFS = (
         _loop,
         (
             Mutant(
-                "beebox.verifier.tnum",
+                "beebox.verifier.numbers.tnum",
                 "mask |= other_mask | (other_value ^ value)",
                 "mask |= other_mask",
             ),
-            Mutant("beebox.verifier.tnum", "bm = bm << 1 & full", "bm = bm << 2 & full"),
+            Mutant("beebox.verifier.numbers.tnum", "bm = bm << 1 & full", "bm = bm << 2 & full"),
         ),
     ),
     Proof(
@@ -175,12 +175,12 @@ PROOFS = (
         _bounds,
         (
             Mutant(
-                "beebox.verifier.transfer",
+                "beebox.verifier.numbers.transfer",
                 "if a.umax * b.umax <= full:",
                 "if a.umin * b.umin <= full:",
             ),
             Mutant(
-                "beebox.verifier.transfer",
+                "beebox.verifier.numbers.transfer",
                 "for p in (a.smin, a.smax) for q in (b.smin, b.smax)]",
                 "for p in (a.smin, a.smax) for q in (b.smax, b.smax)]",
             ),
@@ -191,7 +191,7 @@ PROOFS = (
         _whole,
         (
             Mutant(
-                "beebox.verifier.transfer",
+                "beebox.verifier.numbers.transfer",
                 "low = _ranges(op, low_a, low_b, value & U32, mask & U32, 32)",
                 "low = (umin & U32, umax & U32, S32_MIN, S32_MAX)",
             ),

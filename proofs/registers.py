@@ -12,12 +12,14 @@ from beebox.isa import semantics
 from beebox.isa.instruction import Alu
 from beebox.isa.instruction import Reg as RegNumber
 from beebox.tables.opcodes import AluOp
-from beebox.verifier import arithmetic, path, scalar, stack, transfer
+from beebox.verifier import arithmetic, path
+from beebox.verifier.accesses import stack
+from beebox.verifier.numbers import scalar, transfer
+from beebox.verifier.numbers.scalar import U32, U64
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import U32, U64
-from beebox.verifier.state import Frame as CallFrame
-from beebox.verifier.state import State
-from beebox.verifier.value import Reg
+from beebox.verifier.states.state import Frame as CallFrame
+from beebox.verifier.states.state import State
+from beebox.verifier.states.value import Reg
 from evaluator import Evaluator
 from ledger import Obligation, Proof
 from members import contains, evaluator_with, fresh_scalar, is_member, number
@@ -303,7 +305,7 @@ PROOFS = (
         "copies",
         _copies,
         (
-            Mutant("beebox.verifier.stack", "if value.scalar.umax >> 8 * size == 0:", "if value.scalar.umin >> 8 * size == 0:"),
+            Mutant("beebox.verifier.accesses.stack", "if value.scalar.umax >> 8 * size == 0:", "if value.scalar.umin >> 8 * size == 0:"),
             Mutant(_ARITHMETIC, "value.scalar.umax < 1 << (bits - 1):", "value.scalar.umax < 1 << bits:"),
         ),
     ),

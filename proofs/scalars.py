@@ -13,7 +13,7 @@ from typing import Any
 
 import z3
 
-from beebox.verifier import scalar, tnum
+from beebox.verifier.numbers import scalar, tnum
 from evaluator import Evaluator, Frame
 from ledger import Obligation, Proof
 from members import (
@@ -35,7 +35,7 @@ from sources import Mutant, source_of
 from terms import Flag, Term, as_term, unsigned
 from tnums import in_tnum
 
-_MODULE = "beebox.verifier.scalar"
+_MODULE = "beebox.verifier.numbers.scalar"
 
 
 class _Cut(Evaluator):

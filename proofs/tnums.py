@@ -9,15 +9,15 @@ import z3
 
 from beebox.isa import semantics
 from beebox.tables.opcodes import AluOp
-from beebox.verifier import tnum
-from beebox.verifier.scalar import U32, U64
+from beebox.verifier.numbers import tnum
+from beebox.verifier.numbers.scalar import U32, U64
 from evaluator import Evaluator
 from ledger import Obligation, Proof
 from merging import cases
 from sources import Mutant
 from terms import Term, as_term, unsigned
 
-_MODULE = "beebox.verifier.tnum"
+_MODULE = "beebox.verifier.numbers.tnum"
 
 
 def in_tnum(value: Any, mask: Any, z: Any, full: int) -> z3.BoolRef:

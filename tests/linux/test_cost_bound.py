@@ -24,7 +24,7 @@ from beebox.tables import costs
 from beebox.tables.limits import MAX_LOOPS
 from beebox.verifier import explore
 from beebox.verifier.options import Options, Profile
-from beebox.verifier.report import render
+from beebox.verifier.reports.report import render
 from beebox.verifier.result import Report
 from beebox.verifier.verify import verify
 

@@ -13,7 +13,7 @@ from beebox.errors import SyscallError
 from beebox.linux.load import Verdict
 from beebox.obj.model import ProgramSpec
 from beebox.verifier.options import Options, Profile
-from beebox.verifier.report import render
+from beebox.verifier.reports.report import render
 from beebox.verifier.verify import verify
 
 pytestmark = pytest.mark.linux

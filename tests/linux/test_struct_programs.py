@@ -10,7 +10,7 @@ from struct_programs import StructPrograms
 from beebox.linux.kernel import LinuxKernel
 from beebox.obj.targets.host import host
 from beebox.verifier.options import Options
-from beebox.verifier.report import render
+from beebox.verifier.reports.report import render
 from beebox.verifier.verify import verify
 
 pytestmark = pytest.mark.linux

@@ -17,7 +17,7 @@ from beebox.obj.linker import link
 from beebox.obj.model import ProgramSpec
 from beebox.obj.targets.host import host
 from beebox.verifier.options import Options
-from beebox.verifier.report import render
+from beebox.verifier.reports.report import render
 from beebox.verifier.verify import verify
 
 pytestmark = pytest.mark.linux

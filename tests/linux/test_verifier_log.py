@@ -15,8 +15,8 @@ from beebox.linux.kernel import LinuxKernel
 from beebox.obj import reader
 from beebox.obj.linker import link
 from beebox.obj.targets.host import host
-from beebox.verifier.log import Log
 from beebox.verifier.options import Options
+from beebox.verifier.reports.log import Log
 from beebox.verifier.verify import verify
 
 pytestmark = pytest.mark.linux

@@ -33,7 +33,7 @@ from beebox.tables.contexts import FieldKind
 from beebox.tables.helpers import HELPERS, Helper
 from beebox.tables.map_types import MapType
 from beebox.tables.program_types import PacketAccess, ProgramType
-from beebox.verifier.rights import PROGRAM_TYPES
+from beebox.verifier.shape.rights import PROGRAM_TYPES
 
 pytestmark = pytest.mark.linux
 

@@ -16,8 +16,8 @@ import z3
 
 from beebox.isa import semantics
 from beebox.tables.opcodes import AluOp, JmpOp
-from beebox.verifier import branch, scalar, tnum, transfer
-from beebox.verifier.scalar import U32, U64, Scalar
+from beebox.verifier.numbers import branch, scalar, tnum, transfer
+from beebox.verifier.numbers.scalar import U32, U64, Scalar
 from evaluator import Evaluator
 from members import VIEWS, as_scalar, interned
 from merging import Choice, Instance, truth

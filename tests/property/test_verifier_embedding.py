@@ -28,12 +28,13 @@ from beebox.isa.instruction import (
     Swap,
 )
 from beebox.tables.opcodes import AluOp, AtomicOp
-from beebox.verifier import explore, scalar
-from beebox.verifier.cfg import shape
+from beebox.verifier import explore
 from beebox.verifier.explore import Exploration
 from beebox.verifier.findings import Refusal
+from beebox.verifier.numbers import scalar
 from beebox.verifier.result import RegKind
-from beebox.verifier.value import BEYOND_END
+from beebox.verifier.shape.cfg import shape
+from beebox.verifier.states.value import BEYOND_END
 from beebox.verifier.verify import verify
 
 _U64 = (1 << 64) - 1

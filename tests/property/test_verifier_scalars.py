@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from beebox.isa import semantics
 from beebox.tables.opcodes import AluOp, JmpOp
-from beebox.verifier import branch, scalar, transfer
-from beebox.verifier.scalar import ANY, EMPTY, S32_MAX, S32_MIN, S64_MAX, S64_MIN, U32, U64
+from beebox.verifier.numbers import branch, scalar, transfer
+from beebox.verifier.numbers.scalar import ANY, EMPTY, S32_MAX, S32_MIN, S64_MAX, S64_MIN, U32, U64
 
 _EDGES = [0, 1, 2, 7, 31, 32, 63, 64, 255, U32 >> 1, (U32 >> 1) + 1, U32, U32 + 1, U64 >> 1]
 _EDGES += [(U64 >> 1) + 1, U64 - 1, U64, U64 - U32, 0x8000_0000_8000_0000]

@@ -30,8 +30,8 @@ from beebox.tables.helpers import HELPER_BY_NAME
 from beebox.tables.opcodes import AluOp, JmpOp, Size
 from beebox.tables.program_types import ProgramType
 from beebox.verifier.findings import Refusal
+from beebox.verifier.numbers.scalar import Scalar
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import Scalar
 from beebox.verifier.verify import verify
 
 __all__ = ["MAPS", "program"]

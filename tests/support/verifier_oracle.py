@@ -11,7 +11,7 @@ from beebox.linux.kernel import LinuxKernel
 from beebox.linux.load import Verdict, verdict
 from beebox.obj.model import MapSpec, ObjectSpec, ProgramSpec
 from beebox.tables.program_types import AttachType, ProgramType
-from beebox.verifier.report import render
+from beebox.verifier.reports.report import render
 from beebox.verifier.result import Report
 
 

@@ -16,7 +16,7 @@ from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.program_types import ProgramType
 from beebox.tables.sections import ProgramFlags
 from beebox.verifier.options import Options
-from beebox.verifier.report import render
+from beebox.verifier.reports.report import render
 from beebox.verifier.result import Report
 from beebox.verifier.verify import verify
 

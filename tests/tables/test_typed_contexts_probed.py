@@ -24,7 +24,7 @@ from beebox.tables.sections import ProgramFlags
 from beebox.tables.struct_ops import STRUCT_OPS
 from beebox.tables.tracepoints import KNOWN
 from beebox.verifier.options import Options
-from beebox.verifier.report import render
+from beebox.verifier.reports.report import render
 from beebox.verifier.verify import verify
 
 pytestmark = pytest.mark.linux

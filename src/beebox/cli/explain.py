@@ -49,7 +49,7 @@ def explain_command(
         render_reading,
     )
     from beebox.diagnose.reading import read  # noqa: PLC0415 -- on demand
-    from beebox.verifier.report import findings_data, render  # noqa: PLC0415 -- on demand
+    from beebox.verifier.reports.report import findings_data, render  # noqa: PLC0415 -- on demand
 
     output = current()
     log = parse(_text(logfile), file=logfile)

@@ -19,9 +19,9 @@ from beebox.cli.selector import split_selector
 from beebox.diagnose.explorer.page import render as render_page
 from beebox.diagnose.explorer.record import Recorder
 from beebox.obj.model import ProgramSpec
-from beebox.verifier.log import Log
 from beebox.verifier.observer import Observer, Several
-from beebox.verifier.report import findings_data, render
+from beebox.verifier.reports.log import Log
+from beebox.verifier.reports.report import findings_data, render
 from beebox.verifier.result import Report
 
 

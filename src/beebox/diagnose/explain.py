@@ -10,9 +10,9 @@ from beebox.diagnose.counterexample import search
 from beebox.diagnose.fixes import suggestions, watched
 from beebox.diagnose.trace import Trace, trace, with_branches
 from beebox.obj.model import ProgramSpec
-from beebox.verifier.cfg import shape
 from beebox.verifier.options import Options
 from beebox.verifier.result import Report
+from beebox.verifier.shape.cfg import shape
 
 _AGAIN_NS: Final = 10_000_000_000
 

@@ -21,15 +21,15 @@ from beebox.obj.model import ProgramSpec
 from beebox.tables.contexts import FieldKind
 from beebox.tables.helpers import HELPER_BY_NAME, HELPERS
 from beebox.tables.limits import MAX_PACKET_OFFSET, MAX_STACK_BYTES
-from beebox.verifier.advice import capacity
-from beebox.verifier.cfg import registers, shape
-from beebox.verifier.history import was_pointer
 from beebox.verifier.options import Options
-from beebox.verifier.report import hint_of
+from beebox.verifier.reports.advice import capacity
+from beebox.verifier.reports.history import was_pointer
+from beebox.verifier.reports.report import hint_of
 from beebox.verifier.result import Evidence, Finding, RegKind, Report, Suggestion
-from beebox.verifier.rights import attach_type
-from beebox.verifier.state import UNWRITTEN
-from beebox.verifier.value import Reg
+from beebox.verifier.shape.cfg import registers, shape
+from beebox.verifier.shape.rights import attach_type
+from beebox.verifier.states.state import UNWRITTEN
+from beebox.verifier.states.value import Reg
 from beebox.verifier.verify import verify
 
 _MOST_ROUNDS: Final = 3

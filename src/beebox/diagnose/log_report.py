@@ -8,8 +8,8 @@ from beebox.diagnose.kernel_log import Executed, KernelLog
 from beebox.diagnose.reading import Reading
 from beebox.obj.model import ProgramSpec
 from beebox.tables.findings import FINDINGS
-from beebox.verifier.notation import insn_text
-from beebox.verifier.report import layout
+from beebox.verifier.reports.notation import insn_text
+from beebox.verifier.reports.report import layout
 
 _UNKNOWN: Final = "not-supported"
 

@@ -14,8 +14,8 @@ from beebox.obj.model import ProgramSpec
 from beebox.verifier.options import Options
 from beebox.verifier.path import Path
 from beebox.verifier.result import Finding, Report
-from beebox.verifier.state import State
-from beebox.verifier.value import Reg
+from beebox.verifier.states.state import State
+from beebox.verifier.states.value import Reg
 from beebox.verifier.verify import verify
 
 MOST_INSNS: Final = 200_000

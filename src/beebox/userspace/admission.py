@@ -30,7 +30,7 @@ from beebox.tables.opcodes import AluOp
 from beebox.tables.program_types import AttachType
 from beebox.userspace.native_helpers import IN_MAP_CODE, native_helpers
 from beebox.userspace.unmodelled import REASONS
-from beebox.verifier import special
+from beebox.verifier.accesses import special
 from beebox.verifier.result import RegKind, VerifiedProgram
 from beebox.vm.contexts import layout_of
 

@@ -8,16 +8,26 @@ from beebox.isa.instruction import Alu, Swap
 from beebox.isa.instruction import Reg as RegNumber
 from beebox.tables.limits import MAX_VAR_OFFSET
 from beebox.tables.opcodes import AluOp
-from beebox.verifier import transfer
 from beebox.verifier.fields import access
 from beebox.verifier.findings import Refusal
-from beebox.verifier.names import kernel_name, plain_name
+from beebox.verifier.numbers import transfer
+from beebox.verifier.numbers.scalar import (
+    ANY,
+    S32_MAX,
+    S32_MIN,
+    S64_MIN,
+    U32,
+    Scalar,
+    const,
+    make,
+    of_size,
+)
 from beebox.verifier.path import Path
 from beebox.verifier.profiles import leaks, speculation
+from beebox.verifier.reports.names import kernel_name, plain_name
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import ANY, S32_MAX, S32_MIN, S64_MIN, U32, Scalar, const, make, of_size
-from beebox.verifier.state import State
-from beebox.verifier.value import MAP_VALUE, PACKET, SCALAR, STACK, PtrFlag, Reg
+from beebox.verifier.states.state import State
+from beebox.verifier.states.value import MAP_VALUE, PACKET, SCALAR, STACK, PtrFlag, Reg
 
 _MOV: Final = AluOp.MOV
 _ADD: Final = AluOp.ADD

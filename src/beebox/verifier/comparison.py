@@ -8,15 +8,15 @@ from beebox.isa.instruction import JumpIf
 from beebox.isa.instruction import Reg as RegNumber
 from beebox.tables.limits import MAX_PACKET_OFFSET
 from beebox.tables.opcodes import JmpOp
-from beebox.verifier import references
-from beebox.verifier.branch import MIRROR, branch
+from beebox.verifier.accesses.packet import ANY_PACKET
 from beebox.verifier.btf_pointers import trust
-from beebox.verifier.packet import ANY_PACKET
+from beebox.verifier.numbers.branch import MIRROR, branch
 from beebox.verifier.path import Path
 from beebox.verifier.profiles import leaks
 from beebox.verifier.result import RegKind
-from beebox.verifier.state import State
-from beebox.verifier.value import AT_END, BEYOND_END, MAP_VALUE, PACKET, SCALAR, PtrFlag, Reg
+from beebox.verifier.states import references
+from beebox.verifier.states.state import State
+from beebox.verifier.states.value import AT_END, BEYOND_END, MAP_VALUE, PACKET, SCALAR, PtrFlag, Reg
 
 _NEVER_NULL: Final = frozenset(
     {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from beebox.verifier import rights
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.state import Frame, State
+from beebox.verifier.shape import rights
+from beebox.verifier.states.state import Frame, State
+from beebox.verifier.states.value import Reg
 from beebox.verifier.subprograms.calls import given, parameters_of_program
-from beebox.verifier.value import Reg
 
 
 def program(path: Path) -> State:

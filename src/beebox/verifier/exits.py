@@ -6,15 +6,15 @@ from typing import Final
 
 from beebox.btf.types import Ptr
 from beebox.tables.program_types import AttachType, ProgramType, ReturnRange
-from beebox.verifier import references
 from beebox.verifier.btf_pointers.contexts import result_range
 from beebox.verifier.findings import Refusal
-from beebox.verifier.names import kernel_name, plain_name
+from beebox.verifier.numbers.scalar import S64_MAX, S64_MIN
 from beebox.verifier.path import Path
 from beebox.verifier.profiles import leaks
+from beebox.verifier.reports.names import kernel_name, plain_name
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import S64_MAX, S64_MIN
-from beebox.verifier.value import Reg
+from beebox.verifier.states import references
+from beebox.verifier.states.value import Reg
 
 _EXIT: Final = "BPF_EXIT instruction in main prog"
 

@@ -25,38 +25,26 @@ from beebox.isa.instruction import (
 )
 from beebox.obj.model import ProgramSpec
 from beebox.tables.limits import MAX_INSNS, MAX_JUMP_SEQUENCE
-from beebox.verifier import (
-    arena,
-    arithmetic,
-    branch,
-    callbacks,
-    calls,
-    comparison,
-    depth,
-    early,
-    entry,
-    exits,
-    immediates,
-    legacy,
-    loops,
-    memory,
-    packet,
-    transfer,
-)
-from beebox.verifier.cfg import Shape, function_ranges, throws
+from beebox.verifier import arithmetic, comparison, entry, exits, immediates
+from beebox.verifier.accesses import arena, legacy, memory, packet
 from beebox.verifier.fields import deferred, exceptions, locks, lookup
 from beebox.verifier.fields.exception_callback import callback
 from beebox.verifier.findings import Refusal
-from beebox.verifier.join import Join
+from beebox.verifier.helpers import callbacks, calls
 from beebox.verifier.kfuncs import call as kfuncs
+from beebox.verifier.numbers import branch, transfer
+from beebox.verifier.numbers.scalar import ANY, Scalar, const, has_grown, sweep
 from beebox.verifier.observer import Observer, Several
 from beebox.verifier.options import DEFAULT, Options, Profile
 from beebox.verifier.path import Path
 from beebox.verifier.profiles.cost import Meter
 from beebox.verifier.profiles.speculation import Speculation
-from beebox.verifier.prune import Pruner
-from beebox.verifier.scalar import ANY, Scalar, const, has_grown, sweep
-from beebox.verifier.state import State
+from beebox.verifier.pruning import loops
+from beebox.verifier.pruning.prune import Pruner
+from beebox.verifier.shape import depth, early
+from beebox.verifier.shape.cfg import Shape, function_ranges, throws
+from beebox.verifier.states.join import Join
+from beebox.verifier.states.state import State
 from beebox.verifier.subprograms.calls import Globals, enter, leave
 
 _ENDED: Final = -1  # where a path goes on that ends with an instruction other than exit

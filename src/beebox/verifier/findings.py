@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from beebox.verifier.value import Reg
+from beebox.verifier.states.value import Reg
 
 
 class Refusal(Exception):  # noqa: N818 -- a verdict that unwinds the exploration, not an error

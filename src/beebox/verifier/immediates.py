@@ -7,14 +7,16 @@ from typing import assert_never
 from beebox.isa.instruction import GlobalRef, KsymRef, LoadImm64, MapRef, PseudoImm64, SubprogRef
 from beebox.obj.model import MapSpec
 from beebox.tables.map_types import MapType
-from beebox.verifier import arena, callbacks, rights
+from beebox.verifier.accesses import arena
 from beebox.verifier.btf_pointers import symbols
 from beebox.verifier.fields import lookup
 from beebox.verifier.findings import Refusal
+from beebox.verifier.helpers import callbacks
+from beebox.verifier.numbers.scalar import const
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import const
-from beebox.verifier.value import Reg
+from beebox.verifier.shape import rights
+from beebox.verifier.states.value import Reg
 
 
 def load(path: Path, insn: LoadImm64) -> Reg:

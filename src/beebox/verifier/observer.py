@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from beebox.verifier.path import Path
-from beebox.verifier.state import State
+from beebox.verifier.states.state import State
 
 
 class Observer(Protocol):

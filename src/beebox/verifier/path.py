@@ -14,26 +14,26 @@ from beebox.isa.instruction import Operand
 from beebox.isa.instruction import Reg as RegNumber
 from beebox.obj.model import MapSpec, ProgramSpec
 from beebox.tables.opcodes import AluOp
-from beebox.verifier import rights
 from beebox.verifier.btf_pointers.attach import resolve
 from beebox.verifier.btf_pointers.walk import Found
 from beebox.verifier.fields.record import Record
 from beebox.verifier.findings import Refusal
-from beebox.verifier.liveness import Liveness
+from beebox.verifier.numbers.scalar import ANY, Scalar, const
+from beebox.verifier.numbers.transfer import alu, truncate
 from beebox.verifier.options import DEFAULT, Options
 from beebox.verifier.profiles.speculation import Speculation
 from beebox.verifier.profiles.versions import parse
+from beebox.verifier.pruning.liveness import Liveness
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import ANY, Scalar, const
-from beebox.verifier.state import (
+from beebox.verifier.shape import rights
+from beebox.verifier.states.state import (
     Checkpoint,
     Frame,
     Slot,
     State,
     mark_precise,
 )
-from beebox.verifier.transfer import alu, truncate
-from beebox.verifier.value import SCALAR, PtrFlag, Reg, TypeRef
+from beebox.verifier.states.value import SCALAR, PtrFlag, Reg, TypeRef
 
 if TYPE_CHECKING:
     from beebox.verifier.kfuncs.prototype import Prototype

@@ -204,7 +204,7 @@ class Report:
     def require_accepted(self) -> VerifiedProgram:
         """The verified program. Raises :exc:`RejectedError` with the findings and their text."""
         if self.verified is None:
-            from beebox.verifier.report import findings_data, render  # noqa: PLC0415 -- text is for rejections only
+            from beebox.verifier.reports.report import findings_data, render  # noqa: PLC0415 -- text is for rejections only
 
             raise RejectedError(self.spec.name, findings_data(self), render(self))
         return self.verified

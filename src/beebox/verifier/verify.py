@@ -27,20 +27,21 @@ from beebox.isa.instruction import (
 from beebox.obj.model import ProgramSpec
 from beebox.tables.finding_needs import NEEDS
 from beebox.tables.helpers import HELPER_BY_NAME
-from beebox.verifier import branch, rights, scalar, transfer
-from beebox.verifier.advice import advise, evidence, unroll
 from beebox.verifier.btf_pointers import extensions
-from beebox.verifier.calls import possible_cpus
-from beebox.verifier.cfg import Shape, function_ranges, shape
 from beebox.verifier.explore import Exploration
 from beebox.verifier.findings import Refusal
-from beebox.verifier.held_advice import acquired
-from beebox.verifier.history import causal_path
+from beebox.verifier.helpers.calls import possible_cpus
+from beebox.verifier.numbers import branch, scalar, transfer
 from beebox.verifier.observer import Observer
 from beebox.verifier.options import DEFAULT, Options
 from beebox.verifier.path import Path
 from beebox.verifier.profiles.versions import parse
+from beebox.verifier.reports.advice import advise, evidence, unroll
+from beebox.verifier.reports.held_advice import acquired
+from beebox.verifier.reports.history import causal_path
 from beebox.verifier.result import Finding, Report, SubprogramFact, VerifiedProgram
+from beebox.verifier.shape import rights
+from beebox.verifier.shape.cfg import Shape, function_ranges, shape
 
 _TURN = threading.Lock()  # numbers are interned for one verification at a time
 _CPU = HELPER_BY_NAME["get_smp_processor_id"].id

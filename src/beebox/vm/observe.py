@@ -27,8 +27,8 @@ from beebox.isa.instruction import (
     slot_count,
 )
 from beebox.tables.opcodes import AluOp
-from beebox.verifier.cfg import registers, successors
 from beebox.verifier.result import SubprogramFact, VerifiedProgram
+from beebox.verifier.shape.cfg import registers, successors
 from beebox.vm.memory import PROGRAM, RUNTIME_FIELDS
 
 # tail_call, redirect, redirect_map, redirect_neigh, redirect_peer

@@ -29,7 +29,7 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.options import DEFAULT, Options
 from beebox.verifier.path import Path
 from beebox.verifier.result import Report
-from beebox.verifier.state import State
+from beebox.verifier.states.state import State
 from beebox.verifier.verify import verify
 from verifier_fuzz import coverage, known, reasons
 from verifier_fuzz.minimise import minimised

@@ -31,15 +31,15 @@ from beebox.isa.instruction import (
 from beebox.obj.model import ProgramSpec
 from beebox.tables.helpers import HELPER_BY_NAME
 from beebox.tables.opcodes import AluOp, AtomicOp
-from beebox.verifier import transfer
-from beebox.verifier.cfg import shape
 from beebox.verifier.explore import Exploration
 from beebox.verifier.findings import Refusal
+from beebox.verifier.numbers import transfer
+from beebox.verifier.numbers.scalar import ANY, Scalar
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import ANY, Scalar
-from beebox.verifier.state import Slot, State
-from beebox.verifier.value import BEYOND_END, Reg
+from beebox.verifier.shape.cfg import shape
+from beebox.verifier.states.state import Slot, State
+from beebox.verifier.states.value import BEYOND_END, Reg
 from verifier_fuzz import vectors
 from verifier_fuzz.lanes import (
     CTX,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beebox.isa.instruction import Alu, Instruction, JumpIf, Reg
-from beebox.verifier.value import Reg as Value
+from beebox.verifier.states.value import Reg as Value
 from verifier_fuzz.vectors import U32, Numbers, constant
 
 _REGION: Final = 40

@@ -18,7 +18,7 @@ from beebox.obj.model import FuncInfo, LineInfo, MapSpec, ProgramSpec
 from beebox.tables.map_types import MapType
 from beebox.tables.program_types import ProgramType
 from beebox.verifier.options import DEFAULT, Options, Profile
-from beebox.verifier.report import findings_data, render
+from beebox.verifier.reports.report import findings_data, render
 from beebox.verifier.result import Counterexample, Finding, Search
 from beebox.verifier.verify import verify
 

@@ -18,7 +18,7 @@ from beebox.tables.program_types import ProgramType, Sleeps
 from beebox.tables.sections import ProgramFlags
 from beebox.userspace.admission import admit
 from beebox.verifier.btf_pointers.attach import TYPED
-from beebox.verifier.rights import PROGRAM_TYPES
+from beebox.verifier.shape.rights import PROGRAM_TYPES
 from beebox.verifier.verify import verify
 
 

@@ -9,12 +9,12 @@ from beebox.isa.instruction import Call, CallKind, Exit, KfuncRef
 from beebox.obj.model import FuncInfo, LineInfo, MapSpec, ProgramSpec, VarRange
 from beebox.tables.map_types import MapType
 from beebox.tables.program_types import ProgramType
-from beebox.verifier import held_advice
-from beebox.verifier.advice import unroll
 from beebox.verifier.findings import Refusal
-from beebox.verifier.places import Place
+from beebox.verifier.reports import held_advice
+from beebox.verifier.reports.advice import unroll
+from beebox.verifier.reports.places import Place
 from beebox.verifier.result import Finding
-from beebox.verifier.state import Held, HeldKind
+from beebox.verifier.states.state import Held, HeldKind
 from beebox.verifier.verify import verify
 
 VALUES = {"values": MapSpec("values", MapType.ARRAY, 4, 256, 1)}

@@ -7,7 +7,7 @@ from verifier_callbacks import CASES, GO_ON, looping, program
 
 from beebox.errors import NotSupportedError
 from beebox.userspace.admission import admit
-from beebox.verifier.report import render
+from beebox.verifier.reports.report import render
 from beebox.verifier.verify import verify
 
 

@@ -19,7 +19,7 @@ from beebox.obj.model import FuncInfo, MapSpec, ProgramSpec
 from beebox.tables.findings import FINDINGS
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.tables.program_types import AttachType, ProgramType
-from beebox.verifier.report import findings_data, render
+from beebox.verifier.reports.report import findings_data, render
 from beebox.verifier.verify import verify
 
 _FOLDER = Path(__file__).parents[2] / "data" / "verifier"

@@ -15,7 +15,7 @@ from beebox.obj.targets.target import target_of_btf
 from beebox.tables.program_types import ProgramType
 from beebox.tables.sections import ProgramFlags
 from beebox.verifier.options import Options
-from beebox.verifier.report import render
+from beebox.verifier.reports.report import render
 from beebox.verifier.verify import verify
 
 

@@ -10,8 +10,8 @@ from beebox.isa.assembler import assemble
 from beebox.isa.instruction import Jump
 from beebox.obj.model import ProgramSpec
 from beebox.tables.program_types import ProgramType
-from beebox.verifier.liveness import SLOTS, slots_of
 from beebox.verifier.options import Options
+from beebox.verifier.pruning.liveness import SLOTS, slots_of
 from beebox.verifier.verify import verify
 
 _TWO_WAYS = """

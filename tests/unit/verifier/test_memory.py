@@ -9,10 +9,11 @@ import pytest
 import verifier_values
 from profile_cases import every_case
 
-from beebox.verifier import compaction, explore, prune
-from beebox.verifier.scalar import ANY, const, sweep
-from beebox.verifier.state import Frame, mark_precise
-from beebox.verifier.value import Reg, RegKind
+from beebox.verifier import explore
+from beebox.verifier.numbers.scalar import ANY, const, sweep
+from beebox.verifier.pruning import compaction, prune
+from beebox.verifier.states.state import Frame, mark_precise
+from beebox.verifier.states.value import Reg, RegKind
 from beebox.verifier.verify import verify
 
 _AT_THE_LIMIT = """

@@ -13,7 +13,7 @@ from beebox.tables.finding_needs import NEEDS
 from beebox.tables.findings import FINDINGS
 from beebox.tables.program_types import ProgramType
 from beebox.verifier import verify as verify_module
-from beebox.verifier.report import findings_data, render
+from beebox.verifier.reports.report import findings_data, render
 from beebox.verifier.result import Evidence, RegKind
 from beebox.verifier.verify import verify
 

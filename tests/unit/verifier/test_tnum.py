@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 
-from beebox.verifier import tnum
+from beebox.verifier.numbers import tnum
 
 _U64 = (1 << 64) - 1
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from beebox.diagnose.explorer.record import PathRecord, Recorder, Step
 from beebox.isa.disassembler import text
 from beebox.obj.model import ProgramSpec
-from beebox.verifier.report import findings_data
+from beebox.verifier.reports.report import findings_data
 from beebox.verifier.result import Report
 
 _FILES: Final = {"@STYLE@": "page.css", "@SCRIPT@": "page.js"}

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from beebox.obj.model import ProgramSpec
-from beebox.verifier.history import change
-from beebox.verifier.notation import Ids, reg_text
 from beebox.verifier.path import Path
+from beebox.verifier.reports.history import change
+from beebox.verifier.reports.notation import Ids, reg_text
 from beebox.verifier.result import RegKind, Report
-from beebox.verifier.state import SPILL, UNWRITTEN, Frame, Slot, State
-from beebox.verifier.value import Reg
+from beebox.verifier.states.state import SPILL, UNWRITTEN, Frame, Slot, State
+from beebox.verifier.states.value import Reg
 
 MAX_STEPS: Final = 20_000
 MAX_VISITS: Final = 200

@@ -13,12 +13,12 @@ from beebox.verifier.btf_pointers import trust
 from beebox.verifier.btf_pointers.walk import Denied, Memory, Number, Pointer, access
 from beebox.verifier.fields import access as fields
 from beebox.verifier.findings import Refusal
-from beebox.verifier.license import GPL
-from beebox.verifier.names import bits
+from beebox.verifier.numbers.scalar import of_size
 from beebox.verifier.path import Path
+from beebox.verifier.reports.names import bits
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import of_size
-from beebox.verifier.value import PtrFlag, Reg, TypeRef
+from beebox.verifier.shape.license import GPL
+from beebox.verifier.states.value import PtrFlag, Reg, TypeRef
 
 PROBED: Final = PtrFlag.RDONLY | PtrFlag.UNTRUSTED
 """Flags of MEM that is only probed: any offset may be read."""

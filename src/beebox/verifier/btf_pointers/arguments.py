@@ -10,10 +10,10 @@ from beebox.tables.helpers import Arg, ArgKind, Helper, RetKind
 from beebox.verifier.btf_pointers.kernel import kernel_struct, kernel_type
 from beebox.verifier.btf_pointers.walk import reaches
 from beebox.verifier.findings import Refusal
-from beebox.verifier.names import bits, kernel_name
 from beebox.verifier.path import Path
+from beebox.verifier.reports.names import bits, kernel_name
 from beebox.verifier.result import RegKind
-from beebox.verifier.value import PtrFlag, Reg
+from beebox.verifier.states.value import PtrFlag, Reg
 
 _PER_CPU: Final = (
     PtrFlag.PERCPU,

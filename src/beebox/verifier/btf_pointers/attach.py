@@ -21,8 +21,8 @@ from beebox.tables.sections import ProgramFlags
 from beebox.tables.struct_ops import STRUCT_OPS, StructOps
 from beebox.tables.tracepoints import ERRORS, KNOWN, NULLABLE
 from beebox.verifier.findings import Refusal
-from beebox.verifier.license import GPL
 from beebox.verifier.options import Options
+from beebox.verifier.shape.license import GPL
 
 TYPED: Final = (ProgramType.TRACING, ProgramType.LSM, ProgramType.STRUCT_OPS)
 """Program types whose context BTF alone describes."""

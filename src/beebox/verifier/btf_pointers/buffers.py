@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from beebox.verifier.findings import Refusal
-from beebox.verifier.names import bits, kernel_name
 from beebox.verifier.path import Path
+from beebox.verifier.reports.names import bits, kernel_name
 from beebox.verifier.result import RegKind
-from beebox.verifier.value import PtrFlag, Reg
+from beebox.verifier.states.value import PtrFlag, Reg
 
 
 def check(path: Path, base: Reg, number: int, offset: int, size: int, *, write: bool) -> None:

@@ -14,11 +14,11 @@ from beebox.tables.program_types import AttachType, ProgramType
 from beebox.verifier.btf_pointers.attach import Attach, Null
 from beebox.verifier.btf_pointers.walk import pointed
 from beebox.verifier.findings import Refusal
+from beebox.verifier.numbers.scalar import of_size, signed_range
+from beebox.verifier.numbers.transfer import truncate
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import of_size, signed_range
-from beebox.verifier.transfer import truncate
-from beebox.verifier.value import PtrFlag, Reg, TypeRef
+from beebox.verifier.states.value import PtrFlag, Reg, TypeRef
 
 _MOST_BYTES: Final = 8 * 12
 _MAX_ERRNO: Final = 4095

@@ -6,7 +6,7 @@ from beebox.btf.types import Struct
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.value import Reg, TypeRef
+from beebox.verifier.states.value import Reg, TypeRef
 
 
 def kernel_type(path: Path, name: str) -> TypeRef:

@@ -11,11 +11,11 @@ from beebox.btf.types import Struct
 from beebox.tables.map_structs import MAP_STRUCTS
 from beebox.verifier.btf_pointers.walk import Denied, Memory, Number, Pointer, access
 from beebox.verifier.findings import Refusal
-from beebox.verifier.names import kernel_name
+from beebox.verifier.numbers.scalar import of_size
 from beebox.verifier.path import Path
+from beebox.verifier.reports.names import kernel_name
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import of_size
-from beebox.verifier.value import PtrFlag, Reg, TypeRef
+from beebox.verifier.states.value import PtrFlag, Reg, TypeRef
 
 
 def load(path: Path, base: Reg, number: int, offset: int, size: int) -> Reg:

@@ -12,10 +12,10 @@ from beebox.btf.types import Btf, Datasec, Func, Struct, Var
 from beebox.errors import BtfError
 from beebox.obj.model import KconfigPlace, KernelAddress, KernelSymbol, Missing
 from beebox.verifier.findings import Refusal
+from beebox.verifier.numbers.scalar import const
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import const
-from beebox.verifier.value import PtrFlag, Reg
+from beebox.verifier.states.value import PtrFlag, Reg
 
 _PER_CPU: Final = ".data..percpu"
 

@@ -12,10 +12,10 @@ from typing import Final
 
 from beebox.btf.types import Btf, Ptr, Struct
 from beebox.verifier.btf_pointers.walk import Pointer
-from beebox.verifier.guards import in_rcu
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.value import PtrFlag, Reg
+from beebox.verifier.states.guards import in_rcu
+from beebox.verifier.states.value import PtrFlag, Reg
 
 TRUSTED_FLAGS: Final = PtrFlag.ALLOC | PtrFlag.TRUSTED | PtrFlag.NON_OWN_REF
 """Flags each of which makes a pointer trusted, where it has no others."""

@@ -23,7 +23,7 @@ from beebox.btf.types import (
     Type,
 )
 from beebox.errors import BtfError
-from beebox.verifier.value import PtrFlag
+from beebox.verifier.states.value import PtrFlag
 
 _TAGS: Final = {"user": PtrFlag.USER, "percpu": PtrFlag.PERCPU, "rcu": PtrFlag.RCU}
 

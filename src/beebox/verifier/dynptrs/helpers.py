@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from beebox.tables.helpers import Arg
-from beebox.verifier import stack
+from beebox.verifier.accesses import stack
 from beebox.verifier.dynptrs import slots
 from beebox.verifier.dynptrs.slots import DynptrType
 from beebox.verifier.findings import Refusal
-from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
+from beebox.verifier.reports.names import kernel_name, plain_name
 from beebox.verifier.result import RegKind
-from beebox.verifier.value import Reg
+from beebox.verifier.states.value import Reg
 
 _TYPES: Final = {"local": DynptrType.LOCAL, "ringbuf": DynptrType.RINGBUF}
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-from beebox.verifier import references
 from beebox.verifier.findings import Refusal
-from beebox.verifier.liveness import SLOTS
 from beebox.verifier.path import Path
+from beebox.verifier.pruning.liveness import SLOTS
 from beebox.verifier.result import RegKind
-from beebox.verifier.state import DYNPTR, Slot
-from beebox.verifier.value import PtrFlag, Reg
+from beebox.verifier.states import references
+from beebox.verifier.states.state import DYNPTR, Slot
+from beebox.verifier.states.value import PtrFlag, Reg
 
 _SLOTS: Final = 2
 _WHOLE: Final = DYNPTR * 8

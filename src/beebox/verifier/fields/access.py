@@ -6,7 +6,7 @@ from beebox.verifier.fields import lookup
 from beebox.verifier.fields.record import POINTERS, Field, Record
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
-from beebox.verifier.value import Reg, TypeRef
+from beebox.verifier.states.value import Reg, TypeRef
 
 
 def check_object(path: Path, base: Reg, type_: TypeRef, at: int, size: int) -> None:

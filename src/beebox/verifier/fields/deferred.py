@@ -13,12 +13,12 @@ from beebox.tables.helpers import HELPER_BY_NAME
 from beebox.verifier.fields import lookup
 from beebox.verifier.fields.record import DEFERRED, FieldKind
 from beebox.verifier.findings import Refusal
-from beebox.verifier.names import kernel_name, plain_name
+from beebox.verifier.numbers.scalar import S32_MAX, S32_MIN
 from beebox.verifier.path import Path
+from beebox.verifier.reports.names import kernel_name, plain_name
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import S32_MAX, S32_MIN
-from beebox.verifier.state import Frame, State
-from beebox.verifier.value import Reg
+from beebox.verifier.states.state import Frame, State
+from beebox.verifier.states.value import Reg
 
 
 @dataclass(frozen=True, slots=True)

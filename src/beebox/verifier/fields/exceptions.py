@@ -10,11 +10,12 @@ from collections.abc import Collection, Sequence
 
 from beebox.isa.instruction import Call, CallKind
 from beebox.obj.model import ProgramSpec
-from beebox.verifier import exits, references
-from beebox.verifier.cfg import Shape, function_ranges, throws
+from beebox.verifier import exits
 from beebox.verifier.fields.exception_callback import callback, names
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
+from beebox.verifier.shape.cfg import Shape, function_ranges, throws
+from beebox.verifier.states import references
 from beebox.verifier.subprograms.prototype import Expected, Parameter
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Final
 
 from beebox.tables.limits import MAX_CALL_FRAMES
-from beebox.verifier.cfg import orders_tree
 from beebox.verifier.fields import locks, lookup
 from beebox.verifier.fields.record import Field, FieldKind
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.state import Frame, HeldKind, State
-from beebox.verifier.value import PtrFlag, Reg, TypeRef
+from beebox.verifier.shape.cfg import orders_tree
+from beebox.verifier.states.state import Frame, HeldKind, State
+from beebox.verifier.states.value import PtrFlag, Reg, TypeRef
 
 TREE_ADD: Final = "bpf_rbtree_add_impl"
 _LIST_ADDS: Final = ("bpf_list_push_front_impl", "bpf_list_push_back_impl")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from beebox.btf.types import Btf
-from beebox.verifier import guards
 from beebox.verifier.fields import lookup
 from beebox.verifier.fields.record import KPTRS, NODES, POINTERS, Field, FieldKind
 from beebox.verifier.findings import Refusal
 from beebox.verifier.kfuncs import structs
-from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
+from beebox.verifier.reports.names import kernel_name, plain_name
 from beebox.verifier.result import RegKind
-from beebox.verifier.state import HeldKind
-from beebox.verifier.value import PtrFlag, Reg, TypeRef
+from beebox.verifier.states import guards
+from beebox.verifier.states.state import HeldKind
+from beebox.verifier.states.value import PtrFlag, Reg, TypeRef
 
 _REFERENCED: Final = (FieldKind.KPTR_REF, FieldKind.KPTR_PERCPU)
 _RCU_PROTECTED: Final = frozenset(

@@ -10,17 +10,17 @@ from typing import Final
 
 from beebox.isa.instruction import Call, CallKind
 from beebox.tables.helpers import HELPER_BY_NAME
-from beebox.verifier.cfg import kernel_function
 from beebox.verifier.fields import lookup
 from beebox.verifier.fields.record import FieldKind
 from beebox.verifier.findings import Refusal
-from beebox.verifier.guards import forget_protected, in_rcu
-from beebox.verifier.history import callee
-from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
+from beebox.verifier.reports.history import callee
+from beebox.verifier.reports.names import kernel_name, plain_name
 from beebox.verifier.result import RegKind
-from beebox.verifier.state import Held, HeldKind
-from beebox.verifier.value import PtrFlag, Reg
+from beebox.verifier.shape.cfg import kernel_function
+from beebox.verifier.states.guards import forget_protected, in_rcu
+from beebox.verifier.states.state import Held, HeldKind
+from beebox.verifier.states.value import PtrFlag, Reg
 
 SPINNING: Final = (HeldKind.LOCK,)
 RESILIENT: Final = (HeldKind.RES_LOCK, HeldKind.RES_LOCK_IRQ)

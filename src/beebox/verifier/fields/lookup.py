@@ -27,7 +27,7 @@ from beebox.verifier.fields.record import (
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.value import PtrFlag, Reg, TypeRef
+from beebox.verifier.states.value import PtrFlag, Reg, TypeRef
 
 _STORAGES: Final = frozenset(
     {

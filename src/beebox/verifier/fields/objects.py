@@ -11,7 +11,7 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.kfuncs.argument_classes import scalar_struct
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.value import PtrFlag, Reg, TypeRef
+from beebox.verifier.states.value import PtrFlag, Reg, TypeRef
 
 NEW: Final = "bpf_obj_new_impl"
 NEW_PERCPU: Final = "bpf_percpu_obj_new_impl"

@@ -17,7 +17,7 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.kfuncs.invocation import Argument
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.value import Reg
+from beebox.verifier.states.value import Reg
 
 
 class ArgClass(Enum):

@@ -8,9 +8,10 @@ from beebox.errors import BtfError
 from beebox.tables.kfuncs import KfuncFlags
 from beebox.tables.limits import MAX_VAR_SIZE
 from beebox.tables.program_types import ProgramType
-from beebox.verifier import context, text
-from beebox.verifier.arguments import reach
+from beebox.verifier.accesses import context
 from beebox.verifier.findings import Refusal
+from beebox.verifier.helpers import text
+from beebox.verifier.helpers.arguments import reach
 from beebox.verifier.kfuncs import (
     dynptr_arguments,
     field_arguments,
@@ -21,10 +22,10 @@ from beebox.verifier.kfuncs import (
 from beebox.verifier.kfuncs.argument_classes import ArgClass, classify, is_null
 from beebox.verifier.kfuncs.invocation import Argument, KfuncCall
 from beebox.verifier.kfuncs.prototype import Parameter
-from beebox.verifier.names import bits, kernel_name, plain_name
+from beebox.verifier.numbers.scalar import ANY
+from beebox.verifier.reports.names import bits, kernel_name, plain_name
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import ANY
-from beebox.verifier.value import Reg
+from beebox.verifier.states.value import Reg
 
 _ANYWHERE: Final = (
     RegKind.SCALAR,

@@ -7,7 +7,7 @@ from typing import Final
 
 from beebox.isa.instruction import Call, CallKind
 from beebox.tables.kfuncs import KfuncFlags
-from beebox.verifier import packet, references
+from beebox.verifier.accesses import packet
 from beebox.verifier.fields import exceptions
 from beebox.verifier.findings import Refusal
 from beebox.verifier.kfuncs import (
@@ -19,10 +19,11 @@ from beebox.verifier.kfuncs import (
     sections,
 )
 from beebox.verifier.kfuncs.invocation import KfuncCall
-from beebox.verifier.license import GPL
 from beebox.verifier.path import Path
-from beebox.verifier.prune import Pruner
-from beebox.verifier.state import State
+from beebox.verifier.pruning.prune import Pruner
+from beebox.verifier.shape.license import GPL
+from beebox.verifier.states import references
+from beebox.verifier.states.state import State
 
 _CALLED_FROM_DRIVERS: Final = "bpf_xdp_metadata_"
 _MOVES_PACKET: Final = frozenset({"bpf_xdp_pull_data"})

@@ -11,7 +11,7 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.kfuncs.invocation import Argument, KfuncCall
 from beebox.verifier.path import Path
 from beebox.verifier.result import RegKind
-from beebox.verifier.value import PtrFlag, Reg
+from beebox.verifier.states.value import PtrFlag, Reg
 
 _MAKES: Final = {
     "bpf_dynptr_from_skb": DynptrType.SKB,

@@ -10,11 +10,11 @@ from beebox.verifier.fields.record import Field, FieldKind
 from beebox.verifier.findings import Refusal
 from beebox.verifier.kfuncs.argument_classes import ArgClass
 from beebox.verifier.kfuncs.invocation import Argument, KfuncCall
-from beebox.verifier.names import plain_name
+from beebox.verifier.numbers.scalar import const, signed_range
+from beebox.verifier.reports.names import plain_name
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import const, signed_range
-from beebox.verifier.state import HeldKind
-from beebox.verifier.value import PtrFlag, Reg
+from beebox.verifier.states.state import HeldKind
+from beebox.verifier.states.value import PtrFlag, Reg
 
 _ROOTS: Final = {
     ArgClass.LIST_HEAD: FieldKind.LIST_HEAD,

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from beebox.verifier.kfuncs.prototype import Parameter, Prototype
 from beebox.verifier.path import Path
-from beebox.verifier.prune import Pruner
-from beebox.verifier.state import State
-from beebox.verifier.value import Reg, TypeRef
+from beebox.verifier.pruning.prune import Pruner
+from beebox.verifier.states.state import State
+from beebox.verifier.states.value import Reg, TypeRef
 
 
 class KfuncCall:

@@ -2,7 +2,7 @@
 
 ``next`` forks the path: the one followed now got NULL and has a drained iterator; the other, which
 is explored later, got an element. A loop converges as those of ``may_goto`` do
-(:mod:`beebox.verifier.loops`).
+(:mod:`beebox.verifier.pruning.loops`).
 
 An iterator's slots have a pointer of kind STACK each, all alike but that the first one holds the
 reference: its ``type`` is the iterator's struct, ``off`` ITERATES or DRAINED, ``range`` how
@@ -14,15 +14,17 @@ from __future__ import annotations
 from beebox.btf.types import Struct
 from beebox.tables.kfuncs import KfuncFlags
 from beebox.tables.program_types import AttachType, ProgramType
-from beebox.verifier import loops, references, stack
+from beebox.verifier.accesses import stack
 from beebox.verifier.findings import Refusal
-from beebox.verifier.guards import in_rcu
 from beebox.verifier.kfuncs.invocation import Argument, KfuncCall
-from beebox.verifier.names import plain_name
+from beebox.verifier.numbers.scalar import const
+from beebox.verifier.pruning import loops
+from beebox.verifier.reports.names import plain_name
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import const
-from beebox.verifier.state import DRAINED, ITER, ITERATES, Slot, State
-from beebox.verifier.value import PtrFlag, Reg
+from beebox.verifier.states import references
+from beebox.verifier.states.guards import in_rcu
+from beebox.verifier.states.state import DRAINED, ITER, ITERATES, Slot, State
+from beebox.verifier.states.value import PtrFlag, Reg
 
 
 def check_argument(arg: Argument) -> None:

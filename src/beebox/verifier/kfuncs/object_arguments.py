@@ -9,9 +9,9 @@ from beebox.verifier.findings import Refusal
 from beebox.verifier.kfuncs import structs
 from beebox.verifier.kfuncs.argument_classes import ArgClass, kind_word
 from beebox.verifier.kfuncs.invocation import Argument
-from beebox.verifier.names import kernel_name, plain_name
+from beebox.verifier.reports.names import kernel_name, plain_name
 from beebox.verifier.result import RegKind
-from beebox.verifier.value import TypeRef
+from beebox.verifier.states.value import TypeRef
 
 
 def note_map(arg: Argument) -> None:

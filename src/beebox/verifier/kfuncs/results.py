@@ -7,14 +7,14 @@ from typing import Final
 from beebox.btf.types import Struct
 from beebox.errors import BtfError
 from beebox.tables.kfuncs import KfuncFlags
-from beebox.verifier import references
 from beebox.verifier.fields import lookup
 from beebox.verifier.findings import Refusal
 from beebox.verifier.kfuncs import dynptr_arguments, field_arguments, iterators
 from beebox.verifier.kfuncs.argument_classes import kind_word
 from beebox.verifier.kfuncs.invocation import KfuncCall
 from beebox.verifier.result import RegKind
-from beebox.verifier.value import PtrFlag, Reg
+from beebox.verifier.states import references
+from beebox.verifier.states.value import PtrFlag, Reg
 
 _SLICES: Final = ("bpf_dynptr_slice", "bpf_dynptr_slice_rdwr")
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from beebox.tables.kfuncs import KfuncFlags
-from beebox.verifier import stack
+from beebox.verifier.accesses import stack
 from beebox.verifier.fields import graphs
 from beebox.verifier.findings import Refusal
-from beebox.verifier.guards import active_irq, forget_protected, in_rcu
 from beebox.verifier.kfuncs.invocation import Argument, KfuncCall
-from beebox.verifier.names import plain_name
+from beebox.verifier.reports.names import plain_name
 from beebox.verifier.result import RegKind
-from beebox.verifier.state import IRQ, Held, HeldKind, Slot
+from beebox.verifier.states.guards import active_irq, forget_protected, in_rcu
+from beebox.verifier.states.state import IRQ, Held, HeldKind, Slot
 
 _RCU = ("bpf_rcu_read_lock", "bpf_rcu_read_unlock")
 _SAVES = ("bpf_local_irq_save", "bpf_res_spin_lock_irqsave")

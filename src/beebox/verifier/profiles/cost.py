@@ -20,14 +20,14 @@ from beebox.tables import costs
 from beebox.tables.helpers import HELPER_BY_NAME, HELPERS, ArgKind
 from beebox.tables.limits import MAX_LOOPS
 from beebox.tables.map_types import MapFlags, MapType
-from beebox.verifier.cfg import Shape, asks_iterator, kernel_function, throws
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
 from beebox.verifier.profiles.longest import Budget, Edge, Graph, UnboundedError
-from beebox.verifier.prune import Pruner
+from beebox.verifier.pruning.prune import Pruner
 from beebox.verifier.result import RegKind
-from beebox.verifier.state import Checkpoint, State
-from beebox.verifier.value import Reg
+from beebox.verifier.shape.cfg import Shape, asks_iterator, kernel_function, throws
+from beebox.verifier.states.state import Checkpoint, State
+from beebox.verifier.states.value import Reg
 
 _LOOP: Final = HELPER_BY_NAME["loop"].id
 _FOR_EACH: Final = HELPER_BY_NAME["for_each_map_elem"].id

@@ -11,12 +11,12 @@ from typing import Final
 from beebox.isa.instruction import JumpIf
 from beebox.isa.instruction import Reg as RegNumber
 from beebox.tables.opcodes import JmpOp
+from beebox.verifier.accesses.packet import ANY_PACKET
 from beebox.verifier.findings import Refusal
-from beebox.verifier.names import plain_name
-from beebox.verifier.packet import ANY_PACKET
 from beebox.verifier.path import Path
+from beebox.verifier.reports.names import plain_name
 from beebox.verifier.result import RegKind
-from beebox.verifier.value import Reg
+from beebox.verifier.states.value import Reg
 
 _ORDERED: Final = (JmpOp.GT, JmpOp.GE, JmpOp.LT, JmpOp.LE)
 _INTO: Final = {

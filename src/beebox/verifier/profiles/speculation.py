@@ -16,10 +16,10 @@ from beebox.isa.instruction import Reg as RegNumber
 from beebox.tables.limits import MAX_STACK_BYTES
 from beebox.tables.opcodes import AluOp
 from beebox.verifier.findings import Refusal
+from beebox.verifier.numbers.scalar import ANY, U32, Scalar
 from beebox.verifier.result import RegKind
-from beebox.verifier.scalar import ANY, U32, Scalar
-from beebox.verifier.state import MISC, ZERO, State
-from beebox.verifier.value import Reg
+from beebox.verifier.states.state import MISC, ZERO, State
+from beebox.verifier.states.value import Reg
 
 _SUMS: Final = (AluOp.ADD, AluOp.SUB)
 _FINAL: Final = frozenset(

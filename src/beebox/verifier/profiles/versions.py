@@ -47,8 +47,8 @@ from beebox.tables.versions import (
     OLDEST,
     release,
 )
-from beebox.verifier.cfg import Shape, kernel_function, successors
 from beebox.verifier.findings import Refusal
+from beebox.verifier.shape.cfg import Shape, kernel_function, successors
 
 _SINCE: Final = {row.name: row.since for row in FEATURES}
 _TCX: Final = (AttachType.TCX_INGRESS, AttachType.TCX_EGRESS)

@@ -6,11 +6,11 @@ Linux's rules of loads without CAP_PERFMON; with the profile ``kernel`` none of 
 from __future__ import annotations
 
 from beebox.verifier.findings import Refusal
-from beebox.verifier.names import bits
 from beebox.verifier.path import Path
+from beebox.verifier.reports.names import bits
 from beebox.verifier.result import RegKind
-from beebox.verifier.state import MISC, SPILL, UNWRITTEN, ZERO, Slot
-from beebox.verifier.value import Reg
+from beebox.verifier.states.state import MISC, SPILL, UNWRITTEN, ZERO, Slot
+from beebox.verifier.states.value import Reg
 
 _NOTHING = UNWRITTEN * 8
 _PLAIN = MISC + ZERO

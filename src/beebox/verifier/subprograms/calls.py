@@ -10,18 +10,22 @@ from typing import Final
 
 from beebox.btf.types import Linkage
 from beebox.tables.limits import MAX_CALL_FRAMES
-from beebox.verifier import callbacks, loops, packet, references, rights
-from beebox.verifier.cfg import Shape, throws
+from beebox.verifier.accesses import packet
 from beebox.verifier.dynptrs import slots
 from beebox.verifier.findings import Refusal
+from beebox.verifier.helpers import callbacks
 from beebox.verifier.path import Path
-from beebox.verifier.prune import Pruner
+from beebox.verifier.pruning import loops
+from beebox.verifier.pruning.prune import Pruner
 from beebox.verifier.result import RegKind
-from beebox.verifier.state import Frame, HeldKind, State
+from beebox.verifier.shape import rights
+from beebox.verifier.shape.cfg import Shape, throws
+from beebox.verifier.states import references
+from beebox.verifier.states.state import Frame, HeldKind, State
+from beebox.verifier.states.value import Reg
 from beebox.verifier.subprograms import effects, prototype
 from beebox.verifier.subprograms.match import check
 from beebox.verifier.subprograms.prototype import Expected, Parameter
-from beebox.verifier.value import Reg
 
 _LOCKS: Final = (HeldKind.LOCK, HeldKind.RES_LOCK, HeldKind.RES_LOCK_IRQ)
 

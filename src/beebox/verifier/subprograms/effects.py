@@ -12,8 +12,8 @@ from beebox.isa.instruction import Call, CallKind, Instruction
 from beebox.obj.model import ProgramSpec
 from beebox.tables.helpers import HELPER_BY_NAME, HELPERS
 from beebox.tables.kfuncs import KfuncFlags
-from beebox.verifier.cfg import Shape, function_ranges, kernel_function
 from beebox.verifier.dynptrs.helpers import WRITES
+from beebox.verifier.shape.cfg import Shape, function_ranges, kernel_function
 
 _MOVING_KFUNCS: Final = frozenset({"bpf_xdp_pull_data"})
 _DYNPTR_WRITE: Final = HELPER_BY_NAME["dynptr_write"].id

@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import Final, NoReturn
 
 from beebox.btf.types import Func
-from beebox.verifier import memory, packet, stack
+from beebox.verifier.accesses import memory, packet, stack
 from beebox.verifier.dynptrs import helpers as dynptrs
 from beebox.verifier.dynptrs import slots
 from beebox.verifier.findings import Refusal
-from beebox.verifier.names import kernel_name, plain_name
 from beebox.verifier.path import Path
-from beebox.verifier.references import not_null
+from beebox.verifier.reports.names import kernel_name, plain_name
 from beebox.verifier.result import RegKind
+from beebox.verifier.states.references import not_null
+from beebox.verifier.states.value import PtrFlag, Reg
 from beebox.verifier.subprograms.prototype import Expected, Parameter
-from beebox.verifier.value import PtrFlag, Reg
 
 _MOVABLE: Final = (
     RegKind.SCALAR,

@@ -32,7 +32,7 @@ from beebox.obj.model import ProgramSpec
 from beebox.tables.program_types import AttachType, ProgramType
 from beebox.verifier.findings import Refusal
 from beebox.verifier.path import Path
-from beebox.verifier.value import PtrFlag, TypeRef
+from beebox.verifier.states.value import PtrFlag, TypeRef
 
 MOST_ARGUMENTS: Final = 5
 _TAG: Final = "arg:"

@@ -15,7 +15,7 @@ from beebox.obj.model import ExternKind, ExternSpec, KernelSymbol, ProgramSpec
 from beebox.obj.targets.target import target_of_btf
 from beebox.tables.program_types import AttachType, ProgramType
 from beebox.verifier.options import Options
-from beebox.verifier.report import render
+from beebox.verifier.reports.report import render
 from beebox.verifier.verify import verify
 
 _PROTOTYPES = {

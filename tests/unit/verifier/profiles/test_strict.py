@@ -19,7 +19,7 @@ from beebox.tables.limits import MAX_LOOPS
 from beebox.tables.map_types import MapFlags, MapType
 from beebox.verifier.options import Options, Profile
 from beebox.verifier.profiles.longest import Edge, Graph, UnboundedError
-from beebox.verifier.report import render
+from beebox.verifier.reports.report import render
 from beebox.verifier.result import Report
 from beebox.verifier.verify import verify
 

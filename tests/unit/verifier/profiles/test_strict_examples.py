@@ -10,7 +10,7 @@ import pytest
 from beebox import api
 from beebox.obj.linker import link
 from beebox.verifier.options import Options, Profile
-from beebox.verifier.report import render
+from beebox.verifier.reports.report import render
 from beebox.verifier.verify import verify
 
 _EXAMPLES: Final = Path(__file__).parents[4] / "examples"

@@ -7,7 +7,7 @@ from profile_cases import cases
 
 from beebox.tables.findings import FINDINGS
 from beebox.verifier.options import Options, Profile
-from beebox.verifier.report import render
+from beebox.verifier.reports.report import render
 from beebox.verifier.verify import verify
 
 _UNPRIVILEGED = cases("unprivileged")

@@ -12,9 +12,9 @@ from beebox.tables.program_types import AttachType, ProgramType
 from beebox.tables.sections import ProgramFlags
 from beebox.tables.versions import FEATURES, NEWEST, OLDEST, release
 from beebox.verifier import explore
-from beebox.verifier.cfg import shape
 from beebox.verifier.options import Options
-from beebox.verifier.report import render
+from beebox.verifier.reports.report import render
+from beebox.verifier.shape.cfg import shape
 from beebox.verifier.verify import verify
 
 _OTHER_FINDING = {

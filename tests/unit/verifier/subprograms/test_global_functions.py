@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from verifier_globals import CASES, program
 
-from beebox.verifier.report import render
+from beebox.verifier.reports.report import render
 from beebox.verifier.verify import verify
 
 

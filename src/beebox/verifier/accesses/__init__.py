@@ -1,0 +1,1 @@
+"""Loads and stores: the safety assertions, one module per kind of memory."""

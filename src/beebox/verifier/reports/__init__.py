@@ -1,0 +1,1 @@
+"""Findings and states in words: for people, as data, and in the notation of Linux's log."""

@@ -1,0 +1,1 @@
+"""The program before any value is known: control flow, functions, stack depth, rights."""
