@@ -29,7 +29,15 @@ from beebox.tables.core_relocations import CoreKind
 pytestmark = pytest.mark.linux
 
 C_FOLDER = Path(__file__).parents[1] / "data/c"
-C_SOURCES = sorted(C_FOLDER.rglob("*.c"))
+OWN_OBJECTS = frozenset({"kptr_objects", "lists", "trees", "trees_null"})
+"""Programs that name the types of their objects by number alone: a dump of one program, not of
+the object, leaves out the tags of types that nothing else names."""
+C_SOURCES = [
+    pytest.param(path, marks=pytest.mark.xfail(reason="a dump loses tags of objects' types"))
+    if path.parent.name == "verdicts" and path.stem in {*OWN_OBJECTS, "refcounts"}
+    else path
+    for path in sorted(C_FOLDER.rglob("*.c"))
+]
 EXAMPLES = (
     *("balancer", "cgroup_quota", "count", "dispatch", "firewall", "lpm_acl", "router"),
     *("socket_sample", "tc_nat"),

@@ -23,6 +23,7 @@ _OTHER_LINE = {
     "arithmetic: number minus pointer": "it is the unsupported kind of pointer that Linux names",
     "xdp: callers: a helper that may sleep": "without CAP_PERFMON, there is no such helper",
     "sched_cls: callers: a helper that may sleep": "without CAP_PERFMON, there is no such helper",
+    "stack liveness: a classic load that skips the write": "Linux says: verifier bug",
     "slice: spilled, of a record after it was submitted": "Linux refuses what was loaded when used",
 }
 """Cases that both refuse, Linux for another reason than ours."""

@@ -34,7 +34,9 @@ class Browser:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as resources:
-            profile = resources.enter_context(tempfile.TemporaryDirectory())
+            profile = resources.enter_context(
+                tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+            )
             down, self._in = (_far(each) for each in os.pipe())
             out, up = (_far(each) for each in os.pipe())
             resources.callback(os.close, self._in)
